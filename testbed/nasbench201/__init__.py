@@ -1,0 +1,1 @@
+"""The NAS-Bench-201 space: genotypes, isomorphism classes, networks and their weights."""

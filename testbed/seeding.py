@@ -1,0 +1,32 @@
+"""Random draws that depend on a key alone.
+
+Every draw of the toolkit takes a generator made here from the words of its key
+(what is drawn, for which network, with which seed). Two draws with different
+keys are independent, and none depends on the order of the work, on the number
+of workers, or on the global random state, which is never touched.
+"""
+
+import hashlib
+
+import torch
+
+__all__ = ["derive_seed", "generator"]
+
+
+def derive_seed(*key: object) -> int:
+    """Return a 63-bit seed from the words of ``key``, the same on every machine.
+
+    The words are joined by an unprintable separator and hashed with SHA-256, so
+    ``("a", "bc")`` and ``("ab", "c")`` differ.
+    """
+    digest = hashlib.sha256("\x1f".join(map(str, key)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator(*key: object) -> torch.Generator:
+    """Return a CPU generator seeded from ``key``.
+
+    Always on the CPU: draws are made there and moved, so that the same key gives
+    the same numbers on every device.
+    """
+    return torch.Generator().manual_seed(derive_seed(*key))
