@@ -1,0 +1,7 @@
+"""Training-free robustness proxies: how robust a network promises to be."""
+
+from proxies.probe import Score
+from proxies.registry import PROXIES, ProxySpec, UnknownProxyError
+from proxies.scoring import score
+
+__all__ = ["PROXIES", "ProxySpec", "Score", "UnknownProxyError", "score"]

@@ -117,9 +117,7 @@ class Genotype:
     def reaching_output(self) -> frozenset[int]:
         """Return the nodes that reach the output over edges other than ``none``."""
         reaching = {NODES - 1}
-        for (source, target), operation in reversed(
-            list(zip(EDGES, self.operations, strict=True))
-        ):
+        for (source, target), operation in reversed(list(zip(EDGES, self.operations, strict=True))):
             if operation != "none" and target in reaching:
                 reaching.add(source)
         return frozenset(reaching)

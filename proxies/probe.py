@@ -1,0 +1,124 @@
+"""What a proxy is asked about: one network, one batch, and work done once for all proxies."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from proxies.folding import freeze
+from proxies.operators import chunks, jacobian
+from proxies.piecewise import is_piecewise_linear
+from proxies.preparation import prepare, resolve
+from proxies.shared_work import SharedWork
+from testbed.seeding import generator
+
+__all__ = ["DEFAULT_MEMORY", "Probe", "Score"]
+
+DEFAULT_MEMORY = 2**30
+
+
+@dataclass(frozen=True)
+class Score:
+    """A proxy's value for one network, and how it came about.
+
+    Attributes:
+        value: the score; NaN where it is undefined.
+        reason: why it is NaN, or a warning.
+        converged: whether an iterative estimator met its tolerance for every sample.
+        iterations: products with the operator, at most over the parts of the batch.
+        residual: the largest relative residual ‖Hv − θv‖ / |θ| among the samples.
+        seconds: wall time, shared work included as if this proxy had been alone.
+        details: what else is known, by name.
+    """
+
+    value: float
+    reason: str | None = None
+    converged: bool | None = None
+    iterations: int | None = None
+    residual: float | None = None
+    seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __float__(self) -> float:
+        return self.value
+
+
+class Probe:
+    """A network, a batch, and the quantities that several proxies need.
+
+    The module is copied; it stays as it was. Everything is lazy and computed once.
+
+    Args:
+        module: images (B, C, H, W) in [0, 1] → logits (B, K).
+        images: the batch; its dtype and device are those of the computation.
+        labels: (B,) class numbers.
+        batch_norm: ``auto`` or one of `preparation.BATCH_NORM_MODES`.
+        key: words that random draws depend on, such as the architecture and its seed.
+        memory: bytes that the graph of one part of the batch may take.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        batch_norm: str = "auto",
+        key: tuple[object, ...] = (),
+        memory: int = DEFAULT_MEMORY,
+    ) -> None:
+        self.module, self.images, self.labels = module, images, labels
+        self.batch_norm = resolve(module, batch_norm)
+        self.key, self.memory = key, memory
+        self._work = SharedWork()
+
+    def timed(self, function: Callable[["Probe"], Score]) -> tuple[Score, float]:
+        """Return a proxy's score and its cost in seconds, borrowed work included."""
+        return self._work.timed(lambda: function(self))
+
+    def generator(self, *words: object) -> torch.Generator:
+        """Return a generator that depends on the probe's key and on ``words`` alone."""
+        return generator(*self.key, *words)
+
+    @property
+    def network(self) -> nn.Module:
+        """The copy with its batch-norm statistics in place."""
+        return self._work.get("network", lambda: prepare(self.module, self.images, self.batch_norm))
+
+    @property
+    def frozen(self) -> nn.Module:
+        """The copy for derivatives over the images: folded, without parameter gradients."""
+        return self._work.get("frozen", lambda: freeze(self.network))
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether the logits are piecewise linear in the images."""
+        return self._work.get(
+            "piecewise", lambda: is_piecewise_linear(self.frozen, self.images[:1])
+        )
+
+    def parts(self) -> list[tuple[Tensor, Tensor]]:
+        """Return the (images, labels) parts whose graphs fit into the memory budget."""
+        images = self.images.contiguous(memory_format=torch.channels_last)
+        if self.batch_norm == "batch":  # a sample's output depends on all the others
+            return [(images, self.labels)]
+        parts = list(chunks(self.frozen, images, self.memory))
+        return list(zip(parts, self.labels.split([len(part) for part in parts]), strict=True))
+
+    @property
+    def gram(self) -> tuple[Tensor, Tensor]:
+        """The logits (B, K) and J Jᵀ (B, K, K) of every sample, in float64 on the CPU."""
+        return self._work.get("gram", partial(_gram, self))
+
+
+def _gram(probe: Probe) -> tuple[Tensor, Tensor]:
+    logits, products = [], []
+    for images, _ in probe.parts():
+        values, rows = jacobian(probe.frozen, images)
+        rows = rows.double()
+        logits.append(values.detach().double().cpu())
+        products.append((rows @ rows.mT).cpu())
+    return torch.cat(logits), torch.cat(products)

@@ -1,0 +1,127 @@
+"""One batch, one way of initialising, many networks: what is computed and under which key."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from proxies.probe import DEFAULT_MEMORY, Probe
+from proxies.registry import PROXIES, ProxySpec, get
+from proxies.scoring import evaluate
+from testbed.images import Batch, ImageSet
+from testbed.nasbench201.genotype import Genotype
+from testbed.nasbench201.weights import random_network
+from testbed.normalise import normalised
+from testbed.store import ScoreKey, ScoreRow
+
+__all__ = ["Study", "Task"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """The scores of one network that share its weights: one unit of work."""
+
+    network: str
+    seed: int
+    keys: tuple[ScoreKey, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Everything that is the same for all networks; calling it with a task does the work.
+
+    It is sent to other processes, so it holds arrays and numbers only. A score depends on
+    what stands in its key, on nothing else here.
+    """
+
+    images: np.ndarray  # (B, C, H, W) float32 in [0, 1]
+    labels: np.ndarray  # (B,) int64
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: int
+    name: str
+    common: dict[str, Any]  # the settings of every key
+    init: str = "random"
+    channels: int = 16
+    cells: int = 5
+    batch_norm: str = "calibrated"
+    dtype: str = "float32"
+    device: str = "cpu"
+    memory: int = DEFAULT_MEMORY
+
+    @staticmethod
+    def of(images: ImageSet, batch: Batch, batch_seed: int, **settings: Any) -> "Study":
+        """Return the study of a batch; ``settings`` are the fields from ``init`` on."""
+        study = Study(
+            batch.images.numpy(), batch.labels.numpy(), images.mean, images.std, images.classes,
+            images.name, {}, **settings,
+        )  # fmt: skip
+        common = {
+            "batch_size": len(batch.labels), "batch_seed": batch_seed, "split": images.split,
+            "batch": batch.fingerprint, "batch_norm": study.batch_norm, "dtype": study.dtype,
+            "channels": study.channels, "cells": study.cells,
+        }  # fmt: skip
+        study.common.update(common)
+        return study
+
+    def key(self, spec: ProxySpec, network: str, seed: int) -> ScoreKey:
+        """Return the key of a score; a structural proxy's knows neither weights nor batch."""
+        if not spec.structural:
+            settings = self.common | spec.options
+            return ScoreKey.make(
+                network, spec.name, init=self.init, seed=seed, images=self.name, settings=settings
+            )
+        channels, *size = self.images.shape[1:]
+        shape = {"in_channels": channels, "classes": self.classes, "size": size}
+        settings = {"channels": self.channels, "cells": self.cells} | shape
+        return ScoreKey.make(network, spec.name, settings=settings)
+
+    def tasks(
+        self,
+        networks: Iterable[Genotype],
+        seeds: Sequence[int],
+        proxies: Sequence[str],
+        finished: set[str] = frozenset(),  # type: ignore[assignment]
+    ) -> list[Task]:
+        """Return what is left to do; a key that stands in ``finished`` is left out."""
+        specs = [get(name) for name in proxies]
+        seen, tasks = set(finished), []
+        for network in map(str, networks):
+            for seed in seeds:
+                keys = [self.key(spec, network, seed) for spec in specs]
+                keys = [key for key in keys if key.digest not in seen]
+                seen.update(key.digest for key in keys)
+                if keys:
+                    tasks.append(Task(network, seed, tuple(keys)))
+        return tasks
+
+    def __call__(self, task: Task) -> list[ScoreRow]:
+        """Return the rows of a task."""
+        network = random_network(
+            Genotype.parse(task.network),
+            task.seed,
+            self.init,
+            channels=self.channels,
+            cells=self.cells,
+            classes=self.classes,
+            in_channels=self.images.shape[1],
+        )
+        images = torch.from_numpy(self.images).to(self.device, getattr(torch, self.dtype))
+        probe = Probe(
+            normalised(network, self.mean, self.std),
+            images,
+            torch.from_numpy(self.labels).to(self.device),
+            batch_norm=self.batch_norm,
+            key=("probe", task.network, self.init, task.seed),
+            memory=self.memory,
+        )
+        return [self._row(key, probe) for key in task.keys]
+
+    def _row(self, key: ScoreKey, probe: Probe) -> ScoreRow:
+        score = evaluate(PROXIES[key.proxy], probe, {})
+        return ScoreRow(
+            key, score.value, score.reason, score.converged, score.iterations, score.residual,
+            score.seconds, score.details,
+        )  # fmt: skip

@@ -1,0 +1,85 @@
+"""The tables at the end of a scoring run."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from proxies.registry import PROXIES
+from proxies.study import Task
+from testbed.nasbench201.genotype import Genotype
+
+__all__ = ["print_summary"]
+
+
+def print_summary(
+    scores: pd.DataFrame, wanted: Sequence[Task], names: Sequence[str], console: Console, show: int
+) -> None:
+    """Print one line a proxy, then the networks with the largest scores of one of them.
+
+    Args:
+        scores: a store's table.
+        wanted: the tasks asked for; what else is in the store is not shown.
+        names: the proxies in the order of the columns.
+        console: to print on.
+        show: how many networks.
+    """
+    keys = {_identity(key): task.network for task in wanted for key in task.keys}
+    identities = scores[["network", "proxy", "init", "seed", "images", "settings"]].astype(object)
+    chosen = scores[[_row_identity(row) in keys for row in identities.itertuples(index=False)]]
+    if chosen.empty:
+        return
+    console.print(_per_proxy(chosen, names))
+    if show:
+        console.print(_top(chosen, names, show))
+
+
+def _identity(key: object) -> tuple:
+    fields = ("network", "proxy", "init", "seed", "images", "settings")
+    return tuple(getattr(key, name) for name in fields)
+
+
+def _row_identity(row: tuple) -> tuple:
+    return tuple(None if pd.isna(value) else value for value in row)
+
+
+def _per_proxy(scores: pd.DataFrame, names: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("proxy", no_wrap=True)
+    for heading in ("scores", "undefined", "unconverged", "min", "median", "max", "s / network"):
+        table.add_column(heading, justify="right")
+    for name in names:
+        rows = scores[scores["proxy"] == name]
+        if rows.empty:
+            continue
+        values = rows["value"].dropna()
+        extent = [_number(f(values)) for f in (pd.Series.min, pd.Series.median, pd.Series.max)]
+        missed = int((rows["converged"] == False).sum())  # noqa: E712 - three-valued
+        counts = [str(len(rows)), str(int(rows["value"].isna().sum())), str(missed)]
+        table.add_row(name, *counts, *extent, f"{rows['seconds'].mean():.3f}")
+    return table
+
+
+def _top(scores: pd.DataFrame, names: Sequence[str], show: int) -> Table:
+    means = scores.pivot_table(index="network", columns="proxy", values="value", aggfunc="mean")
+    present = [name for name in names if name in means.columns]
+    lead = next((name for name in present if not PROXIES[name].structural), present[0])
+    ranked = means.sort_values(lead, ascending=False).head(show)
+    title = f"{len(ranked)} of {len(means)} networks, by {lead}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("id", justify="right")
+    table.add_column("architecture")
+    for name in present:
+        table.add_column(name, justify="right")
+    for network, row in ranked.iterrows():
+        cells = (_number(float(row[name])) for name in present)
+        table.add_row(str(Genotype.parse(str(network)).index), Text(str(network)), *cells)
+    return table
+
+
+def _number(value: float) -> str:
+    if value != value:
+        return "–"
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.4g}"

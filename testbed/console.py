@@ -1,0 +1,83 @@
+"""What all commands share: progress bars, the device, and errors without a traceback."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+__all__ = ["check_device", "default_workers", "fail", "progress", "split_words", "whole_numbers"]
+
+
+def fail(message: object, code: int = 2) -> NoReturn:
+    """End the command with one message on standard error."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Progress]:
+    """Show a bar with counts, time elapsed and the estimated rest."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(),
+    )  # fmt: skip
+    # The estimate looks back over ten minutes, since networks differ tenfold in cost.
+    with Progress(*columns, console=console, speed_estimate_period=600) as bar:
+        yield bar
+
+
+def split_words(option: str) -> list[str]:
+    """Return the words of a comma-separated option, each once."""
+    return list(dict.fromkeys(word.strip() for word in option.split(",") if word.strip()))
+
+
+def whole_numbers(option: str, name: str) -> list[int]:
+    """Return the numbers of an option such as ``0,1,2`` or ``0-9``.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    numbers: list[int] = []
+    for word in split_words(option):
+        first, dash, last = word.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"{name} are whole numbers such as 0,1,2 or 0-9; got {option!r}")
+        numbers += range(int(first), int(last or first) + 1)
+    if not numbers:
+        raise ValueError(f"{name} are whole numbers such as 0,1,2 or 0-9; got {option!r}")
+    return list(dict.fromkeys(numbers))
+
+
+def check_device(name: str) -> str:
+    """Return a device's name if it can be used here.
+
+    Raises:
+        ValueError: if torch does not know it or cannot reach it.
+    """
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here: {reason}") from error
+    return name
+
+
+def default_workers(device: str) -> int:
+    """Return the number of CPU cores this process may use; one worker where a GPU computes."""
+    if device != "cpu":
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

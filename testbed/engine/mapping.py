@@ -1,0 +1,51 @@
+"""One function for every way to work through items."""
+
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from testbed.engine.futures import run_on
+from testbed.engine.outcome import Outcome, attempt
+from testbed.engine.processes import run_in_processes
+
+__all__ = ["run"]
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+def run(
+    function: Callable[[Item], Value],
+    items: Iterable[Item],
+    workers: int = 1,
+    threads: int = 1,
+    executor: Executor | None = None,
+) -> Generator[tuple[int, Outcome[Value]], None, None]:
+    """Yield (position, outcome) of each item as it finishes.
+
+    With one worker the items are computed in this process, in order, each when it is asked
+    for. With more, or on an executor, at most 2 × workers items are under way at a time.
+    Closing the iterator (as an interrupt does) stops the workers and gives up those items;
+    where the loop's body can be interrupted, write
+    ``with contextlib.closing(run(...)) as outcomes``.
+
+    Args:
+        function: of one item; importable by name if there are several workers.
+        items: of any number; taken as needed.
+        workers: the number of processes, or of the workers of ``executor``.
+        threads: of torch, for each item. The last bits of a convolution may depend on them,
+            so the same number should be used for all of a study.
+        executor: runs the items instead, for instance Dask's ``client.get_executor()``; it is
+            left open.
+
+    Raises:
+        EngineError: if a worker dies, after what had finished was yielded, or if the function
+            cannot be sent to another process.
+    """
+    if workers < 1 or threads < 1:
+        raise ValueError(f"expected at least 1 worker and 1 thread; got {workers} and {threads}")
+    if executor is not None:
+        return run_on(executor, function, items, 2 * workers, threads)
+    if workers > 1:
+        return run_in_processes(function, items, workers, threads)
+    return ((i, attempt(function, item, threads)) for i, item in enumerate(items))

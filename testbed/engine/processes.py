@@ -1,0 +1,82 @@
+"""Worker processes that start clean and never outlive their parent."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+
+from testbed.engine.futures import run_on
+from testbed.engine.outcome import EngineError, Outcome
+
+__all__ = ["run_in_processes"]
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+def run_in_processes(
+    function: Callable[[Item], Value], items: Iterable[Item], workers: int, threads: int
+) -> Generator[tuple[int, Outcome[Value]], None, None]:
+    """Yield (position, outcome) of each item as one of ``workers`` new processes finishes it.
+
+    Raises:
+        EngineError: if the function cannot be sent to another process, or a process dies.
+    """
+    _check_picklable(function)
+    executor = ProcessPoolExecutor(
+        workers,
+        # Not fork: it copies locks that torch's threads hold, and the child waits for ever.
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_prepare_worker,
+        initargs=(os.getpid(), threads),
+    )
+    complete = False
+    try:
+        yield from run_on(executor, function, items, 2 * workers, threads)
+        complete = True
+    finally:
+        # Shutting down forgets the processes, and waits for items that nobody wants any more.
+        processes = list((executor._processes or {}).values())
+        executor.shutdown(wait=complete, cancel_futures=True)
+        if not complete:
+            _end(processes)
+
+
+def _end(processes: list[Any]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(5)
+        if process.is_alive():
+            process.kill()
+
+
+def _prepare_worker(parent: int, threads: int) -> None:
+    # A Ctrl-C reaches the whole process group; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
+
+
+def _exit_with(parent: int) -> None:
+    # A killed parent cannot tell its workers, and they would wait for work for ever.
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _check_picklable(function: Callable[..., Any]) -> None:
+    try:
+        pickle.dumps(function)
+    except Exception as error:
+        raise EngineError(
+            f"{function!r} cannot be sent to another process ({error}): define it at the top "
+            "level of a module, or use one worker"
+        ) from error

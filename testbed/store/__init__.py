@@ -1,0 +1,8 @@
+"""Results in one SQLite file: scores, runs and their provenance."""
+
+from testbed.store.database import Store
+from testbed.store.errors import StoreBusy, StoreError
+from testbed.store.keys import ScoreKey, ScoreRow
+from testbed.store.reading import read_scores
+
+__all__ = ["ScoreKey", "ScoreRow", "Store", "StoreBusy", "StoreError", "read_scores"]

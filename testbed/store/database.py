@@ -1,0 +1,193 @@
+"""The results file: open, save in transactions, resume, export."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import pandas as pd
+
+from testbed.store.errors import StoreError
+from testbed.store.files import WRITERS
+from testbed.store.keys import ScoreKey, ScoreRow
+from testbed.store.lock import WriterLock
+from testbed.store.records import end_run, insert_run, insert_score, read_table
+from testbed.store.schema import SUFFIXES, connect, create
+from testbed.store.tables import RUN_COLUMNS, SCORE_COLUMNS
+
+__all__ = ["Store"]
+
+
+class Store:
+    """Scores and runs in one SQLite file; a context manager.
+
+    Writing takes a lock that one process can hold, and that is released even if that process
+    is killed; reading takes none and works while another process writes. What `save` has
+    returned from is on disk, whole.
+
+    Args:
+        path: ending in ``.sqlite``, ``.sqlite3`` or ``.db``. To write, the file and its folder
+            are made if missing.
+        mode: ``"w"`` to write (adding to what is there) or ``"r"`` to read.
+
+    Raises:
+        StoreBusy: if another process writes the file.
+        StoreError: if the file is no results file or of a newer version (and is then left
+            untouched), or is to be read and does not exist.
+    """
+
+    def __init__(self, path: str | Path, mode: Literal["w", "r"] = "w") -> None:
+        if mode not in ("w", "r"):
+            raise ValueError(f'mode is "w" or "r"; got {mode!r}')
+        # Two names for one file must meet at one lock.
+        self.path = Path(path).resolve()
+        if self.path.suffix not in SUFFIXES:
+            raise StoreError(f"a results file ends in {', '.join(SUFFIXES)}; got {self.path}")
+        self._lock: WriterLock | None = None
+        if mode == "w":
+            self._open_to_write()
+        elif self.path.exists():
+            self._connection = connect(self.path, write=False)
+        else:
+            raise StoreError(f"there is no results file {self.path}")
+
+    def _open_to_write(self) -> None:
+        if _has_content(self.path):
+            connect(self.path, write=False).close()  # so that no lock appears beside other files
+        else:
+            _make_folder(self.path.parent)
+        self._lock = WriterLock(self.path)
+        try:
+            if not _has_content(self.path):
+                create(self.path)
+            self._connection = connect(self.path, write=True)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Close the file and release the lock; again is no error."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def begin_run(self, provenance: Mapping[str, Any]) -> int:
+        """Record the start of a run and return its number.
+
+        Args:
+            provenance: as from `testbed.provenance.provenance`; all of it is kept.
+        """
+        with self._transaction("IMMEDIATE"):
+            return insert_run(self._connection, provenance)
+
+    def finish_run(self, run: int, status: str) -> None:
+        """Record the end of a run: now, and with this status (``done``, ``interrupted``, …).
+
+        Raises:
+            StoreError: if there is no such run.
+        """
+        with self._transaction("IMMEDIATE"):
+            if not end_run(self._connection, run, status):
+                raise StoreError(f"{self.path} has no run {run}")
+
+    def finished(self) -> set[str]:
+        """Return the digests of the scores that are there, NaN included."""
+        with self._translated():
+            return {digest for (digest,) in self._connection.execute("SELECT digest FROM scores")}
+
+    def missing(self, keys: Iterable[ScoreKey]) -> list[ScoreKey]:
+        """Return those keys, once each and in the given order, that have no score yet."""
+        finished = self.finished()
+        return [key for key in dict.fromkeys(keys) if key.digest not in finished]
+
+    def save(self, run: int, rows: Iterable[ScoreRow]) -> int:
+        """Add scores in one transaction: all or none; return how many were new.
+
+        A score that is there is kept, with its run and its seconds.
+
+        Raises:
+            StoreError: if a score is there with another value, or there is no such run; nothing
+                is saved then.
+        """
+        rows = list(rows)
+        with self._transaction("IMMEDIATE"):
+            if not self._connection.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone():
+                raise StoreError(f"{self.path} has no run {run}: begin one with begin_run")
+            return sum(insert_score(self._connection, run, row) for row in rows)
+
+    def scores(self) -> pd.DataFrame:
+        """Return all scores, in the order of network, proxy, init, seed, images, settings."""
+        order = "network, proxy, init, seed, images, settings"
+        with self._translated():
+            return read_table(self._connection, "scores", SCORE_COLUMNS, order)
+
+    def runs(self) -> pd.DataFrame:
+        """Return all runs in the order of their numbers; times are UTC in ISO 8601."""
+        with self._translated():
+            return read_table(self._connection, "runs", RUN_COLUMNS, "id")
+
+    def export(self, path: str | Path) -> None:
+        """Write the scores to a ``.csv`` or ``.parquet`` file, replaced as a whole.
+
+        The runs go with them: in Parquet as JSON in the schema metadata under ``runs``, for
+        ``name.csv`` as ``name.runs.json`` beside it.
+
+        Raises:
+            StoreError: if the suffix is another.
+        """
+        path = Path(path).resolve()
+        if path.suffix not in WRITERS:
+            raise StoreError(f"an export ends in {' or '.join(WRITERS)}; got {path}")
+        with self._transaction("DEFERRED"):  # so that scores and runs are of one moment
+            scores, runs = self.scores(), self.runs()
+        records = json.loads(runs.to_json(orient="records") or "[]")
+        for record in records:
+            record["provenance"] = json.loads(record["provenance"])
+        WRITERS[path.suffix](path, scores, records)
+
+    @contextmanager
+    def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"]) -> Iterator[None]:
+        if kind == "IMMEDIATE" and self._lock is None:
+            raise StoreError(f'{self.path} is not open for writing: use Store(path, "w")')
+        with self._translated():
+            self._connection.execute(f"BEGIN {kind}")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:  # an interrupt too must not leave half of it behind
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from error
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and (not path.is_file() or path.stat().st_size > 0)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the folder {folder} cannot be made: {error}") from error

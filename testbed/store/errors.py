@@ -1,0 +1,11 @@
+"""What can go wrong with a results file."""
+
+__all__ = ["StoreBusy", "StoreError"]
+
+
+class StoreError(RuntimeError):
+    """A results file, or what was to be put in it, is not what it should be."""
+
+
+class StoreBusy(StoreError):  # noqa: N818 - a state of the file, not a fault of it
+    """Another process writes this results file."""

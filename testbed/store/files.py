@@ -1,0 +1,100 @@
+"""Tables in CSV and Parquet files, written whole or not at all."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from testbed.store.errors import StoreError
+from testbed.store.tables import SCORE_COLUMNS, frame
+
+__all__ = ["READERS", "WRITERS", "replacing", "runs_beside"]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Hand out the path of a temporary file that takes the place of ``path`` at the end.
+
+    After an error, or a crash, ``path`` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def runs_beside(path: Path) -> Path:
+    """Return the path of the runs that belong to the CSV file ``path``."""
+    return path.with_suffix(".runs.json")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_csv(path: Path, scores: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
+    with replacing(runs_beside(path)) as temporary:
+        temporary.write_text(json.dumps(runs, indent=2) + "\n", encoding="utf-8")
+    with replacing(path) as temporary:
+        scores.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _write_parquet(path: Path, scores: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(scores, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), b"runs": json.dumps(runs).encode()}
+    with replacing(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    # Not pandas' reader: it fills up rows that were cut off.
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *table = csv.reader(file, strict=True)
+    except ValueError as error:  # nothing to unpack, or not UTF-8
+        raise StoreError(f"not a CSV file with a header: {error}") from error
+    finally:
+        csv.field_size_limit(limit)
+    for number, row in enumerate(table, start=1):
+        if len(row) != len(header):
+            raise StoreError(f"row {number} has {len(row)} cells; the header has {len(header)}")
+    columns: dict[str, Any] = {name: [row[i] for row in table] for i, name in enumerate(header)}
+    for name in ("images", "reason"):  # never empty text, see ScoreKey and ScoreRow
+        if name in columns:
+            columns[name] = [cell or None for cell in columns[name]]
+    return frame(columns, SCORE_COLUMNS)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return frame(pq.read_table(path).to_pydict(), SCORE_COLUMNS)
+    except pa.ArrowException as error:
+        raise StoreError(f"not a Parquet file: {error}") from error
+
+
+WRITERS: dict[str, Callable[[Path, pd.DataFrame, list[dict[str, Any]]], None]] = {
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+}
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _read_csv, ".parquet": _read_parquet}

@@ -1,0 +1,41 @@
+"""Scores as a pandas table in one line, from whichever file holds them."""
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+
+from testbed.store.database import Store
+from testbed.store.errors import StoreError
+from testbed.store.files import READERS
+from testbed.store.schema import SUFFIXES
+
+__all__ = ["read_scores"]
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Return the scores of a results file or of an export of one, with the same types.
+
+    Args:
+        path: ending in ``.sqlite``, ``.sqlite3``, ``.db``, ``.parquet`` or ``.csv``.
+
+    Returns:
+        The columns of `Store.scores`; other columns of a file are left out.
+
+    Raises:
+        StoreError: if the file does not exist, cannot be read, is of another kind, or lacks a
+            column.
+    """
+    path = Path(path)
+    if path.suffix not in (*SUFFIXES, *READERS):
+        expected = ", ".join((*SUFFIXES, *READERS))
+        raise StoreError(f"scores are read from files ending in {expected}; got {path}")
+    if not path.exists():
+        raise StoreError(f"there is no file {path}")
+    if path.suffix in SUFFIXES:
+        with Store(path, "r") as store:
+            return store.scores()
+    try:
+        return READERS[path.suffix](path)
+    except (StoreError, OSError, csv.Error) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error

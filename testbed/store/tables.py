@@ -1,0 +1,99 @@
+"""The columns of the tables, with the same types wherever they were read from."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from testbed.store.errors import StoreError
+
+__all__ = ["RUN_COLUMNS", "SCORE_COLUMNS", "frame"]
+
+SCORE_COLUMNS = {
+    "network": "string",
+    "proxy": "string",
+    "init": "string",
+    "seed": "Int64",
+    "images": "string",
+    "settings": "string",
+    "value": "float64",
+    "reason": "string",
+    "converged": "boolean",
+    "iterations": "Int64",
+    "residual": "float64",
+    "seconds": "float64",
+    "details": "string",
+    "run": "Int64",
+}
+RUN_COLUMNS = {
+    "id": "Int64",
+    "started": "string",
+    "finished": "string",
+    "status": "string",
+    "command": "string",
+    "code_version": "string",
+    "torch_version": "string",
+    "python": "string",
+    "platform": "string",
+    "device": "string",
+    "threads": "Int64",
+    "provenance": "string",
+}
+
+
+def frame(columns: Mapping[str, Iterable[Any]], types: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table of Python values (or their text, as in a CSV file) with the given types.
+
+    None, NaN and, but for text, the empty string are missing values. Columns that ``types``
+    does not name are left out.
+
+    Raises:
+        StoreError: if a column is missing or holds a value that is not of its type.
+    """
+    missing = [name for name in types if name not in columns]
+    if missing:
+        raise StoreError(
+            f"no column {', '.join(missing)}; expected {', '.join(types)}; "
+            f"got {', '.join(columns) or 'none'}"
+        )
+    return pd.DataFrame({name: _column(name, columns[name], kind) for name, kind in types.items()})
+
+
+def _column(name: str, values: Iterable[Any], kind: str) -> Any:
+    # Value by value: pandas would pass a column of integers with gaps through float64, and a
+    # 63-bit seed does not survive that.
+    convert, converted = _CONVERTERS[kind], []
+    for number, value in enumerate(values, start=1):
+        absent = value is None or value != value or (value == "" and kind != "string")
+        try:
+            converted.append(None if absent else convert(value))
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"column {name}, row {number}: {value!r} is not {kind}") from error
+    return pd.array(converted, dtype=kind) if kind != "float64" else _floats(converted)
+
+
+def _floats(values: list[float | None]) -> Any:
+    return pd.Series(
+        [float("nan") if value is None else value for value in values], dtype="float64"
+    )
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, float) and value != int(value):
+        raise ValueError(value)
+    return int(value)
+
+
+def _boolean(value: Any) -> bool:
+    text = str(value).lower()
+    if text not in ("true", "false", "1", "0"):
+        raise ValueError(value)
+    return text in ("true", "1")
+
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "string": str,
+    "Int64": _integer,
+    "float64": float,
+    "boolean": _boolean,
+}
