@@ -75,7 +75,8 @@ def rank(
     sample, left_out = _common_sample(columns, accuracies, strangers)
     present = {column.identity[0] for column in columns}
     baselines = [baseline_column(b, sample) for b in BASELINES if b not in present]
-    columns = sorted([*baselines, *columns], key=lambda c: c.identity[0] not in BASELINES)
+    first = {name: place for place, name in enumerate(BASELINES)}
+    columns = sorted([*baselines, *columns], key=lambda c: first.get(c.identity[0], len(first)))
     population = _population(sample)
     accuracies = accuracies.loc[sample]
     ties = {name: tie_fraction(accuracies[name]) for name in accuracies}

@@ -79,15 +79,16 @@ def _power(
     vector, _ = _normalise(start)
     offset = shift.to(start)[:, None]
     values, residuals = torch.zeros(len(start)).double(), torch.zeros(len(start)).double()
-    iteration = 0
-    for iteration in range(1, max_iterations + 1):
+    products = 0
+    while products < max_iterations:
+        products += 1
         product = matvec(vector)
         values = _dot(vector, product)
         residuals = _norm(product - values.to(product)[:, None] * vector)
         if bool((residuals <= tolerance * values.abs()).all()):
             break
         vector, _ = _normalise(product - offset * vector)
-    return _report(values, residuals, tolerance, iteration)
+    return _report(values, residuals, tolerance, products)
 
 
 def lanczos(

@@ -9,6 +9,7 @@ the structure alone proves that nobody else reads the convolution's output.
 """
 
 import copy
+import itertools
 from collections.abc import Mapping
 
 import torch
@@ -63,14 +64,19 @@ class FoldedFunction:
 def freeze(network: nn.Module) -> nn.Module:
     """Return a folded copy for derivatives with respect to the images alone.
 
-    Its parameters require no gradient and lie in channels-last order, in which a CPU
-    pools several times faster and no slower convolves.
+    Its parameters require no gradient and lie in channels-last order.
     """
     function = FoldedFunction(network)
     with torch.no_grad():
         folded = function.fold(dict(network.named_parameters()))
         function.skeleton.load_state_dict(folded, strict=False)
-    return function.skeleton.requires_grad_(False).to(memory_format=torch.channels_last)
+    return channels_last(function.skeleton.requires_grad_(False))
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """Put a network's convolution weights into channels-last order, in place."""
+    # On a CPU, pooling is several times faster in it and convolutions no slower.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def foldable(network: nn.Module) -> list[tuple[str, str]]:
@@ -83,7 +89,7 @@ def foldable(network: nn.Module) -> list[tuple[str, str]]:
         if type(parent).forward is not nn.Sequential.forward:
             continue
         children = list(parent.named_children())
-        for (conv_name, conv), (norm_name, norm) in zip(children, children[1:], strict=False):
+        for (conv_name, conv), (norm_name, norm) in itertools.pairwise(children):
             if _is_pair(conv, norm) and counts[id(conv)] == counts[id(norm)] == 1:
                 prefix = f"{path}." if path else ""
                 pairs.append((prefix + conv_name, prefix + norm_name))

@@ -68,16 +68,21 @@ def chunks(network: nn.Module, images: Tensor, memory: int) -> Iterator[Tensor]:
 
 def _graph_bytes(network: nn.Module, image: Tensor) -> int:
     """Return the bytes that a graph of one image keeps for its backward pass."""
-    kept: dict[int, int] = {}
+    kept: dict[int, Tensor] = {}
 
-    def pack(tensor: Tensor) -> Tensor:
+    def pack(tensor: Tensor) -> None:
+        # The graph is never walked, so nothing is given back to it: a node that keeps its
+        # own output would live for ever.
         if not isinstance(tensor, nn.Parameter):
-            kept[tensor.data_ptr()] = tensor.nbytes
-        return tensor
+            kept[tensor.data_ptr()] = tensor.detach()
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(pack, _never_unpacked):
         network(image.detach().requires_grad_())
-    return sum(kept.values())
+    return sum(tensor.nbytes for tensor in kept.values())
+
+
+def _never_unpacked(_: None) -> Tensor:
+    raise AssertionError("this graph is measured, not walked")
 
 
 class InputHessian:

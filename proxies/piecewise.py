@@ -1,6 +1,6 @@
-"""Is a network piecewise linear in its input?
+"""Tells whether a network is piecewise linear in its input.
 
-Then, off the kinks, its logits have no second derivative, and the Hessian of
+If so, off the kinks, its logits have no second derivative, and the Hessian of
 the loss is exactly its Gauss-Newton form. The answer comes from the operations
 that one forward pass really executes, not from the names of modules, so a GELU
 hidden in a ``forward`` is seen. Operations that are not known to be piecewise

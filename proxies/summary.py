@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +13,9 @@ from proxies.study import Task
 from testbed.nasbench201.genotype import Genotype
 
 __all__ = ["print_summary"]
+
+IDENTITY = ("network", "proxy", "init", "seed", "images", "settings")
+EXTENT = (np.min, np.median, np.max)
 
 
 def print_summary(
@@ -27,8 +31,9 @@ def print_summary(
         show: how many networks.
     """
     keys = {_identity(key): task.network for task in wanted for key in task.keys}
-    identities = scores[["network", "proxy", "init", "seed", "images", "settings"]].astype(object)
-    chosen = scores[[_row_identity(row) in keys for row in identities.itertuples(index=False)]]
+    identities = scores[list(IDENTITY)].astype(object)
+    mask = [_row_identity(row) in keys for row in identities.itertuples(index=False)]
+    chosen = pd.DataFrame(scores[mask])
     if chosen.empty:
         return
     console.print(_per_proxy(chosen, names))
@@ -37,8 +42,7 @@ def print_summary(
 
 
 def _identity(key: object) -> tuple:
-    fields = ("network", "proxy", "init", "seed", "images", "settings")
-    return tuple(getattr(key, name) for name in fields)
+    return tuple(getattr(key, name) for name in IDENTITY)
 
 
 def _row_identity(row: tuple) -> tuple:
@@ -48,16 +52,17 @@ def _row_identity(row: tuple) -> tuple:
 def _per_proxy(scores: pd.DataFrame, names: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("proxy", no_wrap=True)
-    for heading in ("scores", "undefined", "unconverged", "min", "median", "max", "s / network"):
+    for heading in ("n", "NaN", "unconv.", "min", "median", "max", "s/network"):
         table.add_column(heading, justify="right")
     for name in names:
-        rows = scores[scores["proxy"] == name]
+        rows = pd.DataFrame(scores[scores["proxy"] == name])
         if rows.empty:
             continue
-        values = rows["value"].dropna()
-        extent = [_number(f(values)) for f in (pd.Series.min, pd.Series.median, pd.Series.max)]
-        missed = int((rows["converged"] == False).sum())  # noqa: E712 - three-valued
-        counts = [str(len(rows)), str(int(rows["value"].isna().sum())), str(missed)]
+        values = rows["value"].to_numpy()
+        known = values[~np.isnan(values)]
+        extent = [_number(float(f(known))) if len(known) else "–" for f in EXTENT]
+        missed = int((~rows["converged"].fillna(True)).sum())
+        counts = [str(len(rows)), str(len(values) - len(known)), str(missed)]
         table.add_row(name, *counts, *extent, f"{rows['seconds'].mean():.3f}")
     return table
 
@@ -70,7 +75,7 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int) -> Table:
     title = f"{len(ranked)} of {len(means)} networks, by {lead}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("id", justify="right")
-    table.add_column("architecture")
+    table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
     for name in present:
         table.add_column(name, justify="right")
     for network, row in ranked.iterrows():

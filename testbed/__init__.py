@@ -1,0 +1,1 @@
+"""The ground floor: networks, images, the store and the engine; imports nothing of ours."""

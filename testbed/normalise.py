@@ -11,6 +11,9 @@ __all__ = ["Normalise", "normalised"]
 class Normalise(nn.Module):
     """Images (B, C, H, W) in [0, 1] → (x − mean) / std, channel by channel."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         # Not persistent: the state dict stays that of the network alone.

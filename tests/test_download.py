@@ -1,6 +1,8 @@
 import hashlib
 import io
 import pickle
+import socket
+import sys
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +38,7 @@ def cifar100(rows=3):
 
 
 GOOD = tarball(**{f"{FOLDER}/train": cifar100(), f"{FOLDER}/test": cifar100(2)})
+GARBLED = GOOD[:40] + b"\xff" * 40 + GOOD[80:]
 
 
 class Server:
@@ -142,10 +145,12 @@ def test_server_error_with_the_right_body_is_no_download(server, tmp_path):
     fails(tmp_path, server.sources(GOOD, status=500), "500")
 
 
-def test_connection_refused(server, tmp_path):
-    sources = server.sources(GOOD)
-    server._server.server_close()
-    fails(tmp_path, sources, "Max retries exceeded")
+def test_connection_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # and never listens
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/archive.tar.gz"
+        fails(tmp_path, {"cifar100": Source(url, "0" * 32, FOLDER)}, "Max retries exceeded")
 
 
 def test_connection_cut_off(server, tmp_path):
@@ -153,7 +158,7 @@ def test_connection_cut_off(server, tmp_path):
     fails(tmp_path, server.sources(GOOD), "Incomplete|MD5")
 
 
-@pytest.mark.parametrize("body", [b"no archive", GOOD[: len(GOOD) // 2], GOOD[:-30]])
+@pytest.mark.parametrize("body", [b"no archive", GOOD[: len(GOOD) // 2], GARBLED])
 def test_broken_archive_of_the_right_checksum(server, tmp_path, body):
     fails(tmp_path, server.sources(body), "failed")
 
@@ -176,6 +181,7 @@ def test_archive_that_reaches_outside(server, tmp_path, monkeypatch, evil, with_
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="its tarfile cannot do without the filter")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_old_pythons_without_the_filter_unpack_too(server, tmp_path, monkeypatch):
     monkeypatch.delattr(tarfile, "data_filter", raising=False)

@@ -19,12 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def work(item):
-    """Stand for a score: deterministic, and failing in three ways."""
+    """Stand for a score: deterministic, or failing in one of several ways."""
     if item == "sleep":
         time.sleep(60)
-    if item == "die":
-        time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGKILL)
     if item == "exit":
         sys.exit("no network")
     if item == "unpicklable":
@@ -123,13 +120,34 @@ def test_closing_early_takes_few_items_and_ends_the_workers():
     assert time.monotonic() - started < 10
 
 
-def test_a_dying_worker_is_an_error_after_what_had_finished():
-    seen = {}
-    with pytest.raises(EngineError, match=r"worker process died.*position: .*3"):
-        # update() keeps what was yielded before the error.
-        seen.update(run(work, [1, 2, 3, "die", *range(100)], workers=2))
-    assert {0, 1, 2} <= set(seen)
-    assert all(outcome.error is None for outcome in seen.values())
+def die_last(item):
+    number, folder = item
+    if number != 1:
+        (folder / str(number)).touch()
+        return number
+    eventually(lambda: len(list(folder.iterdir())) == 3, 60)
+    time.sleep(0.5)  # the results of the others are on their way
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_dying_worker_is_an_error_after_what_had_finished(tmp_path):
+    outcomes = run(die_last, [(number, tmp_path) for number in range(100)], workers=2)
+    seen = dict([next(outcomes)])
+    assert eventually(lambda: not multiprocessing.active_children(), 60)
+    with pytest.raises(EngineError, match=r"worker process died.*position: 1\."):
+        seen.update(outcomes)  # keeps what was yielded before the error
+    assert {position: outcome.value for position, outcome in seen.items()} == {0: 0, 2: 2, 3: 3}
+
+
+def interrupt(item):
+    os.kill(os.getpid(), signal.SIGINT)
+    return item
+
+
+def test_workers_leave_ctrl_c_to_their_parent():
+    ((_, outcome),) = run(interrupt, [7], workers=2)
+    assert outcome.error is None
+    assert outcome.value == 7
 
 
 def test_a_function_that_cannot_be_sent_is_refused():

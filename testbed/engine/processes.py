@@ -44,7 +44,7 @@ def run_in_processes(
     finally:
         # Shutting down forgets the processes, and waits for items that nobody wants any more.
         processes = list((executor._processes or {}).values())
-        executor.shutdown(wait=complete, cancel_futures=True)
+        executor.shutdown(wait=complete)
         if not complete:
             _end(processes)
 

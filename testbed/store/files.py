@@ -50,7 +50,8 @@ def _write_csv(path: Path, scores: pd.DataFrame, runs: list[dict[str, Any]]) -> 
     with replacing(runs_beside(path)) as temporary:
         temporary.write_text(json.dumps(runs, indent=2) + "\n", encoding="utf-8")
     with replacing(path) as temporary:
-        scores.to_csv(temporary, index=False, lineterminator="\n")
+        # All text in quotes: before Python 3.12 the writer leaves a lone carriage return bare.
+        scores.to_csv(temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def _write_parquet(path: Path, scores: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
