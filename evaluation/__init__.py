@@ -1,0 +1,1 @@
+"""How robust networks are: published truths, and how well scores rank them."""

@@ -31,6 +31,7 @@ __all__ = ["main"]
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 DEFAULT_PROXIES = "params,flops,jacobian_norm,hessian_input"
 DTYPES = ("float32", "float64")
+EXPORTS = (".csv", ".parquet")
 INTERRUPTED = 130
 
 
@@ -78,6 +79,8 @@ def compute(
         fail(f"unknown --init {init!r}; expected one of {', '.join(INITIALISATIONS)}")
     if dtype not in DTYPES:
         fail(f"unknown --dtype {dtype!r}; expected {' or '.join(DTYPES)}")
+    if export is not None and export.suffix not in EXPORTS:
+        fail(f"--export ends in {' or '.join(EXPORTS)}; got {export}")
     console = Console()
     try:
         names = list(PROXIES) if proxies == "all" else split_words(proxies)

@@ -14,6 +14,7 @@ ICCV 2021 (input); Yao et al., "PyHessian", 2020 (parameters).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -72,14 +73,10 @@ def hessian_input(
                 "only; use method 'lanczos', or the proxy gauss_newton_input"
             )
         score = gauss_newton_input(probe)
-        return Score(score.value, details=score.details | {"method": "exact"})
-    start = _start(probe, "input", (len(probe.images), probe.images[0].numel()))
-    found = []
-    for images, labels in probe.parts():
-        operator = InputHessian(probe.frozen, images, labels)
-        begin, start = start[: len(images)], start[len(images) :]
-        found.append(_extreme(operator, begin, which, method, tolerance, max_iterations))
-    return _report(found, method)
+        return replace(score, details=score.details | {"method": "exact"})
+    operator = InputHessian(probe.frozen, probe.images, probe.labels)
+    start = _start(probe, "input", operator.shape)
+    return _report(_extreme(operator, start, which, method, tolerance, max_iterations), method)
 
 
 def hessian_parameters(
@@ -92,12 +89,11 @@ def hessian_parameters(
 ) -> Score:
     """Return an extreme eigenvalue of the batch loss's Hessian over the parameters.
 
-    The options are those of `hessian_input`, without the exact form. A sum over the
-    whole batch has one graph, so the memory budget does not apply.
+    The options are those of `hessian_input`, without the exact form.
     """
     operator = ParameterHessian(probe.network, probe.images, probe.labels)
     start = _start(probe, "parameters", operator.shape)
-    return _report([_extreme(operator, start, which, method, tolerance, max_iterations)], method)
+    return _report(_extreme(operator, start, which, method, tolerance, max_iterations), method)
 
 
 def _extreme(
@@ -113,18 +109,14 @@ def _start(probe: Probe, words: str, shape: tuple[int, int]) -> Tensor:
     return start.to(probe.images)
 
 
-def _report(found: list[Eigenvalues], method: str) -> Score:
-    values = torch.cat([part.values for part in found])
-    converged = torch.cat([part.converged for part in found])
-    missed = int((~converged).sum())
-    score = _mean(values, {"method": method})
-    return Score(
-        score.value,
-        reason=f"not converged for {missed} of {len(converged)} operators" if missed else None,
+def _report(found: Eigenvalues, method: str) -> Score:
+    missed, count = int((~found.converged).sum()), len(found.converged)
+    return replace(
+        _mean(found.values, {"method": method}),
+        reason=f"not converged for {missed} of {count} operators" if missed else None,
         converged=missed == 0,
-        iterations=max(part.iterations for part in found),
-        residual=float(torch.cat([part.residuals for part in found]).max()),
-        details=score.details,
+        iterations=found.iterations,
+        residual=float(found.residuals.max()),
     )
 
 

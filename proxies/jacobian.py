@@ -34,7 +34,7 @@ def jacobian_projection(probe: Probe, *, projections: int = 1) -> Score:
     classes = _classes(probe)
     directions = _directions(probe, projections, classes)  # (P, B, K)
     squares, first = [], 0
-    for images, _ in probe.parts():
+    for images in probe.parts():
         part = directions[:, first : first + len(images)]
         first += len(images)
         rows = projected_jacobian(probe.frozen, images, part)

@@ -57,7 +57,7 @@ class Probe:
         labels: (B,) class numbers.
         batch_norm: ``auto`` or one of `preparation.BATCH_NORM_MODES`.
         key: words that random draws depend on, such as the architecture and its seed.
-        memory: bytes that the graph of one part of the batch may take.
+        memory: bytes that the graph of one part of the batch may take, for Jacobians.
     """
 
     def __init__(
@@ -100,13 +100,12 @@ class Probe:
             "piecewise", lambda: is_piecewise_linear(self.frozen, self.images[:1])
         )
 
-    def parts(self) -> list[tuple[Tensor, Tensor]]:
-        """Return the (images, labels) parts whose graphs fit into the memory budget."""
+    def parts(self) -> list[Tensor]:
+        """Return the parts of the images whose graphs fit into the memory budget each."""
         images = self.images.contiguous(memory_format=torch.channels_last)
         if self.batch_norm == "batch":  # a sample's output depends on all the others
-            return [(images, self.labels)]
-        parts = list(chunks(self.frozen, images, self.memory))
-        return list(zip(parts, self.labels.split([len(part) for part in parts]), strict=True))
+            return [images]
+        return list(chunks(self.frozen, images, self.memory))
 
     @property
     def gram(self) -> tuple[Tensor, Tensor]:
@@ -115,10 +114,15 @@ class Probe:
 
 
 def _gram(probe: Probe) -> tuple[Tensor, Tensor]:
-    logits, products = [], []
-    for images, _ in probe.parts():
-        values, rows = jacobian(probe.frozen, images)
+    parts = probe.parts()
+    logits, products = torch.empty(0), []
+    for images in parts:
+        logits, rows = jacobian(probe.frozen, images)
         rows = rows.double()
-        logits.append(values.detach().double().cpu())
         products.append((rows @ rows.mT).cpu())
-    return torch.cat(logits), torch.cat(products)
+    if len(parts) > 1:
+        # The last bits of a matrix product depend on its number of rows, so the logits are
+        # those of the whole batch however it was divided.
+        with torch.no_grad():
+            logits = probe.frozen(torch.cat(parts))
+    return logits.detach().double().cpu(), torch.cat(products)

@@ -38,7 +38,7 @@ def score(
         batch_norm: ``calibrated``, ``running``, ``batch``, or ``auto``: calibrated for a
             network whose batch norms are fresh, running otherwise (see `preparation`).
         seed: of random projections and of the estimators' starts.
-        memory: bytes that the graph of one part of the batch may take.
+        memory: bytes that the graph of one part of the batch may take, for Jacobians.
         options: of single proxies, ``{"jacobian_projection": {"projections": 3}}``.
 
     Returns:

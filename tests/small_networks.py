@@ -52,11 +52,13 @@ class Smooth(nn.Module):
 
 def dense_jacobian(network: nn.Module, images: Tensor) -> Tensor:
     """(B, K, D), from forward passes of single images."""
+    network.requires_grad_(False)
     return torch.stack([jacrev(lambda x: network(x[None])[0])(x) for x in images]).flatten(2)
 
 
 def dense_input_hessian(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """(B, D, D)."""
+    network.requires_grad_(False)
     size = images[0].numel()
 
     def loss(image: Tensor, label: Tensor) -> Tensor:

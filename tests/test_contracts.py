@@ -1,0 +1,183 @@
+"""What every proxy promises, tested once over the registry."""
+
+import copy
+import math
+
+import pytest
+import torch
+from small_networks import DEAD, ONE_OF_EACH, batch
+from torch import nn
+
+import proxies
+from proxies.preparation import BatchNormError
+from proxies.registry import PROXIES, ProxySpec, _index
+from testbed.nasbench201.genotype import Genotype
+from testbed.nasbench201.weights import random_network
+
+EVERY = pytest.mark.parametrize("name", list(PROXIES))
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    return random_network(Genotype.parse(ONE_OF_EACH), 0, channels=4, cells=1, classes=3)
+
+
+def value(network, name, size=9, **options):
+    images, labels = batch(size)
+    return proxies.score(network, images.float(), labels, [name], **options)[name]
+
+
+@EVERY
+def test_a_score_is_finite_timed_and_repeatable(name, network):
+    first, second = value(network, name), value(network, name)
+    assert math.isfinite(first.value)
+    assert first.value == float(second)
+    assert first.seconds > 0
+    assert first.converged in (True, None)
+    assert (first.iterations is None) == (first.converged is None)
+
+
+@EVERY
+def test_a_score_does_not_depend_on_what_ran_before(name, network):
+    images, labels = batch(9)
+    together = proxies.score(network, images.float(), labels, list(reversed(PROXIES)))
+    torch.manual_seed(1234)
+    assert value(network, name).value == together[name].value
+
+
+@EVERY
+def test_the_network_is_left_as_it_was(name, network):
+    network.train()
+    network.stem[0].weight.requires_grad_(False)
+    before = copy.deepcopy(network.state_dict())
+    modes = [(n, layer.training) for n, layer in network.named_modules()]
+    random_state = torch.get_rng_state()
+    value(network, name)
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert [(n, layer.training) for n, layer in network.named_modules()] == modes
+    for key, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[key]), key
+    assert not network.stem[0].weight.requires_grad
+    assert network.classifier.weight.requires_grad
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@EVERY
+def test_a_score_does_not_depend_on_the_memory_budget(name, network):
+    tight, ample = (value(network, name, 29, memory=memory) for memory in (1, 2**34))
+    assert tight.value == ample.value
+
+
+@EVERY
+def test_a_dead_network_has_a_defined_score_or_a_reason(name):
+    network = random_network(Genotype.parse(DEAD), 0, channels=4, cells=1, classes=3)
+    found = value(network, name)
+    if "input" in name or "jacobian" in name:
+        assert found.value == 0  # J = 0, and so is everything made of it
+    else:
+        assert math.isfinite(found.value)
+        assert found.value > 0  # the classifier's bias still bends the loss
+
+
+@EVERY
+def test_labels_matter_only_where_the_table_says_so(name, network):
+    images, labels = batch(9)
+    other = proxies.score(network, images.float(), (labels + 1) % 3, [name])[name]
+    if not PROXIES[name].needs_labels:
+        assert other.value == value(network, name).value
+
+
+@EVERY
+def test_batch_statistics_are_allowed_or_refused(name, network):
+    if PROXIES[name].independent:
+        with pytest.raises(ValueError, match="independent samples"):
+            value(network, name, batch_norm="batch")
+    else:
+        assert math.isfinite(value(network, name, batch_norm="batch").value)
+
+
+@EVERY
+def test_fresh_running_statistics_are_refused(name, network):
+    with pytest.raises(BatchNormError, match="fresh"):
+        value(network, name, batch_norm="running")
+
+
+@EVERY
+def test_unknown_options_are_refused(name, network):
+    with pytest.raises(ValueError, match="has no option colour"):
+        value(network, name, options={name: {"colour": 1}})
+
+
+def test_seeds_reach_what_is_random_and_nothing_else(network):
+    changed = {
+        name for name in PROXIES if value(network, name, seed=0) != value(network, name, seed=1)
+    }
+    values = {
+        name
+        for name in changed
+        if value(network, name, seed=0).value != value(network, name, seed=1).value
+    }
+    assert "jacobian_projection" in values
+    assert not values & {"params", "flops", "jacobian_norm", "gauss_newton_input"}
+
+
+def test_a_wrong_number_is_nan_with_a_reason():
+    class Broken(nn.Module):
+        def forward(self, images):
+            return images.flatten(1)[:, :3] / 0
+
+    images, labels = batch()
+    found = proxies.score(Broken(), images, labels, ["jacobian_norm"])["jacobian_norm"]
+    assert math.isnan(found.value)
+    assert found.reason
+
+
+@pytest.mark.parametrize("kind", ["random", "dropout"])
+def test_a_module_that_draws_leaves_the_global_state_alone(kind):
+    class Noisy(nn.Module):
+        def forward(self, images):
+            return (images + torch.randn_like(images)).relu().flatten(1)[:, :3]
+
+    module = Noisy() if kind == "random" else nn.Sequential(nn.Dropout(), nn.Flatten())
+    images, labels = batch()
+    before = torch.get_rng_state()
+    first = proxies.score(module, images, labels, ["jacobian_norm"])["jacobian_norm"]
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(1)
+    again = proxies.score(module, images, labels, ["jacobian_norm"])["jacobian_norm"]
+    assert first.value == again.value
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (torch.zeros(4, 3, 8), torch.zeros(4).long(), "floating tensor"),
+        (torch.zeros(4, 3, 8, 8).byte(), torch.zeros(4).long(), "floating tensor"),
+        (torch.zeros(0, 3, 8, 8), torch.zeros(0).long(), "B ≥ 1"),
+        (torch.zeros(4, 3, 8, 8), torch.zeros(3).long(), "one for each image"),
+        (torch.zeros(4, 3, 8, 8), torch.zeros(4), "int64"),
+    ],
+)
+def test_a_batch_that_is_none(network, images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        proxies.score(network, images, labels)
+
+
+def test_unknown_proxies_are_listed_against_the_known(network):
+    with pytest.raises(proxies.UnknownProxyError, match=r"'jacobi'.*jacobian_norm"):
+        value(network, "jacobi")
+
+
+def test_a_name_can_stand_in_the_table_only_once():
+    spec = ProxySpec("twice", lambda probe: None, "", "", "lower", "")
+    with pytest.raises(ValueError, match="twice"):
+        _index((spec, spec))
+
+
+def test_published_costs_count_dead_edges_and_other_modules_are_measured(network):
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten(), nn.Linear(256, 3))
+    # 64 positions of (27 weights + bias) on 4 channels, then 256 weights and a bias, thrice.
+    assert value(plain, "flops").value == 64 * 4 * 28 + 3 * 257
+    assert value(plain, "params").value == 4 * 28 + 3 * 257
+    pruned = random_network(Genotype.parse(DEAD), 0)
+    assert value(pruned, "params").value == 73306
