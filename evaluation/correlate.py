@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.ground_truth import Truth, TruthError, title
-from evaluation.ranking_table import Ranking, RankingError, rank
+from evaluation.ranking_table import Ranking, rank
 from evaluation.score_columns import BASELINES, IDENTITY, labels
+from testbed.console import fail, split_words, whole_numbers
 from testbed.store import StoreError, read_scores
+from testbed.tables import RANDOM_CIFAR10
 
 __all__ = ["main", "print_ranking"]
 
@@ -22,12 +24,17 @@ DAGGER = "†"
 
 
 def correlate(
-    scores: Annotated[
-        Path, typer.Option(help="Table of scores: .sqlite, .parquet or .csv.", show_default=False)
-    ],
     truth: Annotated[
         Path, typer.Option(help="Folder of the published truth (meta.json).", show_default=False)
     ],
+    scores: Annotated[
+        Path,
+        typer.Option(
+            help="Table of scores: .sqlite, .parquet or .csv. The package's own (random "
+            "networks, CIFAR-10) if not given.",
+            show_default=False,
+        ),
+    ] = RANDOM_CIFAR10,
     dataset: Annotated[str, typer.Option(help="Data set of the truth.")] = "cifar10",
     proxies: Annotated[
         str | None, typer.Option(help="Names, separated by commas; all if not given.")
@@ -60,13 +67,17 @@ def correlate(
     try:
         frame, opened = read_scores(scores), Truth.open(truth, dataset)
         ranking = rank(
-            frame, opened, _words(proxies), _words(targets), _words(attacks) or (), _seeds(seeds)
+            frame,
+            opened,
+            None if proxies is None else split_words(proxies),
+            None if targets is None else split_words(targets),
+            split_words(attacks or ""),
+            None if seeds is None else whole_numbers(seeds, "seeds"),
         )
         if out is not None:
             ranking.table.to_csv(out, index=False)
-    except (StoreError, TruthError, RankingError, OSError) as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(2) from error
+    except (StoreError, TruthError, ValueError, OSError) as error:
+        fail(" ".join(str(error).split()))
     console = Console()
     print_ranking(ranking, console)
     if out is not None:
@@ -136,18 +147,6 @@ def _cell(tau: float, error: float) -> str:
         return "undefined"
     number = f"{tau:+.3f}".replace("0.", ".", 1)
     return number + (f"±{error:.3f}".replace("0.", ".", 1) if error == error else "")
-
-
-def _words(option: str | None) -> list[str] | None:
-    return None if option is None else [w.strip() for w in option.split(",") if w.strip()]
-
-
-def _seeds(option: str | None) -> list[int] | None:
-    words = _words(option)
-    try:
-        return None if words is None else [int(word) for word in words]
-    except ValueError:
-        raise RankingError(f"seeds are whole numbers, separated by commas; got {option}") from None
 
 
 def main() -> None:

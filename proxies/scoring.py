@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.registry import ProxySpec, get
-from testbed.seeding import derive_seed
+from testbed.seeding import global_draws
 
 __all__ = ["evaluate", "score"]
 
@@ -68,9 +68,7 @@ def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score
             "use 'calibrated' or 'running'"
         )
     settings = {**spec.options, **options}
-    devices = [probe.images.device] if probe.images.is_cuda else []
-    with torch.random.fork_rng(devices):  # a module may draw in its forward pass
-        torch.manual_seed(derive_seed(*probe.key, "forward"))
+    with global_draws(*probe.key, "forward", device=probe.images.device):
         result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))
     if not math.isfinite(result.value) and result.reason is None:
         result = replace(result, value=math.nan, reason=f"the result is {result.value}")

@@ -7,10 +7,12 @@ of workers, or on the global random state, which is never touched.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-__all__ = ["derive_seed", "generator"]
+__all__ = ["derive_seed", "generator", "global_draws"]
 
 
 def derive_seed(*key: object) -> int:
@@ -30,3 +32,19 @@ def generator(*key: object) -> torch.Generator:
     the same numbers on every device.
     """
     return torch.Generator().manual_seed(derive_seed(*key))
+
+
+@contextmanager
+def global_draws(*key: object, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Let code that takes no generator draw from ``key``, on the CPU and on ``device``.
+
+    The global random state is as before afterwards, and that of other devices is not touched.
+    """
+    device = torch.device(device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        # Not torch.manual_seed, which seeds every device there is.
+        torch.default_generator.manual_seed(derive_seed(*key))
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(derive_seed(*key))
+        yield

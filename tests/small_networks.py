@@ -9,7 +9,9 @@ from testbed.nasbench201.genotype import Genotype
 from testbed.nasbench201.weights import random_network
 
 IDS = (0, 11, 284, 1462, 5111)
-ONE_OF_EACH = "|nor_conv_3x3~0|+|skip_connect~0|avg_pool_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"
+ONE_OF_EACH = (
+    "|nor_conv_3x3~0|+|skip_connect~0|avg_pool_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"
+)
 DEAD = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 

@@ -14,9 +14,7 @@ def operator(*spectra, dtype=torch.float64):
     size = len(spectra[0])
     matrices = []
     for spectrum in spectra:
-        basis, _ = torch.linalg.qr(
-            torch.randn(size, size, generator=source, dtype=torch.float64)
-        )
+        basis, _ = torch.linalg.qr(torch.randn(size, size, generator=source, dtype=torch.float64))
         matrices.append(basis @ torch.diag(torch.tensor(spectrum, dtype=torch.float64)) @ basis.T)
     stack = torch.stack(matrices).to(dtype)
     start = torch.randn(len(spectra), size, generator=source, dtype=torch.float64).to(dtype)
@@ -74,7 +72,7 @@ def test_lanczos_is_exact_once_its_space_is_exhausted():
 
 
 def test_lanczos_needs_far_fewer_products_than_power_iteration():
-    spectrum = torch.linspace(0, 1, 60).tolist() + [1.05]
+    spectrum = [*torch.linspace(0, 1, 60).tolist(), 1.05]
     matvec, start = operator(spectrum)
     few = lanczos(matvec, start, tolerance=1e-3)
     many = power_iteration(matvec, start, tolerance=1e-3, max_iterations=2000)
@@ -94,5 +92,5 @@ def test_float32_products_reach_a_float32_answer():
 @pytest.mark.parametrize("estimate", ESTIMATORS)
 @pytest.mark.parametrize("bad", [{"which": "smallest"}, {"tolerance": 0}, {"max_iterations": 0}])
 def test_bad_arguments(estimate, bad):
-    with pytest.raises(ValueError, match="expected|which is one of"):
+    with pytest.raises(ValueError, match=r"expected|which is one of"):
         estimate(torch.zeros_like, torch.ones(1, 2), **bad)

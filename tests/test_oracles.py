@@ -24,7 +24,7 @@ TIGHT = {"tolerance": 1e-9, "max_iterations": 5000}
 
 
 def scores(network, names, images, labels, **options):
-    given = {name: options for name in names} if options else None
+    given = dict.fromkeys(names, options) if options else None
     return proxies.score(network, images, labels, names, options=given)
 
 

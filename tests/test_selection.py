@@ -183,31 +183,22 @@ def test_the_error_lists_every_form(in_an_empty_folder):
         assert form in SELECTION_HELP
 
 
-a_long_name_cannot_be_looked_up = pytest.mark.xfail(
-    raises=OSError, strict=True, reason="Path.is_file raises for a name that is too long"
-)
-
-
-@a_long_name_cannot_be_looked_up
 def test_many_ids_are_no_file_name():
     many = list(range(0, 3000, 2))
     assert ids(",".join(map(str, many))) == many
 
 
-@a_long_name_cannot_be_looked_up
 def test_a_name_too_long_for_a_file_is_a_plain_error():
     with pytest.raises(GenotypeError, match="cannot read"):
         select("x" * 5000)
 
 
-@pytest.mark.xfail(raises=ValueError, strict=True, reason="Python reads at most 4,300 digits")
 @pytest.mark.parametrize("words", ["sample:" + "9" * 5000, "sample:5:" + "9" * 5000])
 def test_a_sample_of_thousands_of_digits_is_a_plain_error(words):
     with pytest.raises(GenotypeError):
         select(words)
 
 
-@pytest.mark.xfail(raises=ValueError, strict=True, reason="Python reads at most 4,300 digits")
 def test_an_id_of_thousands_of_digits_in_a_file_is_a_plain_error(tmp_path):
     with pytest.raises(GenotypeError):
         select(str(written(tmp_path, "9" * 5000)))

@@ -68,7 +68,6 @@ def test_the_global_random_state_is_left_alone(init):
     assert before[1:] == after[1:]
 
 
-@pytest.mark.xfail(strict=True, reason="torch.manual_seed seeds every device, the fork guards one")
 def test_the_random_state_of_other_devices_is_left_alone(monkeypatch):
     seeded = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)

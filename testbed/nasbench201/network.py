@@ -7,7 +7,6 @@ names are those of the official archives, so their weights load strictly.
 Dong and Yang, "NAS-Bench-201", ICLR 2020, section 2.1.
 """
 
-import torch
 from torch import Tensor, nn
 
 from testbed.nasbench201.genotype import EDGES, NODES, Genotype
@@ -53,7 +52,15 @@ class Network(nn.Module):
         self.classifier = nn.Linear(width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, (B, classes), of images (B, in_channels, H, W)."""
+        """Return the logits, (B, classes), of images (B, in_channels, H, W).
+
+        Raises:
+            ValueError: if H or W is not a multiple of 4: two reductions halve them.
+        """
+        if images.shape[-1] % 4 or images.shape[-2] % 4:
+            raise ValueError(
+                f"the height and width of images are multiples of 4; got {tuple(images.shape)}"
+            )
         features = self.stem(images)
         for block in self.cells:
             features = block(features)
@@ -92,14 +99,14 @@ class Cell(nn.Module):
                     total = term if total is None else total + term
             nodes.append(total)
         output = nodes[-1]
-        # Not zeros_like: the output of a dead cell stays a function of its input.
         return features * 0.0 if output is None else output
 
     def _edge(self, number: int, source: Tensor | None, features: Tensor) -> Tensor | None:
         layer = self.layers[number]
         if source is not None:
             return layer(source)
-        return layer(torch.zeros_like(features)) if isinstance(layer, ReLUConvBN) else None
+        # Not zeros_like, so that what is constant stays a function of the input.
+        return layer(features * 0.0) if isinstance(layer, ReLUConvBN) else None
 
 
 class Reduction(nn.Module):

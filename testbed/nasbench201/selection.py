@@ -32,16 +32,26 @@ def select(words: str) -> list[Genotype]:
         return _sample(words)
     if words.startswith("|"):
         return [Genotype.parse(words)]
-    path = Path(words)
-    if path.is_file():
-        return _from_file(path)
+    if _is_file(words):
+        return _from_file(Path(words))
     return list(dict.fromkeys(_from_ids(words)))
+
+
+def _is_file(words: str) -> bool:
+    try:
+        return Path(words).is_file()
+    except OSError:  # a list of ids can be too long for a file name
+        return False
+
+
+def _is_number(word: str) -> bool:
+    return word.isdecimal() and len(word) < 1000  # Python reads no more than 4,300 digits
 
 
 def _sample(words: str) -> list[Genotype]:
     numbers = words.split(":")[1:]
     unique = unique_ids()
-    if not all(number.isdecimal() for number in numbers) or not 1 <= len(numbers) <= 2:
+    if not all(map(_is_number, numbers)) or not 1 <= len(numbers) <= 2:
         raise GenotypeError(f"expected sample:N or sample:N:SEED with whole numbers; got {words!r}")
     count, seed = int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else 0
     if not 1 <= count <= len(unique):
@@ -55,7 +65,7 @@ def _from_ids(words: str) -> list[Genotype]:
     found = []
     for word in words.split(","):
         first, dash, last = word.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if not _is_number(first) or (dash and not _is_number(last)):
             raise GenotypeError(
                 f"cannot read {word.strip()!r} as architectures, and there is no such file; "
                 f"expected {SELECTION_HELP}"

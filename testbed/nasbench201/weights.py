@@ -1,11 +1,10 @@
 """One function hands out a ready network: ``ready(genotype, init, seed, ...)``."""
 
-import torch
 from torch import nn
 
 from testbed.nasbench201.genotype import Genotype
 from testbed.nasbench201.network import Network
-from testbed.seeding import derive_seed
+from testbed.seeding import global_draws
 
 __all__ = ["INITIALISATIONS", "initialise", "random_network"]
 
@@ -41,8 +40,7 @@ def random_network(
         raise ValueError(
             f"unknown initialisation {init!r}; expected one of {', '.join(INITIALISATIONS)}"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed("weights", init, genotype, seed))
+    with global_draws("weights", init, genotype, seed):
         network = Network(genotype, channels, cells, classes, in_channels)
         if init != "random":
             initialise(network, init.removeprefix("random-"))

@@ -1,0 +1,1 @@
+"""Measurements, each a ratio of medians from interleaved runs on one machine."""

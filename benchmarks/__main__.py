@@ -1,0 +1,9 @@
+"""Run all measurements: ``python -m benchmarks``."""
+
+import torch
+
+from benchmarks import command, hessian, input_hessian, jacobian
+
+torch.set_num_threads(1)
+for benchmark in (jacobian, input_hessian, command, hessian):
+    benchmark.main()

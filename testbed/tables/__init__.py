@@ -1,0 +1,9 @@
+"""Tables of scores that come with the package, with their provenance inside."""
+
+from pathlib import Path
+
+__all__ = ["RANDOM_CIFAR10"]
+
+# The 6,466 unique networks of NAS-Bench-201 at initialisation on a batch of 16 CIFAR-10
+# images; the README gives the command. Read it with `testbed.store.read_scores`.
+RANDOM_CIFAR10 = Path(__file__).parent / "nasbench201-cifar10-random.parquet"

@@ -1,0 +1,61 @@
+"""The score table that comes with the package: complete, and what the code computes."""
+
+import json
+
+import pyarrow.parquet
+import pytest
+import torch
+
+from proxies.registry import PROXIES
+from proxies.study import Study, Task
+from testbed import images
+from testbed.nasbench201.genotype import Genotype
+from testbed.nasbench201.isomorphism import unique_ids
+from testbed.store import ScoreKey, read_scores
+from testbed.tables import RANDOM_CIFAR10
+
+FULL = ("params", "flops", "jacobian_norm", "hessian_input")
+CHOSEN = 10
+
+
+@pytest.fixture(scope="module")
+def table():
+    return read_scores(RANDOM_CIFAR10)
+
+
+def test_every_unique_network_has_every_score(table):
+    expected = {str(Genotype.from_index(index)) for index in unique_ids()}
+    for name in FULL:
+        rows = table[table["proxy"] == name]
+        assert len(rows) == len(expected) == rows["network"].nunique()
+        assert set(rows["network"]) == expected
+    assert (table["proxy"] == "hessian_params").sum() >= 300
+    assert table["value"].notna().all()
+    assert table["converged"].fillna(True).all()
+
+
+def test_the_provenance_is_inside(table):
+    runs = json.loads(pyarrow.parquet.read_schema(RANDOM_CIFAR10).metadata[b"runs"])
+    assert set(table["run"]) <= {run["id"] for run in runs}
+    for run in runs:
+        assert "proxies.compute" in " ".join(run["provenance"]["command"]) or run["command"]
+        assert run["torch_version"]
+        assert "-dirty" not in run["code_version"]
+
+
+def test_ten_random_rows_are_computed_again(table, real_data):
+    loaded = images.load("cifar10", real_data)
+    study = Study.of(loaded, loaded.batch(16, 0), 0)
+    source = torch.Generator().manual_seed(2026)
+    rows = table[~table["proxy"].isin(["params", "flops"])].reset_index(drop=True)
+    for position in torch.randperm(len(rows), generator=source)[:CHOSEN].tolist():
+        row = rows.iloc[position]
+        key = study.key(PROXIES[row["proxy"]], row["network"], int(row["seed"]))
+        settings = json.loads(row["settings"])
+        assert key == ScoreKey.make(
+            row["network"], row["proxy"], init=row["init"], seed=int(row["seed"]),
+            images=row["images"], settings=settings,
+        )  # fmt: skip
+        (again,) = study(Task(key.network, int(row["seed"]), (key,)))
+        # Another kind of CPU rounds otherwise, and a rounding can flip a ReLU.
+        assert again.value == pytest.approx(row["value"], rel=1e-3)
