@@ -157,8 +157,9 @@ def work(study: Study, tasks: list[Task], store: Store, plan: Plan, console: Con
     if not tasks:
         console.print("Every score is in the store already.")
         return result
+    command = ["python", "-m", "proxies.compute", *sys.argv[1:]]
     run = store.begin_run(
-        provenance(sys.argv, study.device, study.dtype, plan.threads, plan.settings)
+        provenance(command, study.device, study.dtype, plan.threads, plan.settings)
     )
     status = "failed"
     try:

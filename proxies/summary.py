@@ -16,6 +16,7 @@ __all__ = ["print_summary"]
 
 IDENTITY = ("network", "proxy", "init", "seed", "images", "settings")
 EXTENT = (np.min, np.median, np.max)
+WIDE = 140  # characters: room for architecture strings
 
 
 def print_summary(
@@ -38,7 +39,7 @@ def print_summary(
         return
     console.print(_per_proxy(chosen, names))
     if show:
-        console.print(_top(chosen, names, show))
+        console.print(_top(chosen, names, show, strings=console.width >= WIDE))
 
 
 def _identity(key: object) -> tuple:
@@ -67,7 +68,7 @@ def _per_proxy(scores: pd.DataFrame, names: Sequence[str]) -> Table:
     return table
 
 
-def _top(scores: pd.DataFrame, names: Sequence[str], show: int) -> Table:
+def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -> Table:
     means = scores.pivot_table(index="network", columns="proxy", values="value", aggfunc="mean")
     present = [name for name in names if name in means.columns]
     lead = next((name for name in present if not PROXIES[name].structural), present[0])
@@ -75,12 +76,14 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int) -> Table:
     title = f"{len(ranked)} of {len(means)} networks, by {lead}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("id", justify="right")
-    table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
     for name in present:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
+    if strings:
+        table.add_column("architecture", overflow="fold")
     for network, row in ranked.iterrows():
-        cells = (_number(float(row[name])) for name in present)
-        table.add_row(str(Genotype.parse(str(network)).index), Text(str(network)), *cells)
+        cells = [_number(float(row[name])) for name in present]
+        cells += [str(network)] if strings else []
+        table.add_row(str(Genotype.parse(str(network)).index), *map(Text, cells))
     return table
 
 

@@ -6,6 +6,8 @@ import pyarrow.parquet
 import pytest
 import torch
 
+from evaluation.ground_truth import Truth
+from evaluation.ranking_table import rank
 from proxies.registry import PROXIES
 from proxies.study import Study, Task
 from testbed import images
@@ -59,3 +61,17 @@ def test_ten_random_rows_are_computed_again(table, real_data):
         (again,) = study(Task(key.network, int(row["seed"]), (key,)))
         # Another kind of CPU rounds otherwise, and a rounding can flip a ReLU.
         assert again.value == pytest.approx(row["value"], rel=1e-3)
+
+
+def test_the_table_of_the_readme(table, real_data):
+    found = rank(table, Truth.open(real_data / "robustness-data"), proxies=FULL[2:]).table
+    tau = found.set_index(["proxy", "target"])["tau"]
+    expected = {
+        "params": {"clean": 0.608, "fgsm@1": 0.566, "fgsm@4": 0.620, "pgd@1": 0.236},
+        "jacobian_norm": {"clean": 0.470, "fgsm@1": 0.474, "fgsm@4": 0.534, "pgd@1": 0.135},
+        "hessian_input": {"clean": 0.438, "fgsm@1": 0.467, "fgsm@4": 0.521, "pgd@1": 0.150},
+    }
+    assert set(found["n"]) == {6466}
+    for proxy, targets in expected.items():
+        for target, value in targets.items():
+            assert tau[proxy, target] == pytest.approx(value, abs=0.001), (proxy, target)

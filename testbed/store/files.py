@@ -61,7 +61,7 @@ def _write_parquet(path: Path, scores: pd.DataFrame, runs: list[dict[str, Any]])
     table = pa.Table.from_pandas(scores, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), b"runs": json.dumps(runs).encode()}
     with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary)
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
