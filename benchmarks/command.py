@@ -1,70 +1,66 @@
 """The cost per network of the whole ``compute`` command over its proxies' arithmetic.
 
-The command's is marginal: (40 networks − 10 networks) / 30, in a process of its own
-with one worker, so that start-up is not charged to a network. The arithmetic is what a
-proxy's definition asks for, of a network that lies ready: calibration, folding, the
-Jacobian, its spectrum.
+One run measures both: the CPU time of the command's loop (building networks, scoring,
+saving, the progress bar), and the part of it spent inside the proxies on a network that
+lies ready (calibration, folding, Jacobian, spectrum). Start-up is not charged.
 """
 
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import torch
+from typer.testing import CliRunner
 
-from benchmarks.harness import CONSOLE, normalised_network
-from proxies.probe import Probe
-from proxies.registry import get
-from proxies.scoring import evaluate
-from testbed import images
-from testbed.nasbench201.selection import select
+from benchmarks.harness import CONSOLE
+from proxies import compute, study
 
-PROXIES, FEW, MANY, ROUNDS = ("params", "flops", "jacobian_norm", "hessian_input"), 10, 40, 3
-
-
-def command(count: int) -> float:
-    """Return the CPU seconds of the command on this many networks."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            [
-                sys.executable, "-m", "proxies.compute", "--archs", f"sample:{count}",
-                "--proxies", ",".join(PROXIES), "--workers", "1", "--images", "digits",
-                "--batch-size", "64", "--store", str(Path(folder) / "scores.sqlite"),
-            ],
-            check=True, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+PROXIES = "params,flops,jacobian_norm,hessian_input"
+NETWORKS, ROUNDS = 12, 3
+BATCH = 256  # of 8 × 8 pixels: as many as 16 images of CIFAR-10
 
 
-def arithmetic(count: int) -> float:
-    """Return the CPU seconds of the proxies alone on the same networks and batch."""
-    digits = images.load("digits")
-    batch = digits.batch(64, 0)
-    networks = [normalised_network(digits, genotype) for genotype in select(f"sample:{count}")]
-    start = time.process_time()
-    for network in networks:
-        probe = Probe(network, batch.images, batch.labels, batch_norm="calibrated")
-        for name in PROXIES:
-            evaluate(get(name), probe, {})
-    return time.process_time() - start
+class Stopwatch:
+    """A function that adds up its CPU seconds."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.seconds = function, 0.0
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        start = time.process_time()
+        result = self.function(*arguments)
+        self.seconds += time.process_time() - start
+        return result
+
+
+def measure(seed: int) -> float:
+    """Return the ratio in one run of the command, in this process."""
+    whole, arithmetic = Stopwatch(compute.work), Stopwatch(study.evaluate)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(compute, "work", whole),
+        mock.patch.object(study, "evaluate", arithmetic),
+    ):
+        options = ["--archs", f"sample:{NETWORKS}:{seed}", "--batch-size", str(BATCH)]
+        options += ["--proxies", PROXIES, "--workers", "1"]
+        options += ["--store", str(Path(folder) / "scores.sqlite")]
+        result = CliRunner().invoke(compute.app, options)
+    if result.exit_code:
+        raise RuntimeError(result.output)
+    return whole.seconds / arithmetic.seconds
 
 
 def main() -> None:
     """Measure and print."""
-    arithmetic(FEW)
-    ratios = []
-    for _ in range(ROUNDS):
-        whole = command(MANY) - command(FEW)
-        alone = arithmetic(MANY) - arithmetic(FEW)
-        ratios.append(whole / alone)
+    measure(0)
+    ratios = [measure(seed) for seed in range(1, ROUNDS + 1)]
     CONSOLE.print(
-        f"Command over arithmetic, CPU time per network (digits, batch 64, {', '.join(PROXIES)}): "
+        f"Command over arithmetic, CPU time (digits, batch {BATCH}, C=16, N=5, {PROXIES}): "
         f"median {statistics.median(ratios):.3f} of {[round(ratio, 3) for ratio in ratios]}\n"
     )
 

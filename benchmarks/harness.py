@@ -19,7 +19,6 @@ __all__ = [
     "as_loaded",
     "cifar_like",
     "interleave",
-    "normalised_network",
     "print_ratios",
 ]
 
@@ -45,7 +44,8 @@ def interleave(cases: Mapping[str, Callable[[], object]], rounds: int) -> dict[s
 def print_ratios(title: str, seconds: Mapping[str, list[float]], subject: str) -> None:
     """Print each case's median, and the subject's time as a fraction of it."""
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    CONSOLE.print(title, style="bold")
+    table = Table(box=None, pad_edge=False)
     table.add_column("case")
     table.add_column("median CPU s", justify="right")
     table.add_column(f"{subject} / case", justify="right")
@@ -58,12 +58,6 @@ def architecture(index: int, seed: int = 0) -> torch.nn.Module:
     """Return a real network, C = 16, N = 5, ten classes, behind CIFAR-10's normalisation."""
     network = random_network(Genotype.from_index(index), seed)
     return normalised(network, (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616))
-
-
-def normalised_network(image_set: images.ImageSet, genotype: Genotype) -> torch.nn.Module:
-    """Return a genotype's network for an image set, behind its normalisation."""
-    network = random_network(genotype, 0, classes=image_set.classes, in_channels=image_set.shape[0])
-    return normalised(network, image_set.mean, image_set.std)
 
 
 def as_loaded(network: torch.nn.Module) -> torch.nn.Module:

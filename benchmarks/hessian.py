@@ -1,8 +1,10 @@
 """The top parameter-Hessian eigenvalue against PyHessian and a plain double-backward loop.
 
-Time to 1 % is that of the fewest products after which an estimate is, and stays, within
-1 % of Lanczos at a tolerance a thousand times smaller. The plain loop runs our power
-iteration to the same tolerance as our Lanczos, without folding and channels-last.
+Two questions. With hindsight: the time of the fewest products after which an estimate is,
+and stays, within 1 % of Lanczos at a tolerance of 1e-6. As a user runs it: PyHessian as
+released (it stops when its estimate changes by less than 1e-3) against Lanczos stopped by a
+residual of 1 %, which bounds the error. The plain loop runs our power iteration to that
+residual, without folding and channels-last.
 
 Bounds: a product costs 6 convolutions a layer (2 each for the forward pass and for the
 backward passes over features and weights), each of 2·B·M operations.
@@ -28,8 +30,8 @@ from proxies.preparation import prepare
 from testbed.nasbench201.isomorphism import unique_ids
 from testbed.seeding import generator
 
-BATCH, TOLERANCE, ARCHITECTURES, ROUNDS, LIMIT = 16, 1e-3, 10, 2, 200
-COLUMNS = ("id", "eigenvalue", "products", "error", "PyHessian", "error", "× PyHessian", "× loop")
+BATCH, TOLERANCE, ARCHITECTURES, ROUNDS, LIMIT = 16, 1e-2, 10, 2, 200
+COLUMNS = ("id", "eigenvalue", "1 %: ours", "theirs", "×", "error: ours", "theirs", "×", "× loop")
 
 
 class Case:
@@ -46,8 +48,8 @@ class Case:
         start = torch.randn(operator.shape, generator=generator("benchmark"))
         return float(lanczos(operator, start, "magnitude", tolerance, limit).values)
 
-    def pyhessian(self, limit: int, tolerance: float = 0.0) -> float:
-        """Return PyHessian's estimate after ``limit`` steps of its power iteration."""
+    def pyhessian(self, limit: int = 100, tolerance: float = 1e-3) -> float:
+        """Return PyHessian's estimate, with its own default limits."""
         torch.manual_seed(0)
         data = self.images, self.labels
         computer = pyhessian.hessian(self.plain, cross_entropy, data=data, cuda=False)
@@ -63,7 +65,7 @@ class Case:
             return torch.as_tensor(product)
 
         with mock.patch.object(sys.modules["pyhessian.hessian"], "group_product", record):
-            self.pyhessian(LIMIT, TOLERANCE / 10)
+            self.pyhessian(LIMIT, 1e-4)
         return path
 
     def loop(self) -> float:
@@ -110,19 +112,20 @@ def timed(run: Callable[[], float]) -> tuple[float, float]:
 
 def measure(index: int) -> dict[str, float]:
     case = Case(index)
-    truth = case.ours(tolerance=TOLERANCE / 1000)
+    truth = case.ours(tolerance=1e-6)
     few = next(n for n in range(1, LIMIT) if abs(case.ours(n, 1e-12) / truth - 1) <= 0.01)
     many = steps_within(case.pyhessian_path(), truth)
     row: dict[str, float] = {"id": index, "truth": truth, "few": few, "many": many}
-    ratios, loops = [], []
+    hindsight, used, loops = [], [], []
     for _ in range(ROUNDS):
-        row["ours"], own = timed(lambda: case.ours(few))
-        row["theirs"], other = timed(lambda: case.pyhessian(many))
-        _, whole = timed(case.ours)
-        _, loop = timed(case.loop)
-        ratios.append(other / own)
-        loops.append(loop / whole)
-    return row | {"ratio": statistics.median(ratios), "loop": statistics.median(loops)}
+        own, other = timed(lambda: case.ours(few)), timed(lambda: case.pyhessian(many, 0))
+        hindsight.append(other[1] / own[1])
+        own, other = timed(case.ours), timed(case.pyhessian)
+        used.append(other[1] / own[1])
+        loops.append(timed(case.loop)[1] / own[1])
+        row |= {"ours": own[0] / truth - 1, "theirs": other[0] / truth - 1}
+    row |= {"hindsight": statistics.median(hindsight), "used": statistics.median(used)}
+    return row | {"loop": statistics.median(loops)}
 
 
 def main() -> None:
@@ -132,23 +135,24 @@ def main() -> None:
     order = torch.randperm(len(ids), generator=generator("ten architectures"))
     rows = []
     title = (
-        f"Parameter Hessian, C=16, N=5, batch {BATCH}, float32, 1 thread: products and CPU time "
-        f"to 1 %; loop: to tolerance {TOLERANCE:g}"
+        f"Parameter Hessian, C=16, N=5, batch {BATCH}, float32, 1 thread. Products to 1 %, then "
+        "errors as a user runs them; × is the CPU time of PyHessian (or the loop) over ours"
     )
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    CONSOLE.print(title, style="bold")
+    table = Table(box=None, pad_edge=False)
     for heading in COLUMNS:
         table.add_column(heading, justify="right")
     for index in (ids[i] for i in order[:ARCHITECTURES].tolist()):
         row = measure(index)
         rows.append(row)
         table.add_row(
-            str(index), f"{row['truth']:.4g}", str(row["few"]),
-            f"{row['ours'] / row['truth'] - 1:.0e}", str(row["many"]),
-            f"{row['theirs'] / row['truth'] - 1:.0e}", f"{row['ratio']:.1f}", f"{row['loop']:.1f}",
+            str(index), f"{row['truth']:.4g}", str(row["few"]), str(row["many"]),
+            f"{row['hindsight']:.1f}", f"{row['ours']:.0e}", f"{row['theirs']:.0e}",
+            f"{row['used']:.1f}", f"{row['loop']:.1f}",
         )  # fmt: skip
     CONSOLE.print(table)
-    for name, words in (("ratio", "PyHessian / ours"), ("loop", "plain loop / ours")):
-        CONSOLE.print(f"  median {words}: {statistics.median(row[name] for row in rows):.2f}")
+    for name in ("hindsight", "used", "loop"):
+        CONSOLE.print(f"  median × {name}: {statistics.median(row[name] for row in rows):.2f}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def plain_loop(network: torch.nn.Module, images: torch.Tensor) -> float:
 
 def functional(network: torch.nn.Module, images: torch.Tensor) -> float:
     """Return the norm from ``vmap(jacrev)`` over single images."""
-    rows = vmap(jacrev(lambda image: network(image[None])[0]))(images)
+    rows = vmap(jacrev(lambda image: network(image[None])[0]))(images).detach()
     return float(rows.flatten(1).norm(dim=1).mean())
 
 
