@@ -238,7 +238,7 @@ def test_a_failed_export_leaves_the_old_one(tmp_path, monkeypatch):
     path, other = fill(tmp_path / "a.sqlite"), tmp_path / "a.parquet"
     other.write_text("old")
 
-    def full(table, where):
+    def full(table, where, **options):
         Path(where).write_text("half")
         raise OSError("disk full")
 
