@@ -1,18 +1,19 @@
 """The command ``python -m evaluation.correlate``: how well scores rank a published truth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
 from evaluation.ground_truth import Truth, TruthError, title
 from evaluation.ranking_table import Ranking, rank
-from evaluation.score_columns import BASELINES, IDENTITY, labels
+from evaluation.score_columns import BASELINES, IDENTITY, ScoreColumn, labels
 from testbed.console import fail, split_words, whole_numbers
 from testbed.store import StoreError, read_scores
 from testbed.tables import RANDOM_CIFAR10
@@ -73,6 +74,7 @@ def correlate(
             None if targets is None else split_words(targets),
             split_words(attacks or ""),
             None if seeds is None else whole_numbers(seeds, "seeds"),
+            watch=_bar,
         )
         if out is not None:
             ranking.table.to_csv(out, index=False)
@@ -82,6 +84,13 @@ def correlate(
     print_ranking(ranking, console)
     if out is not None:
         console.print(Text(f"Written to {out}."))
+
+
+def _bar(columns: Sequence[ScoreColumn]) -> Iterable[ScoreColumn]:
+    # On standard error, and gone at the end: the table may be going to a file.
+    console = Console(stderr=True)
+    off = not console.is_terminal
+    return track(columns, "ranking", console=console, transient=True, disable=off)
 
 
 def print_ranking(ranking: Ranking, console: Console) -> None:

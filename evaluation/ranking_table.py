@@ -1,6 +1,6 @@
 """How well each proxy ranks each target: τ-b on one common sample of networks."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -48,6 +48,7 @@ def rank(
     targets: Sequence[str] | None = None,
     attacks: Sequence[str] = (),
     seeds: Collection[int] | None = None,
+    watch: Callable[[Sequence[ScoreColumn]], Iterable[ScoreColumn]] = iter,
 ) -> Ranking:
     """Correlate scores with published accuracies.
 
@@ -63,6 +64,7 @@ def rank(
         targets: as in :func:`~evaluation.target_choice.choose_targets`.
         attacks: likewise.
         seeds: the chosen ones; None for all.
+        watch: hands the columns on one by one; a progress bar, say.
 
     Raises:
         RankingError: if a proxy, a seed or a target is unknown, or fewer than two networks
@@ -81,7 +83,7 @@ def rank(
     accuracies = accuracies.loc[sample]
     ties = {name: tie_fraction(accuracies[name]) for name in accuracies}
     rows = []
-    for column in columns:
+    for column in watch(columns):
         values = column.values.loc[sample].to_numpy()
         for name in accuracies:
             tau = tau_b(values, accuracies[name])
