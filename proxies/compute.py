@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from proxies.registry import PROXIES, get
-from proxies.study import Study, Task
+from proxies.study import Study, Task, unfinished
 from proxies.summary import print_summary
 from testbed import engine, images
 from testbed.console import (
@@ -24,14 +24,13 @@ from testbed.console import (
 from testbed.nasbench201.selection import SELECTION_HELP, select
 from testbed.nasbench201.weights import INITIALISATIONS
 from testbed.provenance import provenance
-from testbed.store import Store, StoreError
+from testbed.store import EXPORTS, Store, StoreError
 
 __all__ = ["main"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 DEFAULT_PROXIES = "params,flops,jacobian_norm,hessian_input"
 DTYPES = ("float32", "float64")
-EXPORTS = (".csv", ".parquet")
 INTERRUPTED = 130
 
 
@@ -95,7 +94,7 @@ def compute(
         plan = Plan(workers or default_workers(device), threads, study.common | {"archs": archs})
         wanted = study.tasks(networks, seed_list, names)
         with Store(store) as open_store:
-            left = study.tasks(networks, seed_list, names, open_store.finished())
+            left = unfinished(wanted, open_store.finished())
             outcome = work(study, left, open_store, plan, console)
             print_summary(open_store.scores(), wanted, names, console, show)
             if export is not None:
@@ -147,8 +146,7 @@ def check_proxies(names: list[str], batch_norm: str) -> None:
             "(the running statistics of a fresh network are no normalisation at all)"
         )
     for spec in map(get, names):
-        if spec.independent and batch_norm == "batch":
-            raise ValueError(f"{spec.name} needs independent samples: use --batch-norm calibrated")
+        spec.check_mode(batch_norm)
 
 
 def work(study: Study, tasks: list[Task], store: Store, plan: Plan, console: Console) -> Work:

@@ -43,7 +43,7 @@ def gauss_newton_input(probe: Probe) -> Score:
     identity = torch.eye(root.shape[1], dtype=root.dtype)
     factor = root[:, :, None] * (identity - root[:, :, None] * root[:, None, :])
     top = torch.linalg.eigvalsh(factor.mT @ gram @ factor)[:, -1].clamp(min=0)
-    return _mean(top, {"method": "gauss-newton"})
+    return Score.mean_of(top, method="gauss-newton")
 
 
 def hessian_input(
@@ -112,14 +112,9 @@ def _start(probe: Probe, words: str, shape: tuple[int, int]) -> Tensor:
 def _report(found: Eigenvalues, method: str) -> Score:
     missed, count = int((~found.converged).sum()), len(found.converged)
     return replace(
-        _mean(found.values, {"method": method}),
+        Score.mean_of(found.values, method=method),
         reason=f"not converged for {missed} of {count} operators" if missed else None,
         converged=missed == 0,
         iterations=found.iterations,
         residual=float(found.residuals.max()),
     )
-
-
-def _mean(values: Tensor, details: dict) -> Score:
-    extent = {"min": float(values.min()), "max": float(values.max())}
-    return Score(float(values.mean()), details=details | extent)

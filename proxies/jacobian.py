@@ -18,7 +18,7 @@ __all__ = ["jacobian_norm", "jacobian_projection"]
 def jacobian_norm(probe: Probe) -> Score:
     """Return the exact norm: mean over the batch of ‖J_i‖_F = √tr(J_i J_iᵀ)."""
     _, gram = probe.gram
-    return _mean(gram.diagonal(dim1=1, dim2=2).sum(1))
+    return Score.mean_of(gram.diagonal(dim1=1, dim2=2).sum(1).sqrt())
 
 
 def jacobian_projection(probe: Probe, *, projections: int = 1) -> Score:
@@ -39,14 +39,7 @@ def jacobian_projection(probe: Probe, *, projections: int = 1) -> Score:
         first += len(images)
         rows = projected_jacobian(probe.frozen, images, part)
         squares.append(rows.double().square().sum((0, 2)).cpu())
-    return _mean(torch.cat(squares) * classes / projections)
-
-
-def _mean(squares: Tensor) -> Score:
-    norms = squares.sqrt()
-    return Score(
-        float(norms.mean()), details={"min": float(norms.min()), "max": float(norms.max())}
-    )
+    return Score.mean_of((torch.cat(squares) * classes / projections).sqrt())
 
 
 def _classes(probe: Probe) -> int:

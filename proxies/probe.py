@@ -45,6 +45,12 @@ class Score:
     def __float__(self) -> float:
         return self.value
 
+    @staticmethod
+    def mean_of(values: Tensor, **details: Any) -> "Score":
+        """Return the mean of one value a sample, (B,), with their extent in the details."""
+        extent = {"min": float(values.min()), "max": float(values.max())}
+        return Score(float(values.mean()), details=details | extent)
+
 
 class Probe:
     """A network, a batch, and the quantities that several proxies need.

@@ -43,6 +43,14 @@ class ProxySpec:
     independent: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
+    def check_mode(self, batch_norm: str) -> None:
+        """Raise ValueError if the proxy has no meaning under this batch-norm mode."""
+        if self.independent and batch_norm == "batch":
+            raise ValueError(
+                f"{self.name} needs independent samples, which batch-norm mode 'batch' has not; "
+                "use 'calibrated' or 'running'"
+            )
+
 
 class UnknownProxyError(ValueError):
     """A name that is not in the table."""

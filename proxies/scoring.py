@@ -62,11 +62,7 @@ def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score
             f"{spec.name} has no option {', '.join(sorted(unknown))}; "
             f"it has {', '.join(spec.options) or 'none'}"
         )
-    if spec.independent and probe.batch_norm == "batch":
-        raise ValueError(
-            f"{spec.name} needs independent samples, which batch-norm mode 'batch' has not; "
-            "use 'calibrated' or 'running'"
-        )
+    spec.check_mode(probe.batch_norm)
     settings = {**spec.options, **options}
     with global_draws(*probe.key, "forward", device=probe.images.device):
         result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))

@@ -1,7 +1,7 @@
 """One batch, one way of initialising, many networks: what is computed and under which key."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from testbed.nasbench201.weights import random_network
 from testbed.normalise import normalised
 from testbed.store import ScoreKey, ScoreRow
 
-__all__ = ["Study", "Task"]
+__all__ = ["Study", "Task", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,16 @@ class Task:
     network: str
     seed: int
     keys: tuple[ScoreKey, ...]
+
+
+def unfinished(tasks: Iterable[Task], finished: Container[str]) -> list[Task]:
+    """Return what is left of the tasks without the keys whose digest stands in ``finished``."""
+    rest = []
+    for task in tasks:
+        keys = tuple(key for key in task.keys if key.digest not in finished)
+        if keys:
+            rest.append(replace(task, keys=keys))
+    return rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +89,12 @@ class Study:
         return ScoreKey.make(network, spec.name, settings=settings)
 
     def tasks(
-        self,
-        networks: Iterable[Genotype],
-        seeds: Sequence[int],
-        proxies: Sequence[str],
-        finished: set[str] = frozenset(),  # type: ignore[assignment]
+        self, networks: Iterable[Genotype], seeds: Sequence[int], proxies: Sequence[str]
     ) -> list[Task]:
-        """Return what is left to do; a key that stands in ``finished`` is left out."""
+        """Return what is asked for, each key once: a structural proxy's has no seed."""
         specs = [get(name) for name in proxies]
-        seen, tasks = set(finished), []
+        seen: set[str] = set()
+        tasks = []
         for network in map(str, networks):
             for seed in seeds:
                 keys = [self.key(spec, network, seed) for spec in specs]

@@ -31,7 +31,7 @@ def print_summary(
         console: to print on.
         show: how many networks.
     """
-    keys = {_identity(key): task.network for task in wanted for key in task.keys}
+    keys = {_identity(key) for task in wanted for key in task.keys}
     identities = scores[list(IDENTITY)].astype(object)
     mask = [_row_identity(row) in keys for row in identities.itertuples(index=False)]
     chosen = pd.DataFrame(scores[mask])

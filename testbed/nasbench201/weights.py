@@ -1,4 +1,4 @@
-"""One function hands out a ready network: ``ready(genotype, init, seed, ...)``."""
+"""One function hands out a ready network: ``random_network(genotype, seed, init)``."""
 
 from torch import nn
 
