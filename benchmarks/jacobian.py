@@ -19,10 +19,10 @@ from benchmarks.harness import (
     interleave,
     print_ratios,
 )
-from proxies.folding import channels_last
 from proxies.jacobian import jacobian_norm
 from proxies.preparation import prepare
 from proxies.probe import Probe
+from testbed.folding import channels_last
 from testbed.nasbench201 import cost
 from testbed.nasbench201.genotype import Genotype
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from proxies.folding import FoldedFunction
+from testbed.folding import FoldedFunction
 
 __all__ = ["InputHessian", "ParameterHessian", "chunks", "jacobian", "projected_jacobian"]
 

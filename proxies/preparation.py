@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from proxies.folding import channels_last
+from testbed.folding import channels_last
 
 __all__ = ["BATCH_NORM_MODES", "BatchNormError", "prepare", "resolve"]
 

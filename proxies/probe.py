@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from proxies.folding import freeze
 from proxies.operators import chunks, jacobian
 from proxies.piecewise import is_piecewise_linear
 from proxies.preparation import prepare, resolve
 from proxies.shared_work import SharedWork
+from testbed.folding import freeze
 from testbed.seeding import generator
 
 __all__ = ["DEFAULT_MEMORY", "Probe", "Score"]

@@ -6,9 +6,9 @@ import pytest
 import torch
 from small_networks import ONE_OF_EACH, batch, cell_network
 
-from proxies.folding import freeze
 from proxies.operators import _graph_bytes, chunks, jacobian
 from proxies.preparation import prepare
+from testbed.folding import freeze
 from testbed.nasbench201.genotype import Genotype
 from testbed.nasbench201.weights import random_network
 

@@ -6,9 +6,9 @@ from small_networks import DEAD, IDS, Smooth, batch, cell_network
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from proxies.folding import FoldedFunction, foldable, freeze
 from proxies.piecewise import is_piecewise_linear
 from proxies.preparation import BatchNormError, prepare, resolve
+from testbed.folding import FoldedFunction, foldable, freeze
 
 
 def trained(network: nn.Module, images: torch.Tensor) -> nn.Module:
