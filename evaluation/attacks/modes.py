@@ -1,0 +1,157 @@
+"""How an ε grid is gone through: each ε on its own, or as one job that saves work.
+
+``record``      every ε on its own and every iterate to the end, as in the published data:
+                confidences and confusion matrices mean what they mean there.
+``accuracy``    only the robust accuracy is wanted. A broken image stops. From the smallest
+                ε up, because balls are nested: what is broken at one ε is broken at every
+                larger one by the same perturbation.
+``descending``  from the largest ε down: an image that resists is taken to resist every
+                smaller ε, and only what broke is attacked again. That is an inference about
+                the attack, so a random share is attacked all the same, and counted.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from evaluation.attacks.base import Attack, put
+from evaluation.attacks.draws import Draws
+from evaluation.attacks.judge import judge
+from evaluation.attacks.outcome import Level
+from evaluation.attacks.victim import Victim
+
+__all__ = ["AUDIT", "MODES", "Job"]
+
+AUDIT = 0.05  # the share of inferred outcomes that the descending mode checks
+LEVELS = 255.0
+
+
+@dataclass
+class Job:
+    """One attack on one batch of images: what every mode needs.
+
+    Attributes:
+        network: the judge's, in eval mode.
+        victim: the attack's copy of it.
+        attack: with its settings.
+        images: the clean images, (N, C, H, W), as the victim likes them.
+        labels: the true classes, (N,).
+        correct: whether the clean image is classified correctly, (N,).
+        draws: of the attack.
+        batch_size: of the judge.
+    """
+
+    network: nn.Module
+    victim: Victim
+    attack: Attack
+    images: Tensor
+    labels: Tensor
+    correct: Tensor
+    draws: Draws
+    batch_size: int
+
+    def run(self, mode: str, epsilons: Sequence[float]) -> list[Level]:
+        """Return the outcome at each ε (in units of 1/255), in the order given."""
+        found = {level.epsilon: level for level in MODES[mode](self, sorted(set(epsilons)))}
+        return [found[epsilon] for epsilon in epsilons]
+
+    def judge(self, proposals: Tensor, epsilon: float) -> Level:
+        """Return what the network itself says of proposals for all images."""
+        verdict = judge(
+            self.network, self.images, proposals, self.labels, self.correct, self.attack.norm,
+            epsilon / LEVELS, self.batch_size,
+        )  # fmt: skip
+        return Level.of(epsilon, verdict, self.labels)
+
+    def attack_some(self, rows: Tensor, epsilon: float, draws: Draws) -> Tensor:
+        """Return proposals for some rows, each of which stops once it is broken."""
+        if not len(rows):
+            return self.images[rows]
+        return self.attack.propose(
+            self.victim, self.images[rows], self.labels[rows], epsilon / LEVELS, draws.take(rows),
+            stop_early=True,
+        )  # fmt: skip
+
+    @contextmanager
+    def charge(self) -> Iterator[Callable[[Level], Level]]:
+        """Give a function that charges a level with the cost since the block began."""
+        start = (time.perf_counter(), self.victim.gradients, self.victim.queries)
+
+        def charged(level: Level) -> Level:
+            level.seconds += time.perf_counter() - start[0]
+            level.gradients += self.victim.gradients - start[1]
+            level.queries += self.victim.queries - start[2]
+            return level
+
+        yield charged
+
+
+def record(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
+    """Attack at every ε on its own, every iterate to the end."""
+    everything = torch.ones_like(job.correct)
+    rows = (everything if job.attack.attacks_misclassified else job.correct).nonzero()[:, 0]
+    scaled = [epsilon / LEVELS for epsilon in epsilons]
+    if not len(rows):
+        yield from (job.judge(job.images, epsilon) for epsilon in epsilons)
+        return
+    found = job.attack.propose_grid(
+        job.victim, job.images[rows], job.labels[rows], scaled, job.draws.take(rows)
+    )
+    for epsilon in epsilons:
+        with job.charge() as charged:
+            proposals = job.images.clone()
+            put(proposals, rows, next(found))
+            yield charged(job.judge(proposals, epsilon))
+
+
+def ascending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
+    """Attack from the smallest ε up, at each only what still stands."""
+    if not job.attack.nested:
+        yield from record(job, epsilons)
+        return
+    broken, proposals = ~job.correct, job.images.clone()
+    for epsilon in epsilons:
+        with job.charge() as charged:
+            rows = (~broken).nonzero()[:, 0]
+            put(proposals, rows, job.attack_some(rows, epsilon, job.draws))
+            level = charged(job.judge(proposals, epsilon))
+        level.counts["inherited"] = len(job.labels) - len(rows)
+        broken = ~level.robust
+        # What failed here is forgotten, so that no ε inherits another's failed attempt.
+        put(proposals, level.robust, job.images[level.robust])
+        yield level
+
+
+def descending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
+    """Attack from the largest ε down, at each only what broke at the one before."""
+    if not job.attack.nested:
+        yield from record(job, epsilons)
+        return
+    fallen = job.correct
+    for epsilon in reversed(epsilons):
+        with job.charge() as charged:
+            proposals = job.images.clone()
+            rows = fallen.nonzero()[:, 0]
+            put(proposals, rows, job.attack_some(rows, epsilon, job.draws))
+            inferred = job.correct & ~fallen
+            share = job.draws.uniform((), "audit", epsilon)
+            audited = (inferred & (share < AUDIT)).nonzero()[:, 0]
+            put(proposals, audited, job.attack_some(audited, epsilon, job.draws.keyed("audit")))
+            level = charged(job.judge(proposals, epsilon))
+        level.counts |= {
+            "inferred": int(inferred.sum()), "audited": len(audited),
+            "audit broke": int((~level.robust[audited]).sum()),
+        }  # fmt: skip
+        fallen = fallen & ~level.robust
+        yield level
+
+
+MODES: dict[str, Callable[[Job, Sequence[float]], Iterator[Level]]] = {
+    "record": record,
+    "accuracy": ascending,
+    "descending": descending,
+}

@@ -1,0 +1,65 @@
+"""The table of attacks: name → class, and the key of the published layout."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from evaluation.attacks.apgd import APGDCE, APGDDLR, APGDT
+from evaluation.attacks.base import Attack
+from evaluation.attacks.norms import BALLS
+from evaluation.attacks.pgd import FGSM, PGD
+
+__all__ = ["ATTACKS", "AttackSpec", "make"]
+
+
+@dataclass(frozen=True)
+class AttackSpec:
+    """One attack of the table.
+
+    Attributes:
+        kind: its class.
+        summary: what it is, in a line.
+        published: its name in the published layout, before the norm.
+    """
+
+    kind: type[Attack]
+    summary: str
+    published: str
+
+    @property
+    def name(self) -> str:
+        """Its name on the command line."""
+        return self.kind.name
+
+    def key(self, norm: str) -> str:
+        """Return the key of the published layout, ``fgsm@Linf`` for instance."""
+        return f"{self.published}@{norm}"
+
+
+_SPECS = (
+    AttackSpec(FGSM, "one signed gradient step", "fgsm"),
+    AttackSpec(PGD, "40 signed gradient steps from a random start", "pgd"),
+    AttackSpec(APGDCE, "Auto-PGD on the cross-entropy, 100 steps", "aa_apgd-ce"),
+    AttackSpec(APGDDLR, "Auto-PGD on the difference of logits ratio", "aa_apgd-dlr"),
+    AttackSpec(APGDT, "Auto-PGD on the targeted DLR loss, 9 targets", "aa_apgd-t"),
+)
+ATTACKS = {spec.name: spec for spec in _SPECS}
+
+
+def make(name: str, norm: str = "Linf", **settings: Any) -> Attack:
+    """Return an attack by its name, with its paper's settings but for those given.
+
+    Raises:
+        ValueError: if the name, the norm or a setting is unknown.
+    """
+    if name not in ATTACKS:
+        raise ValueError(f"unknown attack {name!r}; there are {', '.join(ATTACKS)}")
+    if norm not in BALLS:
+        raise ValueError(f"unknown norm {norm!r}; there are {', '.join(BALLS)}")
+    kind = ATTACKS[name].kind
+    known = [field.name for field in fields(kind) if field.name != "norm"]
+    for setting in settings:
+        if setting not in known:
+            raise ValueError(
+                f"{name} has no setting {setting!r}; it has {', '.join(known) or 'none'}"
+            )
+    return kind(norm=norm, **settings)

@@ -1,0 +1,109 @@
+"""Signs that robust accuracies are not what they seem, as sentences for the result.
+
+Carlini et al., "On Evaluating Adversarial Robustness", 2019, and the checks of AutoAttack
+(Croce and Hein, ICML 2020): a defence that hides its gradients, answers at random or returns
+probabilities looks robust and is not.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from evaluation.attacks.base import Attack
+from evaluation.attacks.draws import Draws
+from evaluation.attacks.judge import predict
+from evaluation.attacks.losses import cross_entropy
+from evaluation.attacks.outcome import Level
+from evaluation.attacks.pgd import PGD
+from evaluation.attacks.victim import Victim, pad
+
+__all__ = ["grid_warnings", "network_warnings"]
+
+PROBE = 64  # images that the checks of a network look at
+HUGE = 128.0  # ε in units of 1/255: nothing of the image need remain
+SHARE = 0.05  # of images, above which a doubtful event is reported
+
+
+def network_warnings(
+    network: nn.Module, victim: Victim, images: Tensor, labels: Tensor
+) -> list[str]:
+    """Return what is suspicious about a network before any attack."""
+    probe, classes = images[:PROBE], labels[:PROBE]
+    warnings = []
+    with torch.no_grad():
+        first, second = (network(pad(probe).contiguous()) for _ in range(2))
+    if not torch.equal(first, second):
+        warnings.append(
+            "random outputs: two passes over the same images differ by up to "
+            f"{float((first - second).abs().max()):.2g}; robust accuracies are then too high"
+        )
+    if bool((first >= 0).all()) and torch.allclose(first.sum(1), torch.ones(()).to(first)):
+        warnings.append(
+            "outputs are probabilities, not logits: softmax hides gradients; attack the layer "
+            "before it"
+        )
+    _, _, gradient = victim.gradient(victim.arrange(probe), classes, cross_entropy)
+    flat = float((gradient == 0).flatten(1).all(1).double().mean())
+    if flat > SHARE:
+        warnings.append(
+            f"zero gradients for {flat:.0%} of {len(probe)} clean images: attacks by gradients "
+            "of the cross-entropy cannot move them"
+        )
+    return warnings
+
+
+def grid_warnings(
+    victim: Victim, attack: Attack, levels: Sequence[Level], correct: Tensor, images: Tensor,
+    labels: Tensor, seed: int,
+) -> list[str]:  # fmt: skip
+    """Return what is suspicious about one attack's outcomes over its ε grid."""
+    warnings = _monotone(attack, levels)
+    wrong = int((~correct).sum())
+    if wrong:
+        warnings.append(
+            f"note: {wrong} of {len(correct)} clean images are misclassified and count as not "
+            "robust at every ε"
+        )
+    for name, meaning in (
+        ("outside", "proposals left the ball or the box and were cut"),
+        ("not finite", "proposals were not finite and were dropped"),
+        ("audit broke", "images inferred to be robust fell in the audit"),
+    ):
+        total = sum(level.counts.get(name, 0) for level in levels)
+        if total:
+            warnings.append(f"{total} {meaning}")
+    if attack.iterative and attack.uses_gradients:
+        warnings += _huge(victim, images[:PROBE], labels[:PROBE], seed)
+    return warnings
+
+
+def _monotone(attack: Attack, levels: Sequence[Level]) -> list[str]:
+    ordered = sorted(levels, key=lambda level: level.epsilon)
+    fallen, risen = torch.zeros_like(ordered[0].robust), 0
+    for level in ordered:
+        risen = max(risen, int((fallen & level.robust).sum()))
+        fallen = fallen | ~level.robust
+    if not risen:
+        return []
+    kind = "note: as expected of a single step, " if not attack.iterative else ""
+    return [
+        f"{kind}not monotone in ε: up to {risen} of {len(fallen)} images are broken at some ε and "
+        "resist at a larger one"
+    ]
+
+
+def _huge(victim: Victim, images: Tensor, labels: Tensor, seed: int) -> list[str]:
+    clean = victim.arrange(images)
+    draws = Draws(images, seed, "huge")
+    attacked = PGD(steps=10, step_divisor=4.0).propose(
+        victim, clean, labels, HUGE / 255, draws, stop_early=True
+    )
+    accuracy = float((predict(victim.network, attacked, PROBE).argmax(1) == labels).double().mean())
+    chance = 1 / victim.logits(clean[:1]).shape[1]
+    if accuracy <= chance + 3 * (chance * (1 - chance) / len(images)) ** 0.5:
+        return []
+    return [
+        f"at ε = {HUGE:g}/255 ten steps of PGD leave {accuracy:.0%} of {len(images)} images right, "
+        f"more than chance ({chance:.0%}): gradients do not lead the attack"
+    ]
