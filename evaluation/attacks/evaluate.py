@@ -25,12 +25,14 @@ class Evaluation:
     Attributes:
         correct: (N,) bool, whether the clean image is classified correctly.
         levels: the outcome at each ε, in the order asked for.
-        warnings: what makes the numbers doubtful, in words.
+        network_warnings: what is suspicious about the network, in words.
+        warnings: these, and what is suspicious about the outcomes.
         folded: whether the attack ran on a copy with folded batch norms.
     """
 
     correct: Tensor
     levels: list[Level]
+    network_warnings: list[str]
     warnings: list[str]
     folded: bool
 
@@ -64,7 +66,9 @@ def evaluate(
     with in_eval_mode(network):
         victim = Victim(network, images)
         correct = predict(network, images, batch_size).argmax(1) == labels
-        warnings = network_warnings(network, victim, images, labels) if checks else []
+        warnings = []
+        if checks:
+            warnings = network_warnings(network, victim, attack, images, labels, seed)
         parts: list[list[Level]] = []
         for rows in torch.arange(len(images), device=images.device).split(batch_size):
             batch = victim.arrange(images[rows])
@@ -76,9 +80,8 @@ def evaluate(
             if progress is not None:
                 progress(len(rows))
         levels = [Level.join(list(part)) for part in zip(*parts, strict=True)]
-        if checks:
-            warnings += grid_warnings(victim, attack, levels, correct, images, labels, seed)
-    return Evaluation(correct, levels, warnings, victim.folded)
+    doubts = grid_warnings(attack, levels, correct) if checks else []
+    return Evaluation(correct, levels, warnings, warnings + doubts, victim.folded)
 
 
 @contextmanager

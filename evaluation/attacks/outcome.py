@@ -1,6 +1,7 @@
 """What an evaluation says of every image, at one ε; parts of a batch can be joined."""
 
-from dataclasses import dataclass, field, fields
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -15,12 +16,12 @@ class Level:
     """The outcome at one ε.
 
     Attributes:
-        epsilon: in units of 1/255.
+        epsilon: in units of 1/255; of a corruption its severity.
         robust: (N,) bool, correct both clean and attacked.
         prediction: (N,) the class of the attacked image.
         label_confidence: (N,) float64, the softmax probability of the true class.
         prediction_confidence: (N,) of the predicted class.
-        images: (N, C, H, W), the attacked images.
+        images: (N, C, H, W), the attacked images; None once they are given up.
         seconds: wall-clock time.
         gradients: backward passes, in images.
         queries: forward passes of the attack, in images.
@@ -32,7 +33,7 @@ class Level:
     prediction: Tensor
     label_confidence: Tensor
     prediction_confidence: Tensor
-    images: Tensor
+    images: Tensor | None
     seconds: float = 0.0
     gradients: int = 0
     queries: int = 0
@@ -41,31 +42,47 @@ class Level:
     @staticmethod
     def of(epsilon: float, verdict: Verdict, labels: Tensor) -> "Level":
         """Return the outcome that a verdict gives; its cost is not known yet."""
-        top = verdict.probabilities.max(1)
-        chosen = verdict.probabilities.gather(1, labels[:, None])[:, 0]
-        counts = {
+        level = Level.of_probabilities(epsilon, verdict.probabilities, labels)
+        level.robust, level.images = verdict.robust, verdict.images
+        level.counts = {
             "outside": verdict.outside, "not finite": verdict.broken, "returned": verdict.returned
         }  # fmt: skip
-        return Level(
-            epsilon, verdict.robust, top.indices, chosen, top.values, verdict.images, counts=counts
-        )
+        return level
+
+    @staticmethod
+    def of_probabilities(epsilon: float, probabilities: Tensor, labels: Tensor) -> "Level":
+        """Return the outcome of softmax probabilities (N, K) that no attack had a part in."""
+        top = probabilities.max(1)
+        chosen = probabilities.gather(1, labels[:, None])[:, 0]
+        return Level(epsilon, top.indices == labels, top.indices, chosen, top.values, None)
+
+    def without_images(self) -> "Level":
+        """Return the outcome on the CPU, without the images."""
+        return replace(
+            self, robust=self.robust.cpu(), prediction=self.prediction.cpu(),
+            label_confidence=self.label_confidence.cpu(),
+            prediction_confidence=self.prediction_confidence.cpu(), images=None,
+        )  # fmt: skip
 
     @staticmethod
     def join(parts: list["Level"]) -> "Level":
         """Return the outcome over the images of all parts, in their order."""
-        values = {}
-        for entry in fields(Level):
-            column = [getattr(part, entry.name) for part in parts]
-            if isinstance(column[0], Tensor):
-                values[entry.name] = torch.cat(column)
-            elif entry.name == "counts":
-                names = dict.fromkeys(name for counts in column for name in counts)
-                values["counts"] = {n: sum(c.get(n, 0) for c in column) for n in names}
-            elif entry.name == "epsilon":
-                values["epsilon"] = column[0]
-            else:
-                values[entry.name] = sum(column)
-        return Level(**values)
+        images = [part.images for part in parts if part.images is not None]
+        counts: Counter[str] = Counter()
+        for part in parts:
+            counts.update(part.counts)
+        return Level(
+            parts[0].epsilon,
+            torch.cat([part.robust for part in parts]),
+            torch.cat([part.prediction for part in parts]),
+            torch.cat([part.label_confidence for part in parts]),
+            torch.cat([part.prediction_confidence for part in parts]),
+            torch.cat(images) if len(images) == len(parts) else None,
+            sum(part.seconds for part in parts),
+            sum(part.gradients for part in parts),
+            sum(part.queries for part in parts),
+            dict(counts),
+        )
 
 
 def count_confusion(labels: Tensor, prediction: Tensor, classes: int) -> list[list[int]]:

@@ -26,9 +26,9 @@ SHARE = 0.05  # of images, above which a doubtful event is reported
 
 
 def network_warnings(
-    network: nn.Module, victim: Victim, images: Tensor, labels: Tensor
+    network: nn.Module, victim: Victim, attack: Attack, images: Tensor, labels: Tensor, seed: int
 ) -> list[str]:
-    """Return what is suspicious about a network before any attack."""
+    """Return what is suspicious about a network, as far as an attack's kind is concerned."""
     probe, classes = images[:PROBE], labels[:PROBE]
     warnings = []
     with torch.no_grad():
@@ -50,13 +50,12 @@ def network_warnings(
             f"zero gradients for {flat:.0%} of {len(probe)} clean images: attacks by gradients "
             "of the cross-entropy cannot move them"
         )
+    if attack.iterative and attack.uses_gradients:
+        warnings += _huge(victim, probe, classes, seed)
     return warnings
 
 
-def grid_warnings(
-    victim: Victim, attack: Attack, levels: Sequence[Level], correct: Tensor, images: Tensor,
-    labels: Tensor, seed: int,
-) -> list[str]:  # fmt: skip
+def grid_warnings(attack: Attack, levels: Sequence[Level], correct: Tensor) -> list[str]:
     """Return what is suspicious about one attack's outcomes over its ε grid."""
     warnings = _monotone(attack, levels)
     wrong = int((~correct).sum())
@@ -73,8 +72,6 @@ def grid_warnings(
         total = sum(level.counts.get(name, 0) for level in levels)
         if total:
             warnings.append(f"{total} {meaning}")
-    if attack.iterative and attack.uses_gradients:
-        warnings += _huge(victim, images[:PROBE], labels[:PROBE], seed)
     return warnings
 
 
