@@ -1,19 +1,18 @@
 """Read the pickles of CIFAR and ImageNet16 without running anything that they contain.
 
-An ordinary unpickler calls whatever function a file names. This one knows the few
-names that occur in the official files and answers each with an inert stand-in,
-which at most notes its arguments; arrays are then built from the raw bytes, here.
+The few names that occur in the official files are answered with inert stand-ins,
+which at most note their arguments; arrays are then built from the raw bytes, here.
 A file that names anything else is refused.
 """
 
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from testbed.images.errors import DataFileError, ForbiddenGlobalError
+from testbed.safe_pickle import NUMPY_NAMES, RefusedNameError, SafeUnpickler, text
 
 __all__ = ["load_dictionary"]
 
@@ -32,36 +31,26 @@ def load_dictionary(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataFileError(f"cannot read {path}: {error.strerror or error}") from error
     try:
-        found = _Unpickler(content, path).load()
+        found = SafeUnpickler(io.BytesIO(content), _STAND_INS, encoding="bytes").load()
         if not isinstance(found, dict):
             raise DataFileError(
                 f"{path}: expected a pickled dictionary; got {type(found).__name__}"
             )
-        return {_text(key): _plain(value) for key, value in found.items()}
+        return {text(key): _plain(value) for key, value in found.items()}
     except DataFileError:
         raise
+    except RefusedNameError as error:
+        raise ForbiddenGlobalError(
+            f"{path} was refused: it asks for {error.name}, which no official "
+            f"image file contains and which could run code of the file's choosing; "
+            f"nothing was run. Fetch the file again from its official source"
+        ) from error
     # The bytes decide what a broken pickle raises: nearly any exception is possible.
     except Exception as error:
         raise DataFileError(
             f"{path} is truncated or not a data file of this kind "
             f"({len(content):,} bytes; {type(error).__name__}: {error}); fetch it again"
         ) from error
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, content: bytes, path: Path) -> None:
-        super().__init__(io.BytesIO(content), encoding="bytes")
-        self._path = path
-
-    def find_class(self, module: str, name: str) -> Any:
-        stand_in = _STAND_INS.get((module, name))
-        if stand_in is None:
-            raise ForbiddenGlobalError(
-                f"{self._path} was refused: it asks for {module}.{name}, which no official "
-                f"image file contains and which could run code of the file's choosing; "
-                f"nothing was run. Fetch the file again from its official source"
-            )
-        return stand_in
 
 
 class _Array:
@@ -78,25 +67,6 @@ class _Array:
         return flat.reshape(shape, order="F" if fortran else "C")
 
 
-class _Dtype:
-    """What a file says of a dtype: its code, e.g. ``u1``, and its byte order."""
-
-    __slots__ = ("code", "state")
-
-    def __init__(self, code: Any) -> None:
-        self.code, self.state = _text(code), (3, "|")
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def to_numpy(self) -> np.dtype:
-        if self.code not in ("u1", "i4", "i8", "f4", "f8"):
-            raise TypeError(f"arrays of dtype {self.code!r} are not images")
-        return np.dtype(_text(self.state[1]) + self.code)
-
-
-# Instances without a __dict__, not functions or classes: a pickle can set attributes
-# on what it names, and there is nothing to set on these.
 class _MakeArray:
     __slots__ = ()
 
@@ -104,26 +74,8 @@ class _MakeArray:
         return _Array()
 
 
-class _MakeDtype:
-    __slots__ = ()
-
-    def __call__(self, code: Any, align: Any = False, copy: Any = False) -> _Dtype:
-        return _Dtype(code)
-
-
-class _EncodeLatin1:
-    """Python 3 writes bytes into old pickle formats as encode(text, "latin1")."""
-
-    __slots__ = ()
-
-    def __call__(self, text: str, encoding: str) -> bytes:
-        if encoding != "latin1":
-            raise ValueError(f"bytes are written as latin1; got {encoding!r}")
-        return text.encode("latin1")
-
-
 class _EmptyBytes:
-    """... and empty bytes as bytes()."""
+    """Python 3 writes empty bytes into old pickle formats as bytes()."""
 
     __slots__ = ()
 
@@ -132,18 +84,13 @@ class _EmptyBytes:
 
 
 _STAND_INS = {
+    **NUMPY_NAMES,
     ("numpy.core.multiarray", "_reconstruct"): _MakeArray(),
     ("numpy._core.multiarray", "_reconstruct"): _MakeArray(),  # the name since NumPy 2
     ("numpy", "ndarray"): object(),
-    ("numpy", "dtype"): _MakeDtype(),
-    ("_codecs", "encode"): _EncodeLatin1(),
     ("__builtin__", "bytes"): _EmptyBytes(),
 }
 
 
 def _plain(value: Any) -> Any:
     return value.to_numpy() if isinstance(value, _Array) else value
-
-
-def _text(word: Any) -> str:
-    return word.decode("latin1") if isinstance(word, bytes) else str(word)

@@ -1,0 +1,106 @@
+"""Unpickle other people's files without running anything that they contain.
+
+An ordinary unpickler calls whatever function a file names. This one knows only the
+names in a table, which the reader of a file format gives it, and answers each with an
+inert stand-in; a file that names anything else is refused before anything is called.
+
+A stand-in for a function is an instance without a ``__dict__``, not a function or a
+class: a pickle can set attributes on what it names, and there is nothing to set on it.
+"""
+
+import pickle
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+__all__ = ["NUMPY_NAMES", "Dtype", "RefusedNameError", "SafeUnpickler", "text"]
+
+
+class RefusedNameError(pickle.UnpicklingError):
+    """A pickle names a function or class that is not in the reader's table.
+
+    Attributes:
+        name: what it names, ``module.name``.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"it asks for {name}")
+        self.name = name
+
+
+class SafeUnpickler(pickle.Unpickler):
+    """An unpickler that finds the names of a table and nothing else.
+
+    Args:
+        file: the opened pickle.
+        stand_ins: what each allowed (module, name) stands for.
+        encoding: of the text of Python 2, as in `pickle.load`.
+
+    Raises:
+        RefusedNameError: from ``load``, if the pickle names anything else.
+    """
+
+    def __init__(
+        self, file: BinaryIO, stand_ins: Mapping[tuple[str, str], Any], encoding: str = "ASCII"
+    ) -> None:
+        super().__init__(file, encoding=encoding)
+        self._stand_ins = stand_ins
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the stand-in of a name."""
+        if (module, name) not in self._stand_ins:
+            raise RefusedNameError(f"{module}.{name}")
+        return self._stand_ins[module, name]
+
+
+class Dtype:
+    """What a file says of a NumPy dtype: its code, e.g. ``u1``, and its byte order."""
+
+    __slots__ = ("code", "state")
+
+    def __init__(self, code: Any) -> None:
+        self.code, self.state = text(code), (3, "|")
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def to_numpy(self) -> np.dtype:
+        """Return the dtype.
+
+        Raises:
+            TypeError: if it is not one of the plain numbers that data files hold.
+        """
+        if self.code not in ("u1", "i4", "i8", "f4", "f8"):
+            raise TypeError(f"values of dtype {self.code!r} are not images, accuracies or weights")
+        return np.dtype(text(self.state[1]) + self.code)
+
+
+class _MakeDtype:
+    __slots__ = ()
+
+    def __call__(self, code: Any, align: Any = False, copy: Any = False) -> Dtype:
+        return Dtype(code)
+
+
+class _EncodeLatin1:
+    """Python 3 writes bytes into old pickle formats as encode(text, "latin1")."""
+
+    __slots__ = ()
+
+    def __call__(self, text: str, encoding: str) -> bytes:
+        if encoding != "latin1":
+            raise ValueError(f"bytes are written as latin1; got {encoding!r}")
+        return text.encode("latin1")
+
+
+# What every pickle of NumPy's numbers names, of one or of many.
+NUMPY_NAMES: Mapping[tuple[str, str], Any] = {
+    ("numpy", "dtype"): _MakeDtype(),
+    ("_codecs", "encode"): _EncodeLatin1(),
+}
+
+
+def text(word: Any) -> str:
+    """Return a word as text; bytes, as Python 2 writes text, are decoded."""
+    return word.decode("latin1") if isinstance(word, bytes) else str(word)
