@@ -148,12 +148,13 @@ class APGD(Attack):
 
     def _advance(self, victim: Victim, state: _State, first: bool) -> None:
         around = state.around
-        share = 1.0 if first else MOMENTUM
-        target = around.project(state.current + state.step * around.steepest(state.gradient))
-        moved = state.current + share * (target - state.current)
+        direction = around.steepest(state.gradient)
+        moved = around.project(torch.addcmul(state.current, state.step, direction))
         if not first:
-            moved += (1 - share) * (state.current - state.before)
-        state.before, state.current = state.current, around.project(moved)
+            # z + (1 − α)(2 x − x_before − z), in as few passes over the pixels as possible
+            moved = moved.mul_(MOMENTUM).add_(state.current, alpha=2 * (1 - MOMENTUM))
+            moved = around.project(moved.sub_(state.before, alpha=1 - MOMENTUM))
+        state.before, state.current = state.current, moved
         logits, losses, state.gradient = victim.gradient(
             state.current, state.labels, self.loss(state.targets)
         )

@@ -52,7 +52,7 @@ class LinfBall(Ball):
 
     def project(self, images: Tensor) -> Tensor:
         """Clamp every pixel: the exact projection."""
-        return torch.minimum(torch.maximum(images, self.lower), self.upper)
+        return images.clamp(self.lower, self.upper)
 
     def random(self, draws: Draws, *words: object) -> Tensor:
         """Return points uniform in the cube."""
