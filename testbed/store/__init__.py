@@ -1,11 +1,15 @@
-"""Results in one SQLite file: scores, runs and their provenance."""
+"""Results in one SQLite file: scores, robust accuracies, runs and their provenance."""
 
 from testbed.store.database import Store
 from testbed.store.errors import StoreBusy, StoreError
 from testbed.store.files import WRITERS
 from testbed.store.keys import ScoreKey, ScoreRow
-from testbed.store.reading import read_scores
+from testbed.store.reading import read_robustness, read_scores
+from testbed.store.robustness import RobustnessKey, RobustnessRow, unpack_robust
 
-__all__ = ["EXPORTS", "ScoreKey", "ScoreRow", "Store", "StoreBusy", "StoreError", "read_scores"]
+__all__ = [
+    "EXPORTS", "RobustnessKey", "RobustnessRow", "ScoreKey", "ScoreRow", "Store", "StoreBusy",
+    "StoreError", "read_robustness", "read_scores", "unpack_robust",
+]  # fmt: skip
 
 EXPORTS = tuple(WRITERS)  # the endings that `Store.export` writes

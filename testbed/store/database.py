@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -15,14 +15,16 @@ from testbed.store.files import WRITERS
 from testbed.store.keys import ScoreKey, ScoreRow
 from testbed.store.lock import WriterLock
 from testbed.store.records import end_run, insert_run, insert_score, read_table
-from testbed.store.schema import SUFFIXES, connect, create
-from testbed.store.tables import RUN_COLUMNS, SCORE_COLUMNS
+from testbed.store.robustness import RobustnessRow
+from testbed.store.robustness_records import insert_robustness, set_cross_warnings
+from testbed.store.schema import SUFFIXES, connect, create, has_robustness, upgrade
+from testbed.store.tables import ROBUSTNESS_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, frame
 
 __all__ = ["Store"]
 
 
 class Store:
-    """Scores and runs in one SQLite file; a context manager.
+    """Scores, robust accuracies and runs in one SQLite file; a context manager.
 
     Writing takes a lock that one process can hold, and that is released even if that process
     is killed; reading takes none and works while another process writes. What `save` has
@@ -64,6 +66,8 @@ class Store:
             if not _has_content(self.path):
                 create(self.path)
             self._connection = connect(self.path, write=True)
+            with self._translated():
+                upgrade(self._connection)
         except BaseException:
             self._lock.release()
             raise
@@ -124,11 +128,34 @@ class Store:
             StoreError: if a score is there with another value, or there is no such run; nothing
                 is saved then.
         """
+        return self._save(run, rows, insert_score)
+
+    def save_robustness(self, run: int, rows: Iterable[RobustnessRow]) -> int:
+        """Add robust accuracies as `save` adds scores.
+
+        Raises:
+            StoreError: if a result is there with other images right, or there is no such run.
+        """
+        return self._save(run, rows, insert_robustness)
+
+    def _save(self, run: int, rows: Iterable[Any], insert: Callable[..., bool]) -> int:
         rows = list(rows)
         with self._transaction("IMMEDIATE"):
             if not self._connection.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone():
                 raise StoreError(f"{self.path} has no run {run}: begin one with begin_run")
-            return sum(insert_score(self._connection, run, row) for row in rows)
+            return sum(insert(self._connection, run, row) for row in rows)
+
+    def finished_robustness(self) -> set[str]:
+        """Return the digests of the robust accuracies that are there."""
+        with self._translated():
+            if not has_robustness(self._connection):
+                return set()
+            return {d for (d,) in self._connection.execute("SELECT digest FROM robustness")}
+
+    def set_cross_warnings(self, warnings: Mapping[str, Sequence[str]]) -> None:
+        """Replace what the attacks on a network say of each other, by the results' digests."""
+        with self._transaction("IMMEDIATE"):
+            set_cross_warnings(self._connection, warnings)
 
     def scores(self) -> pd.DataFrame:
         """Return all scores, in the order of network, proxy, init, seed, images, settings."""
@@ -136,13 +163,21 @@ class Store:
         with self._translated():
             return read_table(self._connection, "scores", SCORE_COLUMNS, order)
 
+    def robustness(self) -> pd.DataFrame:
+        """Return all robust accuracies, in the order of network, init, seed, measure, level."""
+        order = "network, init, seed, images, measure, level, settings"
+        with self._translated():
+            if not has_robustness(self._connection):
+                return frame(dict.fromkeys(ROBUSTNESS_COLUMNS, ()), ROBUSTNESS_COLUMNS)
+            return read_table(self._connection, "robustness", ROBUSTNESS_COLUMNS, order)
+
     def runs(self) -> pd.DataFrame:
         """Return all runs in the order of their numbers; times are UTC in ISO 8601."""
         with self._translated():
             return read_table(self._connection, "runs", RUN_COLUMNS, "id")
 
-    def export(self, path: str | Path) -> None:
-        """Write the scores to a ``.csv`` or ``.parquet`` file, replaced as a whole.
+    def export(self, path: str | Path, table: Literal["scores", "robustness"] = "scores") -> None:
+        """Write a table to a ``.csv`` or ``.parquet`` file, replaced as a whole.
 
         The runs go with them: in Parquet as JSON in the schema metadata under ``runs``, for
         ``name.csv`` as ``name.runs.json`` beside it.
@@ -153,12 +188,13 @@ class Store:
         path = Path(path).resolve()
         if path.suffix not in WRITERS:
             raise StoreError(f"an export ends in {' or '.join(WRITERS)}; got {path}")
-        with self._transaction("DEFERRED"):  # so that scores and runs are of one moment
-            scores, runs = self.scores(), self.runs()
+        with self._transaction("DEFERRED"):  # so that rows and runs are of one moment
+            rows = self.scores() if table == "scores" else self.robustness()
+            runs = self.runs()
         records = json.loads(runs.to_json(orient="records") or "[]")
         for record in records:
             record["provenance"] = json.loads(record["provenance"])
-        WRITERS[path.suffix](path, scores, records)
+        WRITERS[path.suffix](path, rows, records)
 
     @contextmanager
     def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"]) -> Iterator[None]:

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from testbed.store.errors import StoreError
-from testbed.store.tables import SCORE_COLUMNS, frame
+from testbed.store.tables import frame
 
 __all__ = ["READERS", "WRITERS", "replacing", "runs_beside"]
 
@@ -46,25 +46,25 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _write_csv(path: Path, scores: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
+def _write_csv(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
     with replacing(runs_beside(path)) as temporary:
         temporary.write_text(json.dumps(runs, indent=2) + "\n", encoding="utf-8")
     with replacing(path) as temporary:
         # All text in quotes: before Python 3.12 the writer leaves a lone carriage return bare.
-        scores.to_csv(temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        rows.to_csv(temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
-def _write_parquet(path: Path, scores: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
+def _write_parquet(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(scores, preserve_index=False)
+    table = pa.Table.from_pandas(rows, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), b"runs": json.dumps(runs).encode()}
     with replacing(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
     # Not pandas' reader: it fills up rows that were cut off.
     limit = csv.field_size_limit(2**31 - 1)
     try:
@@ -78,18 +78,19 @@ def _read_csv(path: Path) -> pd.DataFrame:
         if len(row) != len(header):
             raise StoreError(f"row {number} has {len(row)} cells; the header has {len(header)}")
     columns: dict[str, Any] = {name: [row[i] for row in table] for i, name in enumerate(header)}
-    for name in ("images", "reason"):  # never empty text, see ScoreKey and ScoreRow
+    # Never empty text, see ScoreKey, ScoreRow and RobustnessRow.
+    for name in ("images", "reason", "confusion"):
         if name in columns:
             columns[name] = [cell or None for cell in columns[name]]
-    return frame(columns, SCORE_COLUMNS)
+    return frame(columns, types)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return frame(pq.read_table(path).to_pydict(), SCORE_COLUMNS)
+        return frame(pq.read_table(path).to_pydict(), types)
     except pa.ArrowException as error:
         raise StoreError(f"not a Parquet file: {error}") from error
 
@@ -98,4 +99,7 @@ WRITERS: dict[str, Callable[[Path, pd.DataFrame, list[dict[str, Any]]], None]] =
     ".csv": _write_csv,
     ".parquet": _write_parquet,
 }
-READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _read_csv, ".parquet": _read_parquet}
+READERS: dict[str, Callable[[Path, Mapping[str, str]], pd.DataFrame]] = {
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}

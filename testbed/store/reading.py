@@ -1,6 +1,7 @@
-"""Scores as a pandas table in one line, from whichever file holds them."""
+"""Scores and robust accuracies as pandas tables in one line, from whichever file holds them."""
 
 import csv
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -9,8 +10,9 @@ from testbed.store.database import Store
 from testbed.store.errors import StoreError
 from testbed.store.files import READERS
 from testbed.store.schema import SUFFIXES
+from testbed.store.tables import ROBUSTNESS_COLUMNS, SCORE_COLUMNS
 
-__all__ = ["read_scores"]
+__all__ = ["read_robustness", "read_scores"]
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
@@ -26,16 +28,37 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         StoreError: if the file does not exist, cannot be read, is of another kind, or lacks a
             column.
     """
+    return _read(path, "scores", SCORE_COLUMNS, Store.scores)
+
+
+def read_robustness(path: str | Path) -> pd.DataFrame:
+    """Return the robust accuracies of a results file or of an export of one.
+
+    Args:
+        path: as for `read_scores`.
+
+    Returns:
+        The columns of `Store.robustness`.
+
+    Raises:
+        StoreError: as `read_scores`.
+    """
+    return _read(path, "robust accuracies", ROBUSTNESS_COLUMNS, Store.robustness)
+
+
+def _read(
+    path: str | Path, what: str, columns: Mapping[str, str], table: Callable[[Store], pd.DataFrame]
+) -> pd.DataFrame:
     path = Path(path)
     if path.suffix not in (*SUFFIXES, *READERS):
         expected = ", ".join((*SUFFIXES, *READERS))
-        raise StoreError(f"scores are read from files ending in {expected}; got {path}")
+        raise StoreError(f"{what} are read from files ending in {expected}; got {path}")
     if not path.exists():
         raise StoreError(f"there is no file {path}")
     if path.suffix in SUFFIXES:
         with Store(path, "r") as store:
-            return store.scores()
+            return table(store)
     try:
-        return READERS[path.suffix](path)
+        return READERS[path.suffix](path, columns)
     except (StoreError, OSError, csv.Error) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error

@@ -6,16 +6,42 @@ from pathlib import Path
 from testbed.store.errors import StoreError
 from testbed.store.files import replacing
 
-__all__ = ["SCHEMA_VERSION", "SUFFIXES", "connect", "create"]
+__all__ = ["SCHEMA_VERSION", "SUFFIXES", "connect", "create", "has_robustness", "upgrade"]
 
 SUFFIXES = (".sqlite", ".sqlite3", ".db")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x524F4250  # "ROBP": tells our files from other programs' SQLite files
 TIMEOUT = 60.0  # seconds to wait while another connection commits or reads
 # Not WAL: its shared memory does not work on the network file systems of clusters.
 _FOR_WRITING = ("foreign_keys = ON", "journal_mode = DELETE", "synchronous = FULL")
 _FOR_READING = ("query_only = ON",)
 
+# Version 1 had no such table.
+_ROBUSTNESS = """
+CREATE TABLE robustness (
+    digest TEXT PRIMARY KEY,
+    network TEXT NOT NULL,
+    init TEXT NOT NULL,
+    seed INTEGER,
+    images TEXT NOT NULL,
+    measure TEXT NOT NULL,
+    level REAL,
+    settings TEXT NOT NULL,
+    accuracy REAL NOT NULL,
+    count INTEGER NOT NULL,
+    confidence_label REAL,
+    confidence_prediction REAL,
+    confusion TEXT,
+    robust TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    gradients INTEGER NOT NULL,
+    queries INTEGER NOT NULL,
+    warnings TEXT NOT NULL,
+    cross_warnings TEXT NOT NULL,
+    details TEXT NOT NULL,
+    run INTEGER NOT NULL REFERENCES runs (id)
+) WITHOUT ROWID;
+"""
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE runs (
@@ -49,6 +75,7 @@ CREATE TABLE scores (
     details TEXT NOT NULL,
     run INTEGER NOT NULL REFERENCES runs (id)
 ) WITHOUT ROWID;
+{_ROBUSTNESS}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -89,6 +116,21 @@ def connect(path: Path, write: bool) -> sqlite3.Connection:
         raise StoreError(f"{path} cannot be opened as a results file: {error}") from error
 
 
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Add what the file's schema version lacks, in one transaction; what is there stays."""
+    if has_robustness(connection):
+        return
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {_ROBUSTNESS} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    )
+
+
+def has_robustness(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has a table of robust accuracies: version 1 had none."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return version >= 2
+
+
 def _open(path: Path, mode: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode={mode}", uri=True, timeout=TIMEOUT, isolation_level=None
@@ -111,7 +153,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
             f"{path} is not a results file (application id {application}, expected "
             f"{APPLICATION_ID}): it was left untouched; choose another file"
         )
-    if version != SCHEMA_VERSION:
+    if version not in (1, SCHEMA_VERSION):
         raise StoreError(
             f"{path} has schema version {version} and this code knows {SCHEMA_VERSION}: "
             "it was left untouched; update the toolkit or choose another file"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from testbed.store.errors import StoreError
 
-__all__ = ["RUN_COLUMNS", "SCORE_COLUMNS", "frame"]
+__all__ = ["ROBUSTNESS_COLUMNS", "RUN_COLUMNS", "SCORE_COLUMNS", "frame"]
 
 SCORE_COLUMNS = {
     "network": "string",
@@ -22,6 +22,29 @@ SCORE_COLUMNS = {
     "iterations": "Int64",
     "residual": "float64",
     "seconds": "float64",
+    "details": "string",
+    "run": "Int64",
+}
+ROBUSTNESS_COLUMNS = {
+    "digest": "string",
+    "network": "string",
+    "init": "string",
+    "seed": "Int64",
+    "images": "string",
+    "measure": "string",
+    "level": "float64",
+    "settings": "string",
+    "accuracy": "float64",
+    "count": "Int64",
+    "confidence_label": "float64",
+    "confidence_prediction": "float64",
+    "confusion": "string",
+    "robust": "string",
+    "seconds": "float64",
+    "gradients": "Int64",
+    "queries": "Int64",
+    "warnings": "string",
+    "cross_warnings": "string",
     "details": "string",
     "run": "Int64",
 }
