@@ -7,6 +7,7 @@ from evaluation.attacks.apgd import APGDCE, APGDDLR, APGDT
 from evaluation.attacks.base import Attack
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.pgd import FGSM, PGD
+from evaluation.attacks.square import Square
 
 __all__ = ["ATTACKS", "AttackSpec", "make"]
 
@@ -41,6 +42,7 @@ _SPECS = (
     AttackSpec(APGDCE, "Auto-PGD on the cross-entropy, 100 steps", "aa_apgd-ce"),
     AttackSpec(APGDDLR, "Auto-PGD on the difference of logits ratio", "aa_apgd-dlr"),
     AttackSpec(APGDT, "Auto-PGD on the targeted DLR loss, 9 targets", "aa_apgd-t"),
+    AttackSpec(Square, "random search along squares, 5,000 queries, no gradients", "aa_square"),
 )
 ATTACKS = {spec.name: spec for spec in _SPECS}
 

@@ -1,0 +1,132 @@
+"""From the options of a command to networks that fit its images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from testbed.console import whole_numbers
+from testbed.images import ImageSet
+from testbed.nasbench201.archive.datasets import DATASETS
+from testbed.nasbench201.selection import select
+from testbed.nasbench201.weights import INITIALISATIONS
+from testbed.sources.own import OwnSource
+from testbed.sources.pretrained import PretrainedSource
+from testbed.sources.random import RandomSource
+from testbed.sources.source import Source, SourceError
+from testbed.sources.trained import TrainedSource
+
+__all__ = ["INITS", "Choice", "chosen_networks"]
+
+INITS = (*INITIALISATIONS, "trained", "pretrained")
+PUBLISHED_SEED = "777"  # of the archives' networks that the published robustness belongs to
+DEFAULT_ARCHS = "sample:24"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a user asked for; None where nothing was said.
+
+    Attributes:
+        init: one of `INITS`; ignored if ``own`` names networks.
+        weights: the folder of trained networks.
+        archive: the archive of pretrained ones.
+        hp: of a NATS-Bench archive.
+        own: ``module:function`` words.
+        archs: see `testbed.nasbench201.selection.select`.
+        seeds: of the weights.
+        channels: of random networks.
+        cells: likewise.
+    """
+
+    init: str = "random"
+    weights: Path | None = None
+    archive: Path | None = None
+    hp: str = "200"
+    own: tuple[str, ...] = ()
+    archs: str | None = None
+    seeds: str | None = None
+    channels: int = 16
+    cells: int = 5
+
+
+def chosen_networks(
+    choice: Choice, images: ImageSet
+) -> tuple[Source, list[str], list[int] | list[None]]:
+    """Return the source, the names of the networks and the seeds that a user asked for.
+
+    Raises:
+        ValueError: if an option is missing, wrong, or the networks do not take these images.
+    """
+    if choice.own:
+        _refuse(choice.archs, "--archs", "--network names the networks")
+        _refuse(choice.seeds, "--seeds", "a network of yours has the weights it comes with")
+        own = OwnSource.of(choice.own)
+        for name in choice.own:
+            _check_fit(own, name, None, images)
+        return own, list(choice.own), [None]
+    source = _source(choice, images)
+    default_seed = PUBLISHED_SEED if isinstance(source, PretrainedSource) else "0"
+    seeds = whole_numbers(choice.seeds or default_seed, "seeds")
+    if choice.archs is None and not source.fresh:
+        networks = list(source.networks())
+    else:
+        networks = [str(genotype) for genotype in select(choice.archs or DEFAULT_ARCHS)]
+    if not source.fresh:
+        _check_fit(source, networks[0], seeds[0], images)
+    return source, networks, seeds
+
+
+def _source(choice: Choice, images: ImageSet) -> Source:
+    if choice.init == "trained":
+        _refuse(choice.archive, "--archive", "--init trained reads --weights")
+        if choice.weights is None:
+            raise SourceError(
+                "--init trained needs --weights FOLDER, as python -m testbed.train writes it"
+            )
+        if not choice.weights.is_dir():
+            raise SourceError(f"there is no folder {choice.weights}: train networks into it with "
+                              f"python -m testbed.train --out {choice.weights}")  # fmt: skip
+        return TrainedSource(choice.weights)
+    _refuse(choice.weights, "--weights", f"--init {choice.init} does not read trained networks")
+    if choice.init == "pretrained":
+        if choice.archive is None:
+            raise SourceError("--init pretrained needs --archive PATH, of NATS-Bench say")
+        return PretrainedSource(choice.archive, _archive_dataset(images.name), choice.hp)
+    _refuse(choice.archive, "--archive", f"--init {choice.init} reads no archive")
+    if choice.init not in INITIALISATIONS:
+        raise SourceError(f"unknown --init {choice.init!r}; expected one of {', '.join(INITS)}")
+    return RandomSource(
+        choice.init, images.mean, images.std, choice.channels, choice.cells, images.classes,
+        images.shape[0],
+    )  # fmt: skip
+
+
+def _archive_dataset(images: str) -> str:
+    # cifar10-valid is trained on half of the training set: never what is meant unasked.
+    names = [name for name, dataset in DATASETS.items() if dataset.images == images]
+    names = [name for name in names if not name.endswith("-valid")]
+    if not names:
+        raise SourceError(f"the archives hold no network of {images}")
+    return names[0]
+
+
+def _check_fit(source: Source, network: str, seed: int | None, images: ImageSet) -> None:
+    built = source.build(network, seed)
+    try:
+        with torch.no_grad():
+            logits = built(images.images(torch.arange(min(4, len(images)))))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise SourceError(
+            f"{network} does not take the images of {images.name}, {images.shape}: {error}"
+        ) from error
+    if logits.dim() != 2 or logits.shape[1] != images.classes:
+        raise SourceError(
+            f"{network} gives outputs of shape {tuple(logits.shape)} for {images.name}, which has "
+            f"{images.classes} classes: expected logits (N, {images.classes})"
+        )
+
+
+def _refuse(value: object, option: str, why: str) -> None:
+    if value is not None:
+        raise SourceError(f"{option} makes no sense here: {why}")

@@ -1,0 +1,97 @@
+"""A user's own networks: ``package.module:function`` returns one."""
+
+import hashlib
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from testbed.sources.source import SourceError
+
+__all__ = ["OwnSource"]
+
+
+@dataclass(frozen=True)
+class OwnSource:
+    """Networks that functions return; the name of a network is ``module:function``.
+
+    A function takes no arguments and returns an ``nn.Module`` from images (N, C, H, W) in
+    [0, 1] to logits, its weights loaded. Modules are looked for in the current folder too.
+    """
+
+    names: tuple[str, ...]
+    fingerprints: tuple[str, ...]
+
+    @staticmethod
+    def of(names: Sequence[str]) -> "OwnSource":
+        """Return the source of these networks; each is built once for its fingerprint.
+
+        Raises:
+            SourceError: if one cannot be built, see `build`.
+        """
+        marks = [_fingerprint(_build(name)) for name in names]
+        return OwnSource(tuple(names), tuple(marks))
+
+    @property
+    def init(self) -> str:
+        """Return ``own``."""
+        return "own"
+
+    @property
+    def fresh(self) -> bool:
+        """False: whoever brings a network knows its state; proxies look for themselves."""
+        return False
+
+    def networks(self) -> Sequence[str]:
+        """Return the names."""
+        return self.names
+
+    def settings(self, network: str, seed: int | None) -> dict[str, Any]:
+        """Return a fingerprint of the weights: nothing else tells them apart."""
+        return {"weights": self.fingerprints[self.names.index(network)]}
+
+    def build(self, network: str, seed: int | None) -> nn.Module:
+        """Return what the function returns, in eval mode.
+
+        Raises:
+            SourceError: if there is no such module or function, it fails, returns something
+                else, or other weights than at first.
+        """
+        made = _build(network)
+        if _fingerprint(made) != self.fingerprints[self.names.index(network)]:
+            raise SourceError(
+                f"{network} returns other weights at every call: load trained ones, or seed them"
+            )
+        return made
+
+
+def _build(network: str) -> nn.Module:
+    module, colon, function = network.partition(":")
+    if not colon or not module or not function:
+        raise SourceError(f"a network of yours is given as module:function; got {network!r}")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        made = getattr(importlib.import_module(module), function)()
+    # Whatever a user's code raises is a failure of that code, reported by name.
+    except Exception as error:
+        raise SourceError(f"{network} gives no network: {type(error).__name__}: {error}") from error
+    if not isinstance(made, nn.Module):
+        raise SourceError(
+            f"{network} returned {type(made).__name__}; expected a torch.nn.Module from images "
+            "in [0, 1] to logits"
+        )
+    return made.eval()
+
+
+def _fingerprint(network: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

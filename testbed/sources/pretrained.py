@@ -1,0 +1,60 @@
+"""Networks of the NATS-Bench and NAS-Bench-201 archives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from testbed.nasbench201.archive import Archive, open_archive
+from testbed.nasbench201.genotype import Genotype
+from testbed.sources.source import SourceError
+
+__all__ = ["PretrainedSource"]
+
+
+@dataclass
+class PretrainedSource:
+    """The trained networks of an archive; the seed of a network is that of its training.
+
+    Attributes:
+        path: the archive.
+        dataset: that it was trained on, in the archive's words.
+        hp: the archive's hyper-parameters, ``12`` or ``200``.
+    """
+
+    path: Path
+    dataset: str = "cifar10"
+    hp: str = "200"
+    archive: Archive = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.archive = open_archive(self.path)
+
+    @property
+    def init(self) -> str:
+        """Return ``pretrained``."""
+        return "pretrained"
+
+    @property
+    def fresh(self) -> bool:
+        """False: the statistics are of the training."""
+        return False
+
+    def networks(self) -> Sequence[str]:
+        """An archive holds 15,625: a choice is asked for.
+
+        Raises:
+            SourceError: always.
+        """
+        raise SourceError("networks of an archive are chosen with --archs")
+
+    def settings(self, network: str, seed: int | None) -> dict[str, Any]:
+        """Return archive, data set and hyper-parameters."""
+        found = self.archive.settings(self.dataset, seed or 0, self.hp)
+        return {"weights": found}
+
+    def build(self, network: str, seed: int | None) -> nn.Module:
+        """Return the network in eval mode."""
+        return self.archive.network(Genotype.parse(network), self.dataset, seed or 0, self.hp)
