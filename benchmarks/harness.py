@@ -25,18 +25,22 @@ __all__ = [
 CONSOLE = Console(width=100)
 
 
-def interleave(cases: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def interleave(
+    cases: Mapping[str, Callable[[], object]], rounds: int, warm: bool = True
+) -> dict[str, list[float]]:
     """Return the CPU seconds of each case in each round, after one round of warming up.
+
+    Runs of many minutes need no warming up.
 
     CPU time of this process: single-threaded work that another process delays is not
     charged with the delay.
     """
     seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for turn in range(rounds + 1):
+    for turn in range(rounds + warm):
         for name, run in cases.items():
             start = time.process_time()
             run()
-            if turn:
+            if turn >= warm:
                 seconds[name].append(time.process_time() - start)
     return seconds
 

@@ -6,6 +6,7 @@ from typing import Any
 from evaluation.attacks.apgd import APGDCE, APGDDLR, APGDT
 from evaluation.attacks.base import Attack
 from evaluation.attacks.norms import BALLS
+from evaluation.attacks.original import MEMBERS, Original, package
 from evaluation.attacks.pgd import FGSM, PGD
 from evaluation.attacks.square import Square
 
@@ -44,19 +45,31 @@ _SPECS = (
     AttackSpec(APGDT, "Auto-PGD on the targeted DLR loss, 9 targets", "aa_apgd-t"),
     AttackSpec(Square, "random search along squares, 5,000 queries, no gradients", "aa_square"),
 )
+BACKENDS = ("own", "original")
 ATTACKS = {spec.name: spec for spec in _SPECS}
 
 
-def make(name: str, norm: str = "Linf", **settings: Any) -> Attack:
+def make(name: str, norm: str = "Linf", *, backend: str = "own", **settings: Any) -> Attack:
     """Return an attack by its name, with its paper's settings but for those given.
 
+    Args:
+        name: one of `ATTACKS`.
+        norm: ``Linf`` or ``L2``.
+        backend: ``own``, or ``original`` for the package of AutoAttack's authors.
+        settings: fields of the attack's class.
+
     Raises:
-        ValueError: if the name, the norm or a setting is unknown.
+        ValueError: if the name, the norm, the backend or a setting is unknown, or the
+            authors' package is not installed or has no such attack.
     """
     if name not in ATTACKS:
         raise ValueError(f"unknown attack {name!r}; there are {', '.join(ATTACKS)}")
     if norm not in BALLS:
         raise ValueError(f"unknown norm {norm!r}; there are {', '.join(BALLS)}")
+    if backend not in BACKENDS:
+        raise ValueError(f"unknown backend {backend!r}; there are {', '.join(BACKENDS)}")
+    if backend == "original":
+        return _original(name, norm, settings)
     kind = ATTACKS[name].kind
     known = [field.name for field in fields(kind) if field.name != "norm"]
     for setting in settings:
@@ -65,3 +78,13 @@ def make(name: str, norm: str = "Linf", **settings: Any) -> Attack:
                 f"{name} has no setting {setting!r}; it has {', '.join(known) or 'none'}"
             )
     return kind(norm=norm, **settings)
+
+
+def _original(name: str, norm: str, settings: dict[str, Any]) -> Attack:
+    if name not in MEMBERS:
+        raise ValueError(f"AutoAttack has no {name}: leave --backend own; it has {MEMBERS}")
+    package()
+    # The authors' 100 steps cannot be set from outside.
+    if settings.get("steps", 100) != 100:
+        raise ValueError(f"the original {name} has 100 steps; got {settings['steps']}")
+    return Original(norm, name, **{n: v for n, v in settings.items() if n != "steps"})

@@ -54,6 +54,11 @@ class Victim:
         self.queries += len(images)
         return _forward(self.network, pad(images))[: len(images)]
 
+    def logits_with_graph(self, images: Tensor) -> Tensor:
+        """Return the logits (N, K) with the graph that leads to them: for foreign attacks."""
+        self.queries += len(images)
+        return self.network(self.arrange(pad(images)))[: len(images)]
+
     def gradient(self, images: Tensor, labels: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (N, K), losses (N,) and the gradients (N, C, H, W) of each loss."""
         self.queries += len(images)

@@ -1,0 +1,190 @@
+"""One image set, one set of measures, many networks: what is measured, in pieces that join.
+
+A piece is one network under one measure (clean, an attack over its ε grid, a corruption) on
+some of the images. Since an image's outcome does not depend on its neighbours, pieces of a
+network can be computed anywhere and joined; only whole measures are saved.
+"""
+
+import time
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evaluation.attacks import Attack, Level, evaluate
+from evaluation.attacks.evaluate import in_eval_mode
+from evaluation.attacks.judge import predict
+from testbed.images import ImageSet
+from testbed.images.batch import fingerprint
+from testbed.images.corrupted import load_corrupted
+from testbed.sources import Source
+from testbed.store import RobustnessKey
+
+__all__ = ["Measure", "Measurement", "Part", "Piece"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is done to the images.
+
+    Attributes:
+        key: of the published layout: ``clean``, ``fgsm@Linf``, ``fog``.
+        levels: the ε of an attack (in units of 1/255), the severities of a corruption, or
+            None once for clean images.
+        attack: None for clean images and corruptions.
+        settings: what the results depend on, for their keys.
+    """
+
+    key: str
+    levels: tuple[float | None, ...]
+    attack: Attack | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A network under a measure, on the images from ``start`` to ``stop``: one unit of work."""
+
+    network: str
+    seed: int | None
+    measure: Measure
+    start: int
+    stop: int
+
+    @property
+    def whole(self) -> tuple[str, int | None, str]:
+        """What the piece is a part of."""
+        return self.network, self.seed, self.measure.key
+
+
+@dataclass(frozen=True)
+class Part:
+    """What came of a piece: an outcome for each level of the measure."""
+
+    levels: list[Level]
+    warnings: list[str]
+    correct: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """Everything that is the same for all networks; calling it with a piece does the work.
+
+    Attributes:
+        source: of the networks.
+        pixels: uint8 grey levels, (N, C, H, W); with ``levels`` standing for 1.0.
+        labels: int64, (N,).
+        name: of the image set.
+        mode: of the attacks, see `evaluation.attacks.modes`.
+        seed: of the attacks.
+        corrupted: the folder of corrupted images in the layout of CIFAR-10-C.
+        batch_size: images in a piece, and in a forward pass.
+    """
+
+    source: Source
+    pixels: Tensor
+    levels: int
+    labels: Tensor
+    classes: int
+    name: str
+    split: str
+    mode: str = "record"
+    seed: int = 0
+    corrupted: Path | None = None
+    batch_size: int = 250
+    device: str = "cpu"
+
+    @staticmethod
+    def of(images: ImageSet, count: int | None, source: Source, **settings: Any) -> "Measurement":
+        """Return the measurement of the first ``count`` images; ``settings`` from ``mode`` on."""
+        return Measurement(
+            source, images.pixels[:count], images.levels, images.labels[:count], images.classes,
+            images.name, images.split, **settings,
+        )  # fmt: skip
+
+    def keys(self, network: str, seed: int | None, measure: Measure) -> list[RobustnessKey]:
+        """Return the key of the result at each level."""
+        settings = {
+            "split": self.split, "count": len(self.labels),
+            "fingerprint": fingerprint(self.pixels, self.labels, self.levels),
+        }  # fmt: skip
+        if measure.attack is not None:
+            settings |= {"mode": self.mode, "attack_seed": self.seed, **measure.attack.settings()}
+        settings |= measure.settings | self.source.settings(network, seed)
+        return [
+            RobustnessKey.make(
+                network, self.source.init, seed, self.name, measure.key, level, settings
+            )
+            for level in measure.levels
+        ]
+
+    def pieces(
+        self, networks: Iterable[str], seeds: Sequence[int | None], measures: Sequence[Measure],
+        finished: Container[str],
+    ) -> Iterator[Piece]:  # fmt: skip
+        """Yield the pieces of every measure that has a level whose result is not finished."""
+        for network in networks:
+            for seed in seeds:
+                for measure in measures:
+                    keys = self.keys(network, seed, measure)
+                    if all(key.digest in finished for key in keys):
+                        continue
+                    for start in range(0, len(self.labels), self.batch_size):
+                        stop = min(start + self.batch_size, len(self.labels))
+                        yield Piece(network, seed, measure, start, stop)
+
+    def __call__(self, piece: Piece) -> Part:
+        """Measure a piece."""
+        network = _built(self.source, piece.network, piece.seed).to(self.device)
+        labels = self.labels[piece.start : piece.stop].to(self.device)
+        measure = piece.measure
+        if measure.attack is None:
+            levels = [self._plain(network, piece, level, labels) for level in measure.levels]
+            return Part(levels, [], levels[0].robust)
+        epsilons = [epsilon for epsilon in measure.levels if epsilon is not None]
+        result = evaluate(
+            network, self._images(piece), labels, measure.attack, epsilons, mode=self.mode,
+            seed=self.seed, batch_size=self.batch_size, checks=piece.start == 0,
+        )  # fmt: skip
+        return Part(
+            [level.without_images() for level in result.levels], result.network_warnings,
+            result.correct.cpu(),
+        )  # fmt: skip
+
+    def _plain(
+        self, network: nn.Module, piece: Piece, severity: float | None, labels: Tensor
+    ) -> Level:
+        begun = time.perf_counter()
+        images = self._images(piece)
+        if severity is not None:
+            images = self._corrupted(piece, int(severity))
+        with in_eval_mode(network):
+            probabilities = predict(network, images, self.batch_size)
+        level = Level.of_probabilities(severity or 0.0, probabilities, labels).without_images()
+        level.seconds, level.queries = time.perf_counter() - begun, len(labels)
+        return level
+
+    def _images(self, piece: Piece) -> Tensor:
+        pixels = self.pixels[piece.start : piece.stop].to(self.device)
+        return pixels.float() / self.levels
+
+    def _corrupted(self, piece: Piece, severity: int) -> Tensor:
+        if self.corrupted is None:
+            raise ValueError(f"no folder of corrupted images was given for {piece.measure.key}")
+        images = load_corrupted(f"{self.name}-c", self.corrupted, piece.measure.key, severity)
+        return images.images(torch.arange(piece.start, piece.stop)).to(self.device)
+
+
+_LAST: dict[str, nn.Module] = {}
+
+
+def _built(source: Source, network: str, seed: int | None) -> nn.Module:
+    # Pieces of one network follow each other: reading it once in each process is enough.
+    key = repr((source, network, seed, source.settings(network, seed)))
+    if key not in _LAST:
+        _LAST.clear()
+        _LAST[key] = source.build(network, seed)
+    return _LAST[key]
