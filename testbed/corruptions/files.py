@@ -1,0 +1,129 @@
+"""Write generated corruptions in the layout of CIFAR-10-C."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from testbed.corruptions.generate import corrupt, eight_bits
+from testbed.corruptions.severities import TABLE
+from testbed.images.batch import fingerprint
+from testbed.images.corrupted import CORRUPTIONS, GENERATED, SEVERITIES
+from testbed.images.errors import ImagesError
+from testbed.images.image_set import ImageSet
+
+__all__ = ["write_corrupted"]
+
+CHUNK = 512
+# To be raised whenever a corruption's output changes: files of two versions do not mix.
+VERSION = 1
+
+
+def write_corrupted(
+    images: ImageSet,
+    folder: Path,
+    progress: Callable[[int], None] | None = None,
+    corruptions: Sequence[str] = CORRUPTIONS,
+    key: int | str = 0,
+) -> list[str]:
+    """Write corruptions at all five severities, and return the names of those written.
+
+    Files that are already there are kept, so an interrupted call can be repeated; a file
+    appears when it is complete. ``generated.json`` says what the files were made from.
+
+    Args:
+        images: the clean set.
+        folder: created if it is not there.
+        progress: called with the number of images done since the last call, of
+            5 · len(images) · len(corruptions) in all; kept files count.
+        corruptions: names out of ``CORRUPTIONS``.
+        key: the seed of the random ones.
+
+    Raises:
+        ImagesError: if the folder holds corruptions of other images or of another key or
+            something else, if a corruption is unknown, or if the images cannot be corrupted.
+        OSError: if a file cannot be written.
+    """
+    unknown = [name for name in corruptions if name not in TABLE]
+    if unknown:
+        raise ImagesError(f"unknown corruption {unknown[0]!r}; there are {', '.join(TABLE)}")
+    folder, tell = Path(folder), progress or (lambda _: None)
+    pixels = eight_bits(images)
+    # Before anything is written: complains of images that cannot be corrupted.
+    corrupt(pixels[:1], "contrast", 1)
+    _claim(folder, images, key)
+    _save(folder / "labels.npy", np.tile(images.labels.numpy().astype(np.uint8), len(SEVERITIES)))
+    written = []
+    for corruption in corruptions:
+        path = folder / f"{corruption}.npy"
+        if path.is_file():
+            tell(len(SEVERITIES) * len(images))
+            continue
+        _write_one(path, pixels, corruption, key, tell)
+        written.append(corruption)
+    return written
+
+
+def _claim(folder: Path, images: ImageSet, key: int | str) -> None:
+    """Leave a note of what the folder is for, or check the one that is there."""
+    note = {
+        "images": images.name,
+        "split": images.split,
+        "count": len(images),
+        "fingerprint": fingerprint(images.pixels, images.labels, images.levels),
+        "key": key,
+        "version": VERSION,
+    }
+    path = folder / GENERATED
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        if any(folder.glob("*.npy")):
+            raise ImagesError(
+                f"{folder} holds arrays that were not generated here (it has no {GENERATED}); "
+                f"choose another folder"
+            )
+        path.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        other = {word: found[word] for word in note if found[word] != note[word]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ImagesError(f"{path} is damaged ({error!r}); choose another folder") from error
+    if other:
+        wanted = {word: note[word] for word in other}
+        raise ImagesError(
+            f"{folder} holds corruptions of something else: {other}, expected {wanted}; "
+            f"choose another folder, or remove it"
+        )
+
+
+def _write_one(
+    path: Path,
+    pixels: Tensor,
+    corruption: str,
+    key: int | str,
+    tell: Callable[[int], None],
+) -> None:
+    count, channels, height, width = pixels.shape
+    shape = (len(SEVERITIES) * count, height, width, channels)
+    part = path.with_name(f".{path.name}.part")
+    array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+    for severity in SEVERITIES:
+        for start in range(0, count, CHUNK):
+            done = corrupt(pixels[start : start + CHUNK], corruption, severity, key).numpy()
+            place = (severity - 1) * count + start
+            array[place : place + len(done)] = done.transpose(0, 2, 3, 1)
+            tell(len(done))
+    array.flush()
+    del array
+    os.replace(part, path)
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+    os.replace(part, path)

@@ -1,0 +1,286 @@
+"""CIFAR-10-C and CIFAR-100-C, and folders of the same layout that were generated.
+
+Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and
+Perturbations", ICLR 2019. A folder holds an array ``<corruption>.npy`` for each corruption,
+uint8 (5·n, H, W, C), the n images at severity 1, then at severity 2, and so on; and
+``labels.npy``, (5·n,). Nothing in them is pickled, and nothing pickled is read.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+
+from testbed.images import cifar, digits, imagenet16
+from testbed.images.errors import DataFileError, ImagesError, MissingDataError
+from testbed.images.image_set import SPLITS, ImageSet
+
+__all__ = [
+    "CORRUPTIONS",
+    "EXTRAS",
+    "GENERATED",
+    "LAYOUTS",
+    "SEVERITIES",
+    "Report",
+    "check",
+    "generated_name",
+    "load_corrupted",
+]
+
+# In the order of the published robust accuracies.
+CORRUPTIONS = (
+    "brightness", "contrast", "defocus_blur", "elastic_transform", "fog", "frost",
+    "gaussian_noise", "glass_blur", "impulse_noise", "jpeg_compression", "motion_blur",
+    "pixelate", "shot_noise", "snow", "zoom_blur",
+)  # fmt: skip
+# Also in the benchmark's archives, for tuning; not part of its mean.
+EXTRAS = ("gaussian_blur", "saturate", "spatter", "speckle_noise")
+SEVERITIES = (1, 2, 3, 4, 5)
+GENERATED = "generated.json"
+LABELS = "labels.npy"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    folder: str
+    shape: tuple[int, int, int]  # H, W, C
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def _of_cifar(name: str, folder: str) -> _Layout:
+    clean = cifar.LAYOUTS[name]
+    mean, std = (tuple(value / 255 for value in values) for values in (clean.mean, clean.std))
+    return _Layout(folder, (32, 32, 3), clean.classes, mean, std)
+
+
+# The last two have no official archive: they are for generated folders.
+LAYOUTS: Mapping[str, _Layout] = MappingProxyType(
+    {
+        "cifar10-c": _of_cifar("cifar10", "CIFAR-10-C"),
+        "cifar100-c": _of_cifar("cifar100", "CIFAR-100-C"),
+        "digits-c": _Layout("digits-c", (8, 8, 1), digits.CLASSES, digits.MEAN, digits.STD),
+        "imagenet16_120-c": _Layout(
+            "imagenet16_120-c", (16, 16, 3), imagenet16.CLASSES, imagenet16.MEAN, imagenet16.STD
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a folder holds.
+
+    Attributes:
+        folder: where.
+        images: how many at each severity; 0 if the labels are unusable.
+        present: the readable corruptions, extras included.
+        missing: those of the 15 that have no file.
+        problems: a line for every unusable file.
+    """
+
+    folder: Path
+    images: int
+    present: tuple[str, ...]
+    missing: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all 15 corruptions can be read."""
+        return not self.missing and not self.problems
+
+
+def check(name: str, root: Path) -> Report:
+    """Look at every file of a folder, without reading the images.
+
+    Args:
+        name: one of ``LAYOUTS``.
+        root: the folder, or the one that holds it.
+
+    Raises:
+        ImagesError: if the name is unknown.
+        MissingDataError: if there is no such folder.
+    """
+    layout = _layout(name)
+    home = _home(layout, root)
+    problems: list[str] = []
+    labels = None
+    try:
+        labels = _labels(home, layout)
+    except ImagesError as error:
+        problems.append(str(error))
+    found = [word for word in (*CORRUPTIONS, *EXTRAS) if (home / f"{word}.npy").is_file()]
+    present = []
+    for corruption in found:
+        try:
+            _array(home, layout, corruption, None if labels is None else labels.size)
+            present.append(corruption)
+        except ImagesError as error:
+            problems.append(str(error))
+    return Report(
+        folder=home,
+        images=0 if labels is None else labels.shape[1],
+        present=tuple(present),
+        missing=tuple(word for word in CORRUPTIONS if word not in found),
+        problems=tuple(problems),
+    )
+
+
+def load_corrupted(name: str, root: Path, corruption: str, severity: int) -> ImageSet:
+    """Return the images of one corruption at one severity; only these are read.
+
+    The arrays may hold any number of images, in case a subset is enough.
+
+    Args:
+        name: ``cifar10-c`` or ``cifar100-c``, or another of ``LAYOUTS`` that was generated.
+        root: the folder (``CIFAR-10-C``, ``CIFAR-100-C``), or the one that holds it.
+        corruption: one of ``CORRUPTIONS`` or ``EXTRAS``.
+        severity: from 1 to 5.
+
+    Returns:
+        A set with the mean and standard deviation of the clean images, named
+        ``cifar10-c/fog/3``, or as ``generated_name`` says.
+
+    Raises:
+        ImagesError: if the name, the corruption or the severity is unknown.
+        MissingDataError: if a file is not there.
+        DataFileError: if a file is damaged or holds something else.
+    """
+    layout = _layout(name)
+    if corruption not in (*CORRUPTIONS, *EXTRAS):
+        known = ", ".join((*CORRUPTIONS, *EXTRAS))
+        raise ImagesError(f"unknown corruption {corruption!r}; there are {known}")
+    if severity not in SEVERITIES:
+        raise ImagesError(f"a severity is one of 1, 2, 3, 4, 5; got {severity!r}")
+    home = _home(layout, Path(root))
+    labels = _labels(home, layout)
+    array = _array(home, layout, corruption, labels.size)
+    part = array.reshape(len(SEVERITIES), -1, *layout.shape)[severity - 1]
+    split, full_name = _origin(home, name, corruption, severity)
+    return ImageSet(
+        name=full_name,
+        split=split,
+        pixels=torch.from_numpy(np.ascontiguousarray(part.transpose(0, 3, 1, 2))),
+        levels=255,
+        labels=torch.from_numpy(labels[severity - 1].astype(np.int64)),
+        classes=layout.classes,
+        mean=layout.mean,
+        std=layout.std,
+    )
+
+
+def generated_name(clean: str, corruption: str, severity: int, key: int | str) -> str:
+    """Return the name of a generated set, which no set of the benchmark has.
+
+    Args:
+        clean: the name of the clean set.
+        corruption: one of ``CORRUPTIONS``.
+        severity: from 1 to 5.
+        key: the seed of the generator.
+    """
+    return f"{clean}-c/{corruption}/{severity}/generated-{key}"
+
+
+def _layout(name: str) -> _Layout:
+    if name not in LAYOUTS:
+        raise ImagesError(f"unknown corrupted data set {name!r}; there are {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]
+
+
+def _home(layout: _Layout, root: Path) -> Path:
+    home = root / layout.folder
+    if home.is_dir():
+        return home
+    if (root / LABELS).is_file() or any((root / f"{word}.npy").is_file() for word in CORRUPTIONS):
+        return root
+    raise MissingDataError(
+        f"no folder {home}, expected to hold {LABELS} and <corruption>.npy; give the folder "
+        f"{layout.folder} or the one that holds it, or generate one: "
+        f"python -m testbed.corruptions --help"
+    )
+
+
+def _labels(home: Path, layout: _Layout) -> np.ndarray:
+    """Return the labels, (5, n), the same in all five rows."""
+    path = home / LABELS
+    labels = _open(path)
+    size = labels.size
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not size or size % len(SEVERITIES):
+        raise DataFileError(
+            f"{path}: expected whole numbers (5·n,), one for each image at each of five "
+            f"severities; got {labels.dtype} {labels.shape}"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= layout.classes:
+        raise DataFileError(
+            f"{path}: expected labels from 0 to {layout.classes - 1}; got {low} to {high}"
+        )
+    rows = np.asarray(labels).reshape(len(SEVERITIES), -1)
+    differ = (rows != rows[0]).any(1).nonzero()[0]
+    if len(differ):
+        raise DataFileError(
+            f"{path}: the labels of severity {differ[0] + 1} are not those of severity 1, "
+            f"but each fifth of the file must list the same images"
+        )
+    return rows
+
+
+def _array(home: Path, layout: _Layout, corruption: str, count: int | None) -> np.ndarray:
+    """Return a corruption's array, mapped and not read, (5·n, H, W, C)."""
+    path = home / f"{corruption}.npy"
+    if not path.is_file():
+        present = [word for word in (*CORRUPTIONS, *EXTRAS) if (home / f"{word}.npy").is_file()]
+        missing = [word for word in CORRUPTIONS if word not in present]
+        raise MissingDataError(
+            f"there is no {path}; of the {len(CORRUPTIONS)} corruptions the folder lacks "
+            f"{', '.join(missing) or 'none'}; complete it"
+        )
+    array = _open(path)
+    number = "5·n" if count is None else str(count)
+    if (
+        array.dtype != np.uint8
+        or array.shape[1:] != layout.shape
+        or len(array) != (len(array) if count is None else count)
+    ):
+        wanted = ", ".join(map(str, layout.shape))
+        raise DataFileError(
+            f"{path}: expected uint8 ({number}, {wanted}), as many images as {LABELS} has "
+            f"labels; got {array.dtype} {array.shape}"
+        )
+    return array
+
+
+def _open(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise MissingDataError(f"there is no {path}; complete the folder") from error
+    except (ValueError, EOFError, OSError) as error:
+        raise DataFileError(
+            f"{path} is truncated or not a plain array file ({error}); fetch it again"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataFileError(f"{path}: expected one array (.npy); got an archive of arrays")
+    return array
+
+
+def _origin(home: Path, name: str, corruption: str, severity: int) -> tuple[str, str]:
+    """Return the split and the name of a set, from the note that a generator leaves."""
+    path = home / GENERATED
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        split, clean, key = note["split"], note["images"], note["key"]
+    except FileNotFoundError:
+        return "test", f"{name}/{corruption}/{severity}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataFileError(f"{path} is not what a generator writes: {error!r}") from error
+    if f"{clean}-c" != name or split not in SPLITS:
+        raise DataFileError(f"{path}: this folder was generated from {clean!r}, not for {name!r}")
+    return split, generated_name(clean, corruption, severity, key)

@@ -1,0 +1,97 @@
+"""How a network is trained: the recipe of NAS-Bench-201, and shortened forms of it.
+
+Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural
+Architecture Search", ICLR 2020, section 2.3 and table 1.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+
+__all__ = ["PRESETS", "Recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """SGD with a cosine schedule on flipped and cropped images; the defaults are the paper's.
+
+    The loss is the cross-entropy. Weight decay acts on all parameters, batch norm's and
+    biases included. The last, smaller batch of an epoch is used too.
+
+    Attributes:
+        epochs: passes over the training images.
+        channels: C, the width of the network's first stage.
+        cells: N, the cells in a stage.
+        batch_size: images in a step.
+        lr: the learning rate of the first epoch, see `learning_rate`.
+        momentum: of SGD, in [0, 1).
+        nesterov: whether the momentum is Nesterov's.
+        weight_decay: added to the gradient as weight_decay × parameter.
+        flip: the probability to mirror an image left to right.
+        padding: black pixels put around an image before it is cropped back to its size at
+            a random place; 0 leaves images where they are. They are black, not the mean
+            colour: the paper pads before it normalises.
+
+    Raises:
+        ValueError: if a field is outside its range.
+    """
+
+    epochs: int = 200
+    channels: int = 16
+    cells: int = 5
+    batch_size: int = 256
+    lr: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    flip: float = 0.5
+    padding: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "channels", "cells", "batch_size"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require("lr", 0 < self.lr < math.inf, "positive")
+        self._require("momentum", 0 <= self.momentum < 1, "in [0, 1)")
+        nesterov = not self.nesterov or self.momentum > 0
+        self._require("momentum", nesterov, "positive if it is Nesterov's")
+        self._require("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more")
+        self._require("flip", 0 <= self.flip <= 1, "in [0, 1]")
+        self._require("padding", self.padding >= 0, "0 or more")
+
+    def learning_rate(self, epoch: int) -> float:
+        """Return lr · (1 + cos(π · epoch / epochs)) / 2, the epochs counted from 0.
+
+        It is constant during an epoch, as in NAS-Bench-201, and would be 0 in the one after
+        the last.
+        """
+        return self.lr * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+
+    @staticmethod
+    def from_settings(settings: dict) -> "Recipe":
+        """Return the recipe whose fields ``dataclasses.asdict`` gave.
+
+        Raises:
+            ValueError: if a field is missing, unknown or outside its range.
+        """
+        names = {field.name for field in fields(Recipe)}
+        if set(settings) != names:
+            raise ValueError(
+                f"a recipe has the fields {', '.join(sorted(names))}; "
+                f"got {', '.join(sorted(settings))}"
+            )
+        return Recipe(**settings)
+
+    def _require(self, name: str, condition: bool, range_: str) -> None:
+        if not condition:
+            raise ValueError(f"{name} of a recipe is {range_}; got {getattr(self, name)!r}")
+
+
+PRESETS = MappingProxyType(
+    {
+        # For the digits: no mirror images, which are no digits, and one pixel of shift.
+        "tiny": Recipe(epochs=10, channels=8, cells=1, batch_size=64, flip=0.0, padding=1),
+        # For CIFAR-10 in minutes.
+        "small": Recipe(epochs=40, cells=1, batch_size=128),
+        "paper": Recipe(),
+    }
+)

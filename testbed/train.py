@@ -1,0 +1,175 @@
+"""The command ``python -m testbed.train``: train networks, resumably."""
+
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from testbed import engine, images
+from testbed.console import check_device, default_workers, fail, whole_numbers
+from testbed.nasbench201.recipe import PRESETS, Recipe
+from testbed.nasbench201.selection import SELECTION_HELP, select
+from testbed.store import StoreError
+from testbed.train_folder import claim, watch
+from testbed.train_job import Task, TrainingJob, is_finished
+from testbed.train_summary import print_summary
+
+__all__ = ["main"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+INTERRUPTED = 130
+
+
+@app.command()
+def train(
+    preset: Annotated[
+        str, typer.Option(help="tiny (for digits), small (CIFAR-10 in minutes) or paper.")
+    ] = "tiny",
+    image_set: Annotated[str, typer.Option("--images", help=", ".join(images.NAMES))] = "digits",
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the image set.", show_default=False)
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Download the image set if it is not there.")
+    ] = False,
+    archs: Annotated[str, typer.Option(help=SELECTION_HELP)] = "sample:24",
+    seeds: Annotated[str, typer.Option(help="Of weights and training: 0,1,2 or 0-9.")] = "0",
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Instead of the preset's; so with the next ones.", show_default=False),
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="C, width of the first stage.", show_default=False)
+    ] = None,
+    cells: Annotated[
+        int | None, typer.Option(help="N, cells in a stage.", show_default=False)
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images in a step.", show_default=False)
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Learning rate of the first epoch; a cosine takes it to 0.", show_default=False
+        ),
+    ] = None,
+    momentum: Annotated[float | None, typer.Option(help="Of SGD.", show_default=False)] = None,
+    nesterov: Annotated[
+        bool | None,
+        typer.Option("--nesterov/--no-nesterov", help="Nesterov's momentum.", show_default=False),
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="On all parameters.", show_default=False)
+    ] = None,
+    flip: Annotated[
+        float | None, typer.Option(help="Probability of a mirrored image.", show_default=False)
+    ] = None,
+    padding: Annotated[
+        int | None,
+        typer.Option(help="Pixels around an image before a random crop.", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder, of one recipe and image set.")] = Path(
+        "checkpoints"
+    ),
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; all cores if not given.", min=1)
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Of each process.", min=1)] = 1,
+    show: Annotated[int, typer.Option(help="Networks in the final table.", min=0)] = 30,
+) -> None:
+    """Train networks with the recipe of NAS-Bench-201, or a shortened one.
+
+    A network that the folder holds is not trained again, and one that was interrupted goes on
+    from its last epoch, to the same weights: run the same command again.
+    """
+    console = Console()
+    try:
+        if preset not in PRESETS:
+            raise ValueError(f"unknown --preset {preset!r}; expected {', '.join(PRESETS)}")
+        recipe = override(
+            PRESETS[preset], epochs=epochs, channels=channels, cells=cells,
+            batch_size=batch_size, lr=lr, momentum=momentum, nesterov=nesterov,
+            weight_decay=weight_decay, flip=flip, padding=padding,
+        )  # fmt: skip
+        tasks = [
+            Task(str(g), seed) for g in select(archs) for seed in whole_numbers(seeds, "seeds")
+        ]
+        images.load(image_set, data_root, download=download)
+        job = TrainingJob(recipe, image_set, data_root, out, check_device(device))
+        with claim(out, job.settings()):
+            plan = Plan(workers or default_workers(device), threads)
+            result = work(job, tasks, plan, console)
+        print_summary(out, tasks, console, show)
+    except (ValueError, OSError, StoreError, engine.EngineError) as error:
+        fail(error)
+    console.print(f"Trained networks are in {out}.")
+    result.report(console, out)
+
+
+def override(recipe: Recipe, **changes: Any) -> Recipe:
+    """Return the recipe with those fields replaced that are not None."""
+    return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to run."""
+
+    workers: int
+    threads: int
+
+
+@dataclass
+class Work:
+    """How a run ended."""
+
+    failed: list[tuple[Task, str]] = field(default_factory=list)
+    left: int = 0
+    interrupted: bool = False
+
+    def report(self, console: Console, folder: Path) -> None:
+        """Say what is missing and how to get it; end with the fitting exit code."""
+        for task, error in self.failed[:5]:
+            typer.echo(f"failed: {task.network}, seed {task.seed}: {error}", err=True)
+        if self.failed:
+            fail(f"{len(self.failed)} networks failed; the others are in {folder}", 1)
+        if self.interrupted:
+            console.print(
+                f"Interrupted with {self.left} networks left: run the same command to go on."
+            )
+            raise typer.Exit(INTERRUPTED)
+
+
+def work(job: TrainingJob, tasks: list[Task], plan: Plan, console: Console) -> Work:
+    """Train what is not finished; an interrupt keeps every finished epoch."""
+    left = [task for task in tasks if not is_finished(task.path(job.folder))]
+    result = Work(left=len(left))
+    if not left:
+        console.print("Every network is trained already.")
+        return result
+    workers = min(plan.workers, len(left))
+    try:
+        with (
+            watch(job.folder, left, job.recipe.epochs, console),
+            closing(engine.run(job, left, workers=workers, threads=plan.threads)) as outcomes,
+        ):
+            for position, outcome in outcomes:
+                if outcome.error is not None:
+                    result.failed.append((left[position], outcome.error))
+                result.left -= 1
+    except KeyboardInterrupt:
+        result.interrupted = True
+    return result
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
