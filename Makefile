@@ -8,17 +8,19 @@ DEMO := runs/demo
 
 .PHONY: demo test lint bench clean
 
+# Train small networks on digits, score them untrained, attack them, and see how well the one
+# ranks the other. Each step resumes where an interrupted one stopped.
 demo: $(READY)
-	@mkdir -p runs
+	@mkdir -p $(DEMO)
+	$(BIN)/python -m testbed.train --preset tiny --archs sample:24 --out $(DEMO)/weights --show 0
 	$(BIN)/python -m proxies.compute --init random --archs sample:24 --seeds 0-2 \
-		--store $(DEMO).sqlite --export $(DEMO).csv --show 24
-	@if [ -f "$(TESTBED_DATA)/robustness-data/meta.json" ]; then \
-		$(BIN)/python -m evaluation.correlate --scores $(DEMO).sqlite \
-			--truth "$(TESTBED_DATA)/robustness-data" --out $(DEMO)-tau.csv; \
-	else \
-		echo "No published truth to rank: set TESTBED_DATA to the folder that holds robustness-data/"; \
-	fi
-	@echo "The scores are in $(DEMO).csv."
+		--channels 8 --cells 1 --store $(DEMO)/demo.sqlite --show 0
+	$(BIN)/python -m evaluation.robustness --init trained --weights $(DEMO)/weights --count 100 \
+		--epsilons 8,16,32 --square-queries 200 --store $(DEMO)/demo.sqlite \
+		--export robustness-json --out $(DEMO)/truth
+	$(BIN)/python -m evaluation.correlate --scores $(DEMO)/demo.sqlite --truth $(DEMO)/truth \
+		--dataset digits --targets all --out $(DEMO)/tau.csv
+	@echo "The table is in $(DEMO)/tau.csv; scores and robust accuracies are in $(DEMO)/demo.sqlite."
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile

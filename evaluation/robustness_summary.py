@@ -12,6 +12,7 @@ from rich.table import Table
 from evaluation.cross_checks import cross_warnings
 from evaluation.measurement import Measure, Measurement
 from evaluation.robustness_json import write_truth
+from testbed.nasbench201.genotype import Genotype, GenotypeError
 from testbed.store import Store, unpack_robust
 
 __all__ = ["EXPORTS", "compare_attacks", "export", "print_summary"]
@@ -78,11 +79,18 @@ def _print_warnings(records: list[dict], console: Console) -> None:
     for row in records:
         for text in json.loads(row["warnings"]) + json.loads(row["cross_warnings"]):
             if not text.startswith("note: "):
-                lines[f"{row['network']} {row['measure']}: {text}"] = None
+                lines[f"{_short(row['network'])}, {row['measure']}: {text}"] = None
     for line in list(lines)[:MOST]:
         console.print(f"warning: {line}", style="yellow", highlight=False)
     if len(lines) > MOST:
         console.print(f"… and {len(lines) - MOST} more warnings, in the store.")
+
+
+def _short(network: str) -> str:
+    try:
+        return f"network {Genotype.parse(network).index}"
+    except GenotypeError:
+        return network
 
 
 def export(
