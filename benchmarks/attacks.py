@@ -16,7 +16,9 @@ import torch
 
 from benchmarks.harness import CONSOLE, architecture, cifar_like, interleave, print_ratios
 from evaluation.attacks import evaluate, make
+from evaluation.attacks.draws import Draws
 from evaluation.attacks.losses import cross_entropy
+from evaluation.attacks.original import package
 from evaluation.attacks.victim import Victim
 from evaluation.measures import PAPER_EPSILONS
 from testbed import images
@@ -31,12 +33,10 @@ def original(
     network: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tensor, name: str, queries: int
 ) -> list[float]:
     """Return the robust accuracy at each ε by the authors' package, one run for each."""
-    import pyautoattack
-
     accuracies = []
     for epsilon in PAPER_EPSILONS:
         with global_draws("original", epsilon):
-            attack = pyautoattack.AutoAttack(
+            attack = package().AutoAttack(
                 network, attacks=[name], eps=epsilon / 255, version="custom", seed=0
             )
             attack.verbose = False
@@ -60,8 +60,8 @@ def ours(
     return [float(level.robust.double().mean()) for level in result.levels]
 
 
-def overhead(network: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the cost of a step of APGD over the forward and backward pass that it needs."""
+def overhead(network: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> None:
+    """Print the cost of a step of APGD over the forward and backward pass that it needs."""
     victim = Victim(network, inputs)
     arranged = victim.arrange(inputs)
     steps, attack = 30, make("apgd-ce", steps=30)
@@ -70,8 +70,6 @@ def overhead(network: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tenso
         for _ in range(steps + 1):
             victim.gradient(arranged, labels, cross_entropy)
 
-    from evaluation.attacks.draws import Draws
-
     draws = Draws(inputs, 0)
     cases = {
         "bare passes": bare,
@@ -79,7 +77,6 @@ def overhead(network: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tenso
     }
     seconds = interleave(cases, 2 * ROUNDS)
     print_ratios(f"{steps} steps of APGD-CE over {steps + 1} bare passes", seconds, "APGD-CE")
-
 
 
 def compare(
@@ -95,9 +92,13 @@ def compare(
 
         return call
 
-    cases = {"original": noted("original", lambda: original(network, inputs, labels, name, queries))}
+    cases = {
+        "original": noted("original", lambda: original(network, inputs, labels, name, queries))
+    }
     for mode in modes:
-        cases[mode] = noted(mode, lambda mode=mode: ours(network, inputs, labels, name, mode, queries))
+        cases[mode] = noted(
+            mode, lambda mode=mode: ours(network, inputs, labels, name, mode, queries)
+        )
     seconds = interleave(cases, rounds, warm=rounds > 1)
     print_ratios(f"{name}, {len(inputs)} images, ε = {PAPER_EPSILONS}", seconds, "original")
     for case, accuracies in found.items():

@@ -30,10 +30,10 @@ class Stopwatch:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.seconds = function, 0.0
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Call the function."""
         start = time.process_time()
-        result = self.function(*arguments)
+        result = self.function(*arguments, **options)
         self.seconds += time.process_time() - start
         return result
 

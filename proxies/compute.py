@@ -1,29 +1,20 @@
 """The command ``python -m proxies.compute``: score networks, resumably."""
 
-import sys
-from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from proxies.preparation import resolve
 from proxies.registry import PROXIES, get
-from proxies.study import Study, Task, unfinished
+from proxies.study import Study, unfinished
 from proxies.summary import print_summary
 from testbed import engine, images
-from testbed.console import (
-    check_device,
-    default_workers,
-    fail,
-    progress,
-    split_words,
-    whole_numbers,
-)
-from testbed.nasbench201.selection import SELECTION_HELP, select
-from testbed.nasbench201.weights import INITIALISATIONS
-from testbed.provenance import provenance
+from testbed.console import check_device, default_workers, fail, split_words
+from testbed.nasbench201.selection import SELECTION_HELP
+from testbed.resumable import Plan, work
+from testbed.sources import INITS, Choice, Source, chosen_networks
 from testbed.store import EXPORTS, Store, StoreError
 
 __all__ = ["main"]
@@ -31,14 +22,24 @@ __all__ = ["main"]
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 DEFAULT_PROXIES = "params,flops,jacobian_norm,hessian_input"
 DTYPES = ("float32", "float64")
-INTERRUPTED = 130
 
 
 @app.command(
     epilog="Proxies: " + "; ".join(f"{spec.name}: {spec.summary}" for spec in PROXIES.values())
 )
 def compute(
-    init: Annotated[str, typer.Option(help=", ".join(INITIALISATIONS))] = "random",
+    init: Annotated[str, typer.Option(help=", ".join(INITS))] = "random",
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder that testbed.train wrote.", show_default=False)
+    ] = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="NATS-Bench or NAS-Bench-201 archive.", show_default=False)
+    ] = None,
+    hp: Annotated[str, typer.Option(help="Of a NATS-Bench archive: 12 or 200 epochs.")] = "200",
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help="module:function that returns a network of yours.", show_default=False),
+    ] = None,
     image_set: Annotated[str, typer.Option("--images", help=", ".join(images.NAMES))] = "digits",
     data_root: Annotated[
         Path | None, typer.Option(help="Folder of the image set.", show_default=False)
@@ -46,16 +47,26 @@ def compute(
     download: Annotated[
         bool, typer.Option("--download", help="Download the image set if it is not there.")
     ] = False,
-    archs: Annotated[str, typer.Option(help=SELECTION_HELP)] = "sample:24",
+    archs: Annotated[
+        str | None,
+        typer.Option(help=f"{SELECTION_HELP}; sample:24, or all trained ones, if not given"),
+    ] = None,
     proxies: Annotated[str, typer.Option(help="Names, or all.")] = DEFAULT_PROXIES,
-    seeds: Annotated[str, typer.Option(help="Of the initialisation: 0,1,2 or 0-9.")] = "0",
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="Of the weights: 0,1,2 or 0-9; 0, or an archive's 777, if not given."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Images in the batch.", min=1)] = 16,
     batch_seed: Annotated[int, typer.Option(help="Which images.", min=0)] = 0,
     batch_norm: Annotated[
-        str, typer.Option(help="calibrated: statistics of the batch; batch: train mode.")
-    ] = "calibrated",
-    channels: Annotated[int, typer.Option(help="C, width of the first stage.", min=1)] = 16,
-    cells: Annotated[int, typer.Option(help="N, cells in a stage.", min=1)] = 5,
+        str,
+        typer.Option(
+            help="calibrated: statistics of the batch; running: as loaded; batch: train mode; "
+            "auto: calibrated for fresh networks, else running."
+        ),
+    ] = "auto",
+    channels: Annotated[int, typer.Option(help="C of random networks.", min=1)] = 16,
+    cells: Annotated[int, typer.Option(help="N of random networks.", min=1)] = 5,
     dtype: Annotated[str, typer.Option(help=" or ".join(DTYPES))] = "float32",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
     workers: Annotated[
@@ -74,8 +85,6 @@ def compute(
     A score that the store holds is never computed again: run the same command to go on
     after an interruption, or a wider one to add to it.
     """
-    if init not in INITIALISATIONS:
-        fail(f"unknown --init {init!r}; expected one of {', '.join(INITIALISATIONS)}")
     if dtype not in DTYPES:
         fail(f"unknown --dtype {dtype!r}; expected {' or '.join(DTYPES)}")
     if export is not None and export.suffix not in EXPORTS:
@@ -83,19 +92,29 @@ def compute(
     console = Console()
     try:
         names = list(PROXIES) if proxies == "all" else split_words(proxies)
-        check_proxies(names, batch_norm)
-        networks, seed_list = select(archs), whole_numbers(seeds, "seeds")
         loaded = images.load(image_set, data_root, download=download)
+        choice = Choice(
+            init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells
+        )
+        source, networks, seed_list = chosen_networks(choice, loaded)
+        mode = batch_norm_mode(source, networks[0], seed_list[0], batch_norm)
+        check_proxies(names, mode)
         study = Study.of(
-            loaded, loaded.batch(batch_size, batch_seed), batch_seed, init=init,
-            channels=channels, cells=cells, batch_norm=batch_norm, dtype=dtype,
-            device=check_device(device), memory=int(memory_gb * 2**30),
+            loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
+            dtype=dtype, device=check_device(device), memory=int(memory_gb * 2**30),
         )  # fmt: skip
-        plan = Plan(workers or default_workers(device), threads, study.common | {"archs": archs})
+        settings = study.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
+        plan = Plan(
+            "proxies.compute", workers or default_workers(device), threads, device, dtype, settings
+        )
         wanted = study.tasks(networks, seed_list, names)
         with Store(store) as open_store:
             left = unfinished(wanted, open_store.finished())
-            outcome = work(study, left, open_store, plan, console)
+            outcome = work(
+                study, left, open_store, plan, console, verb="scoring",
+                name=lambda task: task.network,
+                save=lambda run, task, rows: open_store.save(run, rows),
+            )  # fmt: skip
             print_summary(open_store.scores(), wanted, names, console, show)
             if export is not None:
                 open_store.export(export)
@@ -106,81 +125,28 @@ def compute(
     outcome.report(console, store)
 
 
-@dataclass
-class Plan:
-    """How to run, and what to record of it."""
+def batch_norm_mode(source: Source, network: str, seed: int | None, asked: str) -> str:
+    """Return the batch-norm mode of a run, as it stands in the keys of its scores.
 
-    workers: int
-    threads: int
-    settings: dict
-
-
-@dataclass
-class Work:
-    """How a run ended."""
-
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    left: int = 0
-    interrupted: bool = False
-
-    def report(self, console: Console, store: Path) -> None:
-        """Say what is missing and how to get it; end with the fitting exit code."""
-        for network, error in self.failed[:5]:
-            typer.echo(f"failed: {network}: {error}", err=True)
-        if self.failed:
-            fail(f"{len(self.failed)} networks failed; the others are in {store}", 1)
-        if self.interrupted:
-            console.print(
-                f"Interrupted with {self.left} tasks left: run the same command to go on."
-            )
-            raise typer.Exit(INTERRUPTED)
+    Raises:
+        ValueError: if the mode is unknown, or is no normalisation at all for fresh networks.
+    """
+    if source.fresh and asked not in ("auto", "calibrated", "batch"):
+        raise ValueError(
+            f"--batch-norm is calibrated or batch for a random network; got {asked!r} "
+            "(the running statistics of a fresh network are no normalisation at all)"
+        )
+    if source.fresh:
+        return "calibrated" if asked == "auto" else asked
+    return resolve(source.build(network, seed), asked)
 
 
 def check_proxies(names: list[str], batch_norm: str) -> None:
     """Raise ValueError for an unknown proxy, or one that the mode does not allow."""
     if not names:
         raise ValueError(f"no proxy was named; known are {', '.join(PROXIES)}")
-    if batch_norm not in ("calibrated", "batch"):
-        raise ValueError(
-            f"--batch-norm is calibrated or batch for a random network; got {batch_norm!r} "
-            "(the running statistics of a fresh network are no normalisation at all)"
-        )
     for spec in map(get, names):
         spec.check_mode(batch_norm)
-
-
-def work(study: Study, tasks: list[Task], store: Store, plan: Plan, console: Console) -> Work:
-    """Compute the tasks and save each as it finishes; an interrupt keeps what is finished."""
-    result = Work(left=len(tasks))
-    if not tasks:
-        console.print("Every score is in the store already.")
-        return result
-    command = ["python", "-m", "proxies.compute", *sys.argv[1:]]
-    run = store.begin_run(
-        provenance(command, study.device, study.dtype, plan.threads, plan.settings)
-    )
-    status = "failed"
-    try:
-        with (
-            progress(console) as bar,
-            closing(
-                engine.run(study, tasks, workers=plan.workers, threads=plan.threads)
-            ) as outcomes,
-        ):
-            count = bar.add_task("scoring", total=len(tasks))
-            for position, outcome in outcomes:
-                if outcome.value is None:
-                    result.failed.append((tasks[position].network, str(outcome.error)))
-                else:
-                    store.save(run, outcome.value)
-                result.left -= 1
-                bar.advance(count)
-        status = "failed" if result.failed else "done"
-    except KeyboardInterrupt:
-        result.interrupted, status = True, "interrupted"
-    finally:
-        store.finish_run(run, status)
-    return result
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""One batch, one way of initialising, many networks: what is computed and under which key."""
+"""One batch, one source of weights, many networks: what is computed and under which key."""
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +11,7 @@ from proxies.probe import DEFAULT_MEMORY, Probe
 from proxies.registry import PROXIES, ProxySpec, get
 from proxies.scoring import evaluate
 from testbed.images import Batch, ImageSet
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.weights import random_network
-from testbed.normalise import normalised
+from testbed.sources import Source
 from testbed.store import ScoreKey, ScoreRow
 
 __all__ = ["Study", "Task", "unfinished"]
@@ -24,7 +22,7 @@ class Task:
     """The scores of one network that share its weights: one unit of work."""
 
     network: str
-    seed: int
+    seed: int | None
     keys: tuple[ScoreKey, ...]
 
 
@@ -46,56 +44,59 @@ class Study:
     what stands in its key, on nothing else here.
     """
 
+    source: Source
     images: np.ndarray  # (B, C, H, W) float32 in [0, 1]
     labels: np.ndarray  # (B,) int64
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     classes: int
     name: str
     common: dict[str, Any]  # the settings of every key
-    init: str = "random"
-    channels: int = 16
-    cells: int = 5
     batch_norm: str = "calibrated"
     dtype: str = "float32"
     device: str = "cpu"
     memory: int = DEFAULT_MEMORY
 
     @staticmethod
-    def of(images: ImageSet, batch: Batch, batch_seed: int, **settings: Any) -> "Study":
-        """Return the study of a batch; ``settings`` are the fields from ``init`` on."""
+    def of(
+        images: ImageSet, batch: Batch, batch_seed: int, source: Source, **settings: Any
+    ) -> "Study":
+        """Return the study of a batch; ``settings`` are the fields from ``batch_norm`` on."""
         study = Study(
-            batch.images.numpy(), batch.labels.numpy(), images.mean, images.std, images.classes,
-            images.name, {}, **settings,
+            source, batch.images.numpy(), batch.labels.numpy(), images.classes, images.name, {},
+            **settings,
         )  # fmt: skip
         common = {
             "batch_size": len(batch.labels), "batch_seed": batch_seed, "split": images.split,
             "batch": batch.fingerprint, "batch_norm": study.batch_norm, "dtype": study.dtype,
-            "channels": study.channels, "cells": study.cells,
         }  # fmt: skip
         study.common.update(common)
         return study
 
-    def key(self, spec: ProxySpec, network: str, seed: int) -> ScoreKey:
-        """Return the key of a score; a structural proxy's knows neither weights nor batch."""
-        if not spec.structural:
-            settings = self.common | spec.options
-            return ScoreKey.make(
-                network, spec.name, init=self.init, seed=seed, images=self.name, settings=settings
-            )
-        channels, *size = self.images.shape[1:]
-        shape = {"in_channels": channels, "classes": self.classes, "size": size}
-        settings = {"channels": self.channels, "cells": self.cells} | shape
-        return ScoreKey.make(network, spec.name, settings=settings)
+    def key(self, spec: ProxySpec, network: str, seed: int | None) -> ScoreKey:
+        """Return the key of a score.
+
+        A structural proxy's knows neither weights nor batch, where the size of the network
+        says it all.
+        """
+        weights = self.source.settings(network, seed)
+        if spec.structural and {"channels", "cells"} <= weights.keys():
+            channels, *size = self.images.shape[1:]
+            shape = {"in_channels": channels, "classes": self.classes, "size": size}
+            width = {"channels": weights["channels"], "cells": weights["cells"]}
+            return ScoreKey.make(network, spec.name, settings=width | shape)
+        settings = self.common | weights | spec.options
+        return ScoreKey.make(
+            network, spec.name, init=self.source.init, seed=seed, images=self.name,
+            settings=settings,
+        )  # fmt: skip
 
     def tasks(
-        self, networks: Iterable[Genotype], seeds: Sequence[int], proxies: Sequence[str]
+        self, networks: Iterable[str], seeds: Sequence[int | None], proxies: Sequence[str]
     ) -> list[Task]:
         """Return what is asked for, each key once: a structural proxy's has no seed."""
         specs = [get(name) for name in proxies]
         seen: set[str] = set()
         tasks = []
-        for network in map(str, networks):
+        for network in networks:
             for seed in seeds:
                 keys = [self.key(spec, network, seed) for spec in specs]
                 keys = [key for key in keys if key.digest not in seen]
@@ -106,22 +107,14 @@ class Study:
 
     def __call__(self, task: Task) -> list[ScoreRow]:
         """Return the rows of a task."""
-        network = random_network(
-            Genotype.parse(task.network),
-            task.seed,
-            self.init,
-            channels=self.channels,
-            cells=self.cells,
-            classes=self.classes,
-            in_channels=self.images.shape[1],
-        )
+        network = self.source.build(task.network, task.seed)
         images = torch.from_numpy(self.images).to(self.device, getattr(torch, self.dtype))
         probe = Probe(
-            normalised(network, self.mean, self.std),
+            network.to(self.device),
             images,
             torch.from_numpy(self.labels).to(self.device),
             batch_norm=self.batch_norm,
-            key=("probe", task.network, self.init, task.seed),
+            key=("probe", task.network, self.source.init, task.seed),
             memory=self.memory,
         )
         return [self._row(key, probe) for key in task.keys]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from proxies.registry import PROXIES
 from proxies.study import Task
-from testbed.nasbench201.genotype import Genotype
+from testbed.nasbench201.genotype import Genotype, GenotypeError
 
 __all__ = ["print_summary"]
 
@@ -83,8 +83,15 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -
     for network, row in ranked.iterrows():
         cells = [_number(float(row[name])) for name in present]
         cells += [str(network)] if strings else []
-        table.add_row(str(Genotype.parse(str(network)).index), *map(Text, cells))
+        table.add_row(_id(str(network)), *map(Text, cells))
     return table
+
+
+def _id(network: str) -> str:
+    try:
+        return str(Genotype.parse(network).index)
+    except GenotypeError:
+        return network
 
 
 def _number(value: float) -> str:

@@ -103,7 +103,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
 def test_a_finished_store_is_shown_without_work(tmp_path):
     arguments = ("--archs", "0,11", "--workers", 1, "--store", tmp_path / "scores.sqlite")
     invoke(*arguments)
-    assert "Every score is in the store already" in invoke(*arguments)
+    assert "Every result is in the store already" in invoke(*arguments)
     with Store(tmp_path / "scores.sqlite", "r") as opened:
         assert len(opened.runs()) == 1
 

@@ -13,6 +13,7 @@ from proxies.study import Study, Task
 from testbed import images
 from testbed.nasbench201.genotype import Genotype
 from testbed.nasbench201.isomorphism import unique_ids
+from testbed.sources import RandomSource
 from testbed.store import ScoreKey, read_scores
 from testbed.tables import RANDOM_CIFAR10
 
@@ -47,10 +48,11 @@ def test_the_provenance_is_inside(table):
 
 def test_ten_random_rows_are_computed_again(table, real_data):
     loaded = images.load("cifar10", real_data)
-    study = Study.of(loaded, loaded.batch(16, 0), 0)
-    source = torch.Generator().manual_seed(2026)
+    source = RandomSource("random", loaded.mean, loaded.std)
+    study = Study.of(loaded, loaded.batch(16, 0), 0, source)
+    draws = torch.Generator().manual_seed(2026)
     rows = table[~table["proxy"].isin(["params", "flops"])].reset_index(drop=True)
-    for position in torch.randperm(len(rows), generator=source)[:CHOSEN].tolist():
+    for position in torch.randperm(len(rows), generator=draws)[:CHOSEN].tolist():
         row = rows.iloc[position]
         key = study.key(PROXIES[row["proxy"]], row["network"], int(row["seed"]))
         settings = json.loads(row["settings"])
