@@ -76,8 +76,9 @@ def robustness(
     attack_seed: Annotated[int, typer.Option(help="Of the attacks' draws.", min=0)] = 0,
     pgd_steps: Annotated[int, typer.Option(min=1)] = 40,
     pgd_step_divisor: Annotated[
-        float, typer.Option(help="PGD's step size is ε over this; the paper's is 30.", min=0.1)
-    ] = 16.0,
+        float | None,
+        typer.Option(help="PGD's step is ε over this: 16 (8 in L2); the paper's 30.", min=0.1),
+    ] = None,
     apgd_steps: Annotated[int, typer.Option(min=1)] = 100,
     apgd_restarts: Annotated[int, typer.Option(min=1)] = 1,
     square_queries: Annotated[int, typer.Option(min=1)] = 5000,
