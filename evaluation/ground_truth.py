@@ -28,8 +28,16 @@ ATTACKS = {
     "pgd@Linf": "pgd",
     "aa_apgd-ce@Linf": "apgd",
     "aa_square@Linf": "square",
+    # Not published, but written by evaluation.robustness.
+    "aa_apgd-dlr@Linf": "apgd-dlr",
+    "aa_apgd-t@Linf": "apgd-t",
+    "aa_fab-t@Linf": "fab-t",
+    "aa_standard@Linf": "autoattack",
 }
-TITLES = {"fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD-CE", "square": "Square"}
+TITLES = {
+    "fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD-CE", "square": "Square",
+    "apgd-dlr": "APGD-DLR", "apgd-t": "APGD-T", "fab-t": "FAB-T", "autoattack": "AutoAttack",
+}  # fmt: skip
 SEVERITIES = (1, 2, 3, 4, 5)
 ACCURACY = "_accuracy.json"
 
@@ -111,6 +119,25 @@ class Truth:
         table = read_table(path, self.dataset, key, "cm", self.ids)
         matrices = confusion_matrices(table, path, None if columns is None else len(columns))
         return np.array(list(table), dtype=np.int64), matrices
+
+    def confidence(self, key: str) -> dict[str, pd.DataFrame]:
+        """Return mean softmax probabilities: under ``label`` of the true class, under
+        ``prediction`` of the predicted one; index and columns are those of :meth:`accuracy`.
+
+        The layout is the one that `evaluation.robustness_json` writes.
+
+        Raises:
+            TruthError: if there is no such file, or a value is no probability.
+        """
+        path, columns = self._path(key, "confidence"), self._columns(key)
+        table = read_table(path, self.dataset, key, "confidence", self.ids)
+        index = pd.Index(list(table), name="id", dtype="int64")
+        found = {}
+        for part in ("label", "prediction"):
+            entries = {number: entry.get(part) for number, entry in table.items()}
+            values = fractions(entries, path, None if columns is None else len(columns))
+            found[part] = pd.DataFrame(values, index, columns or ["clean"])
+        return found
 
     def exact_accuracy(self, key: str = "clean") -> pd.DataFrame:
         """Return accuracies that are not rounded: trace over total of the confusion matrices.

@@ -93,12 +93,13 @@ def test_network_and_random_state_are_left_as_they_were(name):
     state = {key: value.clone() for key, value in network.state_dict().items()}
     modes = [module.training for module in network.modules()]
     torch.manual_seed(0)
-    np.random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
     random.seed(0)
-    before = (torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate())
+    numbers = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = (torch.get_rng_state(), numbers, random.getstate())
     evaluate(network, images, labels, attack(name), [12.0])
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1] == before[1]).all()
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
     assert random.getstate() == before[2]
     assert [module.training for module in network.modules()] == modes
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
