@@ -39,8 +39,10 @@ QUICK = [
     "--count", "60", "--epsilons", "8,24", "--square-queries", "40", "--apgd-steps", "12",
     "--pgd-steps", "6", "--batch-size", "25",
 ]  # fmt: skip
-FACTS = ["network", "seed", "measure", "level", "settings", "accuracy", "robust", "confusion",
-         "confidence_label", "confidence_prediction", "gradients", "queries", "warnings"]  # fmt: skip
+FACTS = [
+    "network", "seed", "measure", "level", "settings", "accuracy", "robust", "confusion",
+    "confidence_label", "confidence_prediction", "gradients", "queries", "warnings", "details",
+]  # fmt: skip
 
 
 def invoke(*arguments: object, code: int = 0) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 from evaluation.attacks.apgd import APGDCE, APGDDLR, APGDT
 from evaluation.attacks.base import Attack
+from evaluation.attacks.ensemble import Standard
+from evaluation.attacks.fab import FABT
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.original import MEMBERS, Original, package
 from evaluation.attacks.pgd import FGSM, PGD
@@ -43,7 +45,9 @@ _SPECS = (
     AttackSpec(APGDCE, "Auto-PGD on the cross-entropy, 100 steps", "aa_apgd-ce"),
     AttackSpec(APGDDLR, "Auto-PGD on the difference of logits ratio", "aa_apgd-dlr"),
     AttackSpec(APGDT, "Auto-PGD on the targeted DLR loss, 9 targets", "aa_apgd-t"),
+    AttackSpec(FABT, "FAB, targeted: the smallest perturbation, 9 targets", "aa_fab-t"),
     AttackSpec(Square, "random search along squares, 5,000 queries, no gradients", "aa_square"),
+    AttackSpec(Standard, "AutoAttack: APGD-CE, APGD-T, FAB-T, Square", "aa_standard"),
 )
 BACKENDS = ("own", "original")
 ATTACKS = {spec.name: spec for spec in _SPECS}
