@@ -2,8 +2,8 @@
 
 import torch
 
-from benchmarks import command, hessian, input_hessian, jacobian
+from benchmarks import attacks, command, hessian, input_hessian, jacobian
 
 torch.set_num_threads(1)
-for benchmark in (jacobian, input_hessian, command, hessian):
+for benchmark in (jacobian, input_hessian, command, hessian, attacks):
     benchmark.main()
