@@ -85,7 +85,9 @@ def _claim(folder: Path, images: ImageSet, key: int | str) -> None:
                 f"{folder} holds arrays that were not generated here (it has no {GENERATED}); "
                 f"choose another folder"
             )
-        path.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+        part = path.with_name(f".{path.name}.part")
+        part.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+        os.replace(part, path)
         return
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -109,16 +111,16 @@ def _write_one(
 ) -> None:
     count, channels, height, width = pixels.shape
     shape = (len(SEVERITIES) * count, height, width, channels)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     part = path.with_name(f".{path.name}.part")
-    array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-    for severity in SEVERITIES:
-        for start in range(0, count, CHUNK):
-            done = corrupt(pixels[start : start + CHUNK], corruption, severity, key).numpy()
-            place = (severity - 1) * count + start
-            array[place : place + len(done)] = done.transpose(0, 2, 3, 1)
-            tell(len(done))
-    array.flush()
-    del array
+    # Written, not mapped: a full disk is then an error and not the end of the process.
+    with part.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for severity in SEVERITIES:
+            for start in range(0, count, CHUNK):
+                done = corrupt(pixels[start : start + CHUNK], corruption, severity, key)
+                file.write(done.numpy().transpose(0, 2, 3, 1).tobytes())
+                tell(len(done))
     os.replace(part, path)
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from types import MappingProxyType
 
 import numpy as np
@@ -42,6 +43,7 @@ EXTRAS = ("gaussian_blur", "saturate", "spatter", "speckle_noise")
 SEVERITIES = (1, 2, 3, 4, 5)
 GENERATED = "generated.json"
 LABELS = "labels.npy"
+NPY = b"\x93NUMPY"
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def check(name: str, root: Path) -> Report:
         MissingDataError: if there is no such folder.
     """
     layout = _layout(name)
-    home = _home(layout, root)
+    home = _home(layout, Path(root))
     problems: list[str] = []
     labels = None
     try:
@@ -123,6 +125,10 @@ def check(name: str, root: Path) -> Report:
             present.append(corruption)
         except ImagesError as error:
             problems.append(str(error))
+    try:
+        _origin(home, name, CORRUPTIONS[0], SEVERITIES[0])
+    except ImagesError as error:
+        problems.append(str(error))
     return Report(
         folder=home,
         images=0 if labels is None else labels.shape[1],
@@ -166,7 +172,8 @@ def load_corrupted(name: str, root: Path, corruption: str, severity: int) -> Ima
     return ImageSet(
         name=full_name,
         split=split,
-        pixels=torch.from_numpy(np.ascontiguousarray(part.transpose(0, 3, 1, 2))),
+        # A copy even where the order fits already: the file is mapped read-only.
+        pixels=torch.from_numpy(np.array(part.transpose(0, 3, 1, 2), order="C")),
         levels=255,
         labels=torch.from_numpy(labels[severity - 1].astype(np.int64)),
         classes=layout.classes,
@@ -258,17 +265,23 @@ def _array(home: Path, layout: _Layout, corruption: str, count: int | None) -> n
 
 def _open(path: Path) -> np.ndarray:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with path.open("rb") as file:
+            start = file.read(len(NPY))
+        # Not left to NumPy, which takes other files for pickles and advises to load them.
+        if start != NPY:
+            raise DataFileError(
+                f"{path}: expected one plain array (.npy), nothing pickled and no archive; got "
+                f"a file that starts with {start!r}; fetch it again"
+            )
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise MissingDataError(f"there is no {path}; complete the folder") from error
-    except (ValueError, EOFError, OSError) as error:
+    except DataFileError:
+        raise
+    except (ValueError, EOFError, OSError, TokenError) as error:
         raise DataFileError(
             f"{path} is truncated or not a plain array file ({error}); fetch it again"
         ) from error
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise DataFileError(f"{path}: expected one array (.npy); got an archive of arrays")
-    return array
 
 
 def _origin(home: Path, name: str, corruption: str, severity: int) -> tuple[str, str]:
