@@ -8,13 +8,15 @@ DEMO := runs/demo
 
 .PHONY: demo test lint bench clean
 
-# Train small networks on digits, score them untrained, attack them, and see how well the one
-# ranks the other. Each step resumes where an interrupted one stopped.
+# Train small networks on digits, score them untrained and trained, attack them, and see how
+# well the one ranks the other. Each step resumes where an interrupted one stopped.
 demo: $(READY)
 	@mkdir -p $(DEMO)
 	$(BIN)/python -m testbed.train --preset tiny --archs sample:24 --out $(DEMO)/weights --show 0
 	$(BIN)/python -m proxies.compute --init random --archs sample:24 --seeds 0-2 \
 		--channels 8 --cells 1 --store $(DEMO)/demo.sqlite --show 0
+	$(BIN)/python -m proxies.compute --init trained --weights $(DEMO)/weights \
+		--proxies jacobian_norm,hessian_input --store $(DEMO)/demo.sqlite --show 0
 	$(BIN)/python -m evaluation.robustness --init trained --weights $(DEMO)/weights --count 100 \
 		--epsilons 8,16,32 --square-queries 200 --store $(DEMO)/demo.sqlite \
 		--export robustness-json --out $(DEMO)/truth

@@ -92,9 +92,18 @@ def score_columns(
     scores = scores.astype({"id": "int64"})
     for name in IDENTITY:
         scores[name] = scores[name].astype("string").fillna("")
+    scores["settings"] = scores["settings"].map(_common_settings)
     groups = scores.sort_values(["id", "seed"]).groupby(list(IDENTITY), sort=True)
     columns = [_column(identity, rows) for identity, rows in groups]
     return sorted(columns, key=lambda column: proxies.index(column.identity[0])), strangers
+
+
+def _common_settings(settings: str) -> str:
+    """Return settings without the fingerprint of one network's weights: no column has it."""
+    if '"weights":"' not in settings:
+        return settings
+    facts = {name: value for name, value in json.loads(settings).items() if name != "weights"}
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
 
 def _column(identity: Any, rows: pd.DataFrame) -> ScoreColumn:

@@ -350,3 +350,21 @@ def test_published_section_3_3_mean_adversarial_accuracy(published):
     assert len(ids) == 408
     assert mean.min().round(4) == 0.2113
     assert mean.max().round(4) == 0.3991
+
+
+def test_networks_with_weights_of_their_own_share_a_column(truth):
+    groups = [
+        score_rows(ids=[number], init="trained", settings=f'{{"batch":16,"weights":"{number:x}"}}')
+        for number in IDS
+    ]
+    ranking = rank(frame(*groups, score_rows()), truth, targets=["clean"])
+    assert ranking.n == len(IDS)
+    assert set(ranking.table["init"]) == {"", "random", "trained"}
+    twice = [
+        *groups,
+        score_rows(ids=IDS[:1], init="trained", settings='{"batch":16,"weights":"z"}'),
+    ]
+    for row in twice[-1]:
+        row["value"] = 5.0
+    with pytest.raises(RankingError, match="twice with different values"):
+        rank(frame(*twice), truth, targets=["clean"])
