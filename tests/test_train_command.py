@@ -24,7 +24,7 @@ from testbed.train_job import TrainingJob
 ROOT = Path(__file__).parent.parent
 SMALL = ["--channels", "4", "--epochs", "2", "--batch-size", "128", "--archs", "284,11"]
 # Long enough to be interrupted.
-LONG = [*SMALL, "--epochs", "12", "--batch-size", "64"]
+LONG = [*SMALL, "--epochs", "8", "--batch-size", "64"]
 
 
 def invoke(*arguments: object, code: int = 0) -> str:
@@ -100,6 +100,21 @@ def test_the_stored_accuracy_is_that_of_the_network(reference):
         assert settings["provenance"]["torch_version"] == str(torch.__version__)
 
 
+def test_a_preset_trains_with_few_options(tmp_path):
+    arguments = ["--preset", "tiny", "--epochs", 1, "--archs", "284,11", "--workers", 1]
+    output = invoke(*arguments, "--channels", 4, "--cells", 1, "--out", tmp_path)
+    assert "Test accuracy of 2 networks" in output
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("000*")}
+    assert len(before) == 4
+    again = invoke(*arguments, "--channels", 4, "--cells", 1, "--out", tmp_path)
+    assert "Every network is trained already" in again
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("000*")} == before
+    refused = invoke(*arguments, "--channels", 8, "--out", tmp_path, code=2)
+    assert "recipe channels is 4 there and 8 here" in refused
+    assert "Traceback" not in refused
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("000*")} == before
+
+
 def test_finished_networks_are_not_trained_again(reference, monkeypatch):
     def fail(*_):
         raise AssertionError("trained again")
@@ -125,9 +140,9 @@ def test_kill_9_and_resume_give_the_same_bits(tmp_path, long_reference):
     process.send_signal(signal.SIGKILL)
     process.communicate()  # until the workers have gone too: they hold the same pipe
     kept = [epochs_kept(path) for path in tmp_path.glob("*.unfinished")]
-    assert 2 <= max(kept) < 12
+    assert 2 <= max(kept) < 8
     (tmp_path / ".000284-seed0.unfinished.1.tmp").write_bytes(b"of a killed process")
-    invoke(*LONG, "--workers", 2, "--out", tmp_path)
+    invoke(*LONG, "--workers", 1, "--out", tmp_path)
     assert weights(tmp_path) == long_reference
     assert not [p for p in tmp_path.iterdir() if p.suffix in (".unfinished", ".progress", ".tmp")]
 
@@ -142,7 +157,7 @@ def test_an_interrupt_keeps_finished_epochs(tmp_path, long_reference, workers):
     assert "run the same command to go on" in output
     assert "Traceback" not in output
     assert list(tmp_path.glob("*.unfinished"))
-    invoke(*LONG, "--workers", 2, "--out", tmp_path)
+    invoke(*LONG, "--workers", 1, "--out", tmp_path)
     assert weights(tmp_path) == long_reference
 
 
@@ -210,6 +225,7 @@ def test_a_diverging_network_is_reported_and_the_others_are_kept(tmp_path, monke
         (["--images", "mnist"], "unknown data set 'mnist'"),
         (["--images", "cifar10", "--data-root", "/nowhere"], "no folder /nowhere"),
         (["--archs", "99999"], "outside the space"),
+        (["--archs", "nonsense"], "error: "),
         (["--seeds", "a"], "seeds are whole numbers"),
         (["--device", "cuda:99"], "cannot be used here"),
     ],

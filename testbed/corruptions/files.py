@@ -19,7 +19,7 @@ __all__ = ["write_corrupted"]
 
 CHUNK = 512
 # To be raised whenever a corruption's output changes: files of two versions do not mix.
-VERSION = 1
+VERSION = 2
 
 
 def write_corrupted(

@@ -101,6 +101,7 @@ def motion_blur(images: np.ndarray, radius: float, sigma: float, degrees: np.nda
     """
     steps = np.arange(2 * int(np.ceil(radius)) + 1)
     weights = np.exp(-(steps**2) / (2 * sigma**2))
+    steps, weights = steps[weights > 1e-7], weights[weights > 1e-7]
     weights /= weights.sum()
     angles = np.deg2rad(degrees)[:, None]
     # (N, steps): whole pixels, halves rounded down.
@@ -110,7 +111,7 @@ def motion_blur(images: np.ndarray, radius: float, sigma: float, degrees: np.nda
     image = np.arange(count)[:, None, None, None]
     channel = np.arange(channels)[:, None, None]
     blurred = np.zeros_like(images)
-    for step in steps[weights > 1e-7]:
+    for step in steps:
         rows = np.clip(np.arange(height) + down[:, step, None], 0, height - 1)
         columns = np.clip(np.arange(width) + right[:, step, None], 0, width - 1)
         places = image, channel, rows[:, None, :, None], columns[:, None, None, :]
