@@ -97,7 +97,7 @@ def compute(
             init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells
         )
         source, networks, seed_list = chosen_networks(choice, loaded)
-        mode = batch_norm_mode(source, networks[0], seed_list[0], batch_norm)
+        mode = batch_norm_mode(source, networks, seed_list[0], batch_norm)
         check_proxies(names, mode)
         study = Study.of(
             loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
@@ -125,11 +125,12 @@ def compute(
     outcome.report(console, store)
 
 
-def batch_norm_mode(source: Source, network: str, seed: int | None, asked: str) -> str:
+def batch_norm_mode(source: Source, networks: list[str], seed: int | None, asked: str) -> str:
     """Return the batch-norm mode of a run, as it stands in the keys of its scores.
 
     Raises:
-        ValueError: if the mode is unknown, or is no normalisation at all for fresh networks.
+        ValueError: if the mode is unknown, is no normalisation at all for fresh networks, or
+            ``auto`` would be another one for some of a user's networks.
     """
     if source.fresh and asked not in ("auto", "calibrated", "batch"):
         raise ValueError(
@@ -138,7 +139,15 @@ def batch_norm_mode(source: Source, network: str, seed: int | None, asked: str) 
         )
     if source.fresh:
         return "calibrated" if asked == "auto" else asked
-    return resolve(source.build(network, seed), asked)
+    # The networks of a folder or an archive are all alike; a user's are not.
+    names = networks if source.init == "own" else networks[:1]
+    modes = {name: resolve(source.build(name, seed), asked) for name in names}
+    if len(set(modes.values())) > 1:
+        raise ValueError(
+            "the batch norms of some networks are fresh, of others not: score them apart, or name "
+            f"a --batch-norm; auto would be {', '.join(f'{m} for {n}' for n, m in modes.items())}"
+        )
+    return modes[names[0]]
 
 
 def check_proxies(names: list[str], batch_norm: str) -> None:

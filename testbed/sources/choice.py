@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from testbed.console import whole_numbers
 from testbed.images import ImageSet
 from testbed.nasbench201.archive.datasets import DATASETS
 from testbed.nasbench201.selection import select
 from testbed.nasbench201.weights import INITIALISATIONS
+from testbed.normalise import Normalise
+from testbed.seeding import global_draws
 from testbed.sources.own import OwnSource
 from testbed.sources.pretrained import PretrainedSource
 from testbed.sources.random import RandomSource
@@ -61,6 +64,8 @@ def chosen_networks(
     if choice.own:
         _refuse(choice.archs, "--archs", "--network names the networks")
         _refuse(choice.seeds, "--seeds", "a network of yours has the weights it comes with")
+        _refuse(choice.weights, "--weights", "--network brings its own weights")
+        _refuse(choice.archive, "--archive", "--network brings its own weights")
         own = OwnSource.of(choice.own)
         for name in choice.own:
             _check_fit(own, name, None, images)
@@ -112,18 +117,28 @@ def _archive_dataset(images: str) -> str:
 
 
 def _check_fit(source: Source, network: str, seed: int | None, images: ImageSet) -> None:
-    built = source.build(network, seed)
+    built = source.build(network, seed).float()
+    # Subtracting three means from one channel gives three channels, without a word.
+    channels = {len(layer.mean) for layer in built.modules() if isinstance(layer, Normalise)}
+    if channels - {images.shape[0]}:
+        raise SourceError(
+            f"{network} does not take the images of {images.name}: it is of images with "
+            f"{channels.pop()} channels; those of {images.name} have {images.shape[0]}"
+        )
+    count = min(4, len(images))
     try:
-        with torch.no_grad():
-            logits = built(images.images(torch.arange(min(4, len(images)))))
-    except (RuntimeError, ValueError, TypeError) as error:
+        with torch.no_grad(), global_draws("fit", network):
+            logits = built(images.images(torch.arange(count)))
+    except Exception as error:  # whatever a forward pass may raise
         raise SourceError(
-            f"{network} does not take the images of {images.name}, {images.shape}: {error}"
+            f"{network} does not take the images of {images.name}, {images.shape}: "
+            f"{type(error).__name__}: {error}"
         ) from error
-    if logits.dim() != 2 or logits.shape[1] != images.classes:
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if shape != (count, images.classes):
         raise SourceError(
-            f"{network} gives outputs of shape {tuple(logits.shape)} for {images.name}, which has "
-            f"{images.classes} classes: expected logits (N, {images.classes})"
+            f"{network} gives {shape} for {count} images of {images.name}, which has "
+            f"{images.classes} classes: expected logits ({count}, {images.classes})"
         )
 
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import importlib
+import re
 import sys
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 from torch import nn
 
+from testbed.nasbench201.checkpoint_files import fingerprint_of_weights
+from testbed.seeding import global_draws
 from testbed.sources.source import SourceError
 
 __all__ = ["OwnSource"]
@@ -21,6 +25,7 @@ class OwnSource:
 
     A function takes no arguments and returns an ``nn.Module`` from images (N, C, H, W) in
     [0, 1] to logits, its weights loaded. Modules are looked for in the current folder too.
+    Torch's global generator is as before afterwards.
     """
 
     names: tuple[str, ...]
@@ -77,21 +82,28 @@ def _build(network: str) -> nn.Module:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        made = getattr(importlib.import_module(module), function)()
+        # Other draws at every call, so that weights nobody loaded or seeded are noticed.
+        with global_draws(network, uuid.uuid4()):
+            made = getattr(importlib.import_module(module), function)()
     # Whatever a user's code raises is a failure of that code, reported by name.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SourceError(f"{network} gives no network: {type(error).__name__}: {error}") from error
     if not isinstance(made, nn.Module):
         raise SourceError(
             f"{network} returned {type(made).__name__}; expected a torch.nn.Module from images "
             "in [0, 1] to logits"
         )
-    return made.eval()
+    return made.cpu().eval()
 
 
 def _fingerprint(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    # Not the state dict alone: it lacks what a normalisation subtracts, and cannot tell one
+    # activation from another.
+    tensors = {f"buffer {name}": tensor for name, tensor in network.named_buffers()}
+    tensors |= {f"parameter {name}": tensor for name, tensor in network.named_parameters()}
+    digest = hashlib.sha256(fingerprint_of_weights(tensors).encode())
+    for name, layer in network.named_modules():
+        # Some describe a function by its place in memory, which is never the same.
+        text = re.sub(r" at 0x[0-9a-fA-F]+", "", layer.extra_repr())
+        digest.update(repr((name, type(layer).__qualname__, text)).encode())
     return digest.hexdigest()[:16]

@@ -53,7 +53,8 @@ class PretrainedSource:
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
         """Return archive, data set and hyper-parameters."""
         found = self.archive.settings(self.dataset, seed or 0, self.hp)
-        return {"weights": found}
+        # The seed has a column of its own in a key.
+        return {"archive": {name: value for name, value in found.items() if name != "seed"}}
 
     def build(self, network: str, seed: int | None) -> nn.Module:
         """Return the network in eval mode."""

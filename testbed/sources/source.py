@@ -36,7 +36,11 @@ class Source(Protocol):
         ...
 
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
-        """Return what tells the weights apart beyond network, init and seed: for keys."""
+        """Return what tells the weights apart beyond network, init and seed: for keys.
+
+        What differs from network to network, a fingerprint, stands under ``weights``; all
+        else is the same for networks that were made alike.
+        """
         ...
 
     def build(self, network: str, seed: int | None) -> nn.Module:

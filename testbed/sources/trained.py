@@ -1,13 +1,13 @@
 """Networks that ``python -m testbed.train`` has trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from testbed.nasbench201.checkpoints import settings_of, trained_network
+from testbed.nasbench201.checkpoints import Checkpoint, settings_of, trained_network
 from testbed.nasbench201.genotype import Genotype
 from testbed.sources.source import SourceError
 
@@ -45,13 +45,20 @@ class TrainedSource:
         return [str(Genotype.from_index(int(name))) for name in dict.fromkeys(names)]
 
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
-        """Return the fingerprint of the weights and the size of the network."""
+        """Return the fingerprint of the weights, the network's size, and how it was trained.
+
+        Raises:
+            CheckpointError: if the settings are missing or damaged.
+        """
         found = settings_of(self.folder, Genotype.parse(network), seed or 0)
-        recipe = found["recipe"]
-        return {
-            "weights": found["weights_fingerprint"],
-            "channels": recipe["channels"], "cells": recipe["cells"],
-        }  # fmt: skip
+        checkpoint = Checkpoint.from_settings(found)
+        recipe = asdict(checkpoint.recipe)
+        size = {name: recipe.pop(name) for name in ("channels", "cells")}
+        return size | {
+            "weights": checkpoint.weights_fingerprint,
+            "recipe": recipe,
+            "trained_on": checkpoint.images,
+        }
 
     def build(self, network: str, seed: int | None) -> nn.Module:
         """Return the network in eval mode."""
