@@ -214,11 +214,11 @@ def test_the_loss_of_the_history_is_a_mean_over_images(coloured):
     _, (parts,) = train(GENOTYPE, replace(recipe, batch_size=32), coloured, 0)
     order = torch.randperm(40, generator=generator("train", GENOTYPE, 0, 0))
     model = normalised(network, coloured.mean, coloured.std)
-    total = sum(
+    sums = [
         nn.functional.cross_entropy(model(coloured.images(b)), coloured.labels[b], reduction="sum")
         for b in order.split(32)
-    )
-    assert parts.loss == pytest.approx(total.item() / 40, rel=1e-5)
+    ]
+    assert parts.loss == pytest.approx(sum(part.item() for part in sums) / 40, rel=1e-5)
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
@@ -269,6 +269,19 @@ def test_a_diverging_training_says_so(coloured, lr):
         train(GENOTYPE, replace(SMALL, lr=lr), coloured, 0)
 
 
+def test_a_last_step_that_ruins_the_weights_is_seen(coloured, monkeypatch):
+    # The only loss of the epoch was taken before the step, and is finite.
+    step = torch.optim.SGD.step
+
+    def overflow(optimiser):
+        step(optimiser)
+        optimiser.param_groups[0]["params"][0].data.fill_(math.inf)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", overflow)
+    with pytest.raises(DivergedError, match=r"mean loss \d.* no finite number"):
+        train(GENOTYPE, replace(SMALL, epochs=1, batch_size=40), coloured, 0)
+
+
 def test_a_cell_without_a_path_trains_its_classifier(coloured):
     dead = Genotype(("none",) * 6)
     states = []
@@ -291,6 +304,6 @@ def test_accuracy_is_the_share_of_right_images_in_eval_mode(coloured):
 
 def test_the_tiny_preset_learns_the_digits():
     train_images, test_images = images.load("digits"), images.load("digits", split="test")
-    network, _ = train(GENOTYPE, replace(PRESETS["tiny"], epochs=5), train_images, 0)
+    network, _ = train(GENOTYPE, replace(PRESETS["tiny"], epochs=3), train_images, 0)
     whole = normalised(network, train_images.mean, train_images.std)
     assert accuracy(whole, test_images) > 0.9
