@@ -117,12 +117,13 @@ def test_epsilon_zero_changes_nothing(name, norm):
 def traces(network):
     """All that an attack might leave behind, in the network and in the global generators."""
     numbers = np.random.get_state()[1].tolist()  # noqa: NPY002
+    weights = network.parameters()
     return (
         {name: value.clone() for name, value in network.state_dict().items()},
         [module.training for module in network.modules()],
-        [(p.requires_grad, None if p.grad is None else p.grad.clone()) for p in network.parameters()],
+        [(p.requires_grad, p.grad if p.grad is None else p.grad.clone()) for p in weights],
         (torch.get_rng_state().tolist(), numbers, random.getstate()),
-    )  # fmt: skip
+    )
 
 
 def assert_same_traces(first, second):
@@ -219,10 +220,14 @@ def test_unknown_attacks_norms_and_settings_are_named():
         make("pgd", "L1")
     with pytest.raises(ValueError, match="has no setting 'step'; it has steps"):
         make("pgd", step=1)
-    with pytest.raises(ValueError, match="DLR loss compares 3 logits"):
-        few = Linear(2, SHAPE)
-        images = inner_images(4, SHAPE)
-        evaluate(few, images, few(images).argmax(1), make("apgd-dlr"), [1.0])
+
+
+def test_too_few_classes_for_a_loss_are_named():
+    network, images = Linear(2, SHAPE), inner_images(4, SHAPE)
+    labels = network(images).argmax(1)
+    for name, classes in (("apgd-dlr", 3), ("apgd-t", 4)):
+        with pytest.raises(ValueError, match=f"DLR loss compares {classes} logits"):
+            evaluate(network, images, labels, make(name), [1.0])
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
-"""Agreement with the original AutoAttack and with FGSM written in three lines."""
+"""Agreement with the original AutoAttack, with FGSM in three lines, with the papers' schedules."""
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from evaluation.attacks import evaluate, make
+from evaluation.attacks.apgd import _check, _State, checkpoints
+from evaluation.attacks.norms import ball
+from evaluation.attacks.square import share_of_pixels
 from tests.attack_networks import digits, digits_network
 
 COUNT = 200
@@ -71,3 +74,45 @@ def test_the_original_leaves_the_global_random_state():
 def test_the_original_says_what_it_cannot_do():
     with pytest.raises(ValueError, match="AutoAttack has no fgsm"):
         make("fgsm", backend="original")
+
+
+def test_checkpoints_are_those_of_the_authors():
+    assert list(checkpoints(100)) == [22, 41, 57, 70, 80, 87, 93, 99]
+    assert list(checkpoints(100).values()) == [22, 19, 16, 13, 10, 7, 6, 6]
+    # Of few steps, each interval is rounded by itself: at least one step.
+    assert list(checkpoints(20)) == [4, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]
+    assert list(checkpoints(5)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("steps", [100, 200, 1000])
+def test_checkpoints_are_those_of_the_paper(steps):
+    shares = [0, 22]  # p_0, p_1 in %; p_(j+1) = p_j + max(p_j − p_(j−1) − 3 %, 6 %)
+    while shares[-1] <= 100:
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 3, 6))
+    # Where the shares are whole steps, as here, the paper's rounding up of the sum and the
+    # authors' rounding down of each interval agree.
+    assert list(checkpoints(steps)) == [p * steps // 100 for p in shares[1:] if p <= 100]
+
+
+def test_a_checkpoint_halves_the_steps_of_stuck_images_and_returns_them_to_their_best():
+    ones = torch.ones(4, 1, 1, 1)
+    #          few rises | many rises | no new best, halved before | no new best, not halved before
+    improved = torch.tensor([15.0, 16.0, 16.0, 16.0])
+    state = _State(
+        torch.arange(4), torch.zeros(4).long(), torch.zeros(4).long(), torch.zeros(4).bool(),
+        ball("Linf", ones / 2, 0.1), 0.1 * ones, 0.2 * ones, 0.9 * ones, 0.3 * ones, 0.8 * ones,
+        torch.zeros(4), torch.tensor([2.0, 2.0, 1.0, 1.0]), torch.ones(4), 0.4 * ones,
+        improved, torch.tensor([False, False, True, False]),
+    )  # fmt: skip
+    _check(state, 20)
+    assert state.halved.tolist() == [True, False, False, True]
+    assert state.step.flatten().tolist() == pytest.approx([0.2, 0.4, 0.4, 0.2])
+    assert state.current.flatten().tolist() == pytest.approx([0.9, 0.1, 0.1, 0.9])
+    assert state.gradient.flatten().tolist() == pytest.approx([0.8, 0.3, 0.3, 0.8])
+    assert state.improved.tolist() == [0, 0, 0, 0]
+
+
+def test_squares_shrink_at_the_paper_s_queries():
+    marks = [0, 10, 11, 50, 51, 200, 201, 500, 501, 1000, 1001, 2000, 2001, 4000, 4001, 4999]
+    halvings = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
+    assert [share_of_pixels(0.8, q) for q in marks] == [0.8 / 2**h for h in halvings]
