@@ -39,7 +39,7 @@ class Collection:
         if measure.attack is not None:
             correct = torch.cat([part.correct for part in parts])
             warnings = warnings + grid_warnings(measure.attack, levels, correct)
-        keys = self.measurement.keys(piece.network, piece.seed, measure)
+        (keys,) = self.measurement.keys(piece.network, piece.seed, [measure])
         for key, level in zip(keys, levels, strict=True):
             yield self._row(key, level, warnings, measure.attack is not None)
 

@@ -8,6 +8,7 @@ network can be computed anywhere and joined; only whole measures are saved.
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from evaluation.attacks.evaluate import in_eval_mode
 from evaluation.attacks.judge import predict
 from testbed.images import ImageSet
 from testbed.images.batch import fingerprint
-from testbed.images.corrupted import load_corrupted
+from testbed.images.corrupted import SEVERITIES, load_corrupted
 from testbed.sources import Source
 from testbed.store import RobustnessKey
 
@@ -78,6 +79,7 @@ class Measurement:
         pixels: uint8 grey levels, (N, C, H, W); with ``levels`` standing for 1.0.
         labels: int64, (N,).
         name: of the image set.
+        fingerprint: of pixels and labels.
         mode: of the attacks, see `evaluation.attacks.modes`.
         seed: of the attacks.
         corrupted: the folder of corrupted images in the layout of CIFAR-10-C.
@@ -91,6 +93,7 @@ class Measurement:
     classes: int
     name: str
     split: str
+    fingerprint: str
     mode: str = "record"
     seed: int = 0
     corrupted: Path | None = None
@@ -100,26 +103,37 @@ class Measurement:
     @staticmethod
     def of(images: ImageSet, count: int | None, source: Source, **settings: Any) -> "Measurement":
         """Return the measurement of the first ``count`` images; ``settings`` from ``mode`` on."""
+        pixels, labels = images.pixels[:count], images.labels[:count]
+        # Hashed here, once: it stands in the key of every result.
+        mark = fingerprint(pixels, labels, images.levels)
         return Measurement(
-            source, images.pixels[:count], images.levels, images.labels[:count], images.classes,
-            images.name, images.split, **settings,
+            source, pixels, images.levels, labels, images.classes, images.name, images.split, mark,
+            **settings,
         )  # fmt: skip
 
-    def keys(self, network: str, seed: int | None, measure: Measure) -> list[RobustnessKey]:
-        """Return the key of the result at each level."""
-        settings = {
-            "split": self.split, "count": len(self.labels),
-            "fingerprint": fingerprint(self.pixels, self.labels, self.levels),
-        }  # fmt: skip
-        if measure.attack is not None:
-            settings |= {"mode": self.mode, "attack_seed": self.seed, **measure.attack.settings()}
-        settings |= measure.settings | self.source.settings(network, seed)
-        return [
-            RobustnessKey.make(
-                network, self.source.init, seed, self.name, measure.key, level, settings
+    def keys(
+        self, network: str, seed: int | None, measures: Sequence[Measure]
+    ) -> list[list[RobustnessKey]]:
+        """Return, for each measure, the key of the result at each level."""
+        weights = self.source.settings(network, seed)
+        found = []
+        for measure in measures:
+            settings = {
+                "split": self.split, "count": len(self.labels), "fingerprint": self.fingerprint
+            }  # fmt: skip
+            if measure.attack is not None:
+                settings |= {"mode": self.mode, "attack_seed": self.seed}
+                settings |= measure.attack.settings()
+            settings |= measure.settings | weights
+            found.append(
+                [
+                    RobustnessKey.make(
+                        network, self.source.init, seed, self.name, measure.key, level, settings
+                    )
+                    for level in measure.levels
+                ]
             )
-            for level in measure.levels
-        ]
+        return found
 
     def pieces(
         self, networks: Iterable[str], seeds: Sequence[int | None], measures: Sequence[Measure],
@@ -128,8 +142,8 @@ class Measurement:
         """Yield the pieces of every measure that has a level whose result is not finished."""
         for network in networks:
             for seed in seeds:
-                for measure in measures:
-                    keys = self.keys(network, seed, measure)
+                wanted = self.keys(network, seed, measures)
+                for measure, keys in zip(measures, wanted, strict=True):
                     if all(key.digest in finished for key in keys):
                         continue
                     for start in range(0, len(self.labels), self.batch_size):
@@ -158,9 +172,7 @@ class Measurement:
         self, network: nn.Module, piece: Piece, severity: float | None, labels: Tensor
     ) -> Level:
         begun = time.perf_counter()
-        images = self._images(piece)
-        if severity is not None:
-            images = self._corrupted(piece, int(severity))
+        images = self._images(piece) if severity is None else self._corrupted(piece, int(severity))
         with in_eval_mode(network):
             probabilities = predict(network, images, self.batch_size)
         level = Level.of_probabilities(severity or 0.0, probabilities, labels).without_images()
@@ -174,8 +186,14 @@ class Measurement:
     def _corrupted(self, piece: Piece, severity: int) -> Tensor:
         if self.corrupted is None:
             raise ValueError(f"no folder of corrupted images was given for {piece.measure.key}")
-        images = load_corrupted(f"{self.name}-c", self.corrupted, piece.measure.key, severity)
+        images = _corrupted_images(self.name, self.corrupted, piece.measure.key, severity)
         return images.images(torch.arange(piece.start, piece.stop)).to(self.device)
+
+
+@lru_cache(maxsize=len(SEVERITIES))
+def _corrupted_images(name: str, folder: Path, corruption: str, severity: int) -> ImageSet:
+    # Every piece of a measure looks at some rows of the same five arrays.
+    return load_corrupted(f"{name}-c", folder, corruption, severity)
 
 
 _LAST: dict[str, nn.Module] = {}

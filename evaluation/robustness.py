@@ -157,11 +157,10 @@ def robustness(
                 ),
             )  # fmt: skip
             compare_attacks(open_store)
-            print_summary(
-                open_store.robustness(), measurement, networks, seed_list, measures, console
-            )
+            table = open_store.robustness()
+            print_summary(table, measurement, networks, seed_list, measures, console)
             if export_as is not None:
-                export(open_store, export_as, out, image_set, mode, console)
+                export(open_store, table, export_as, out, image_set, mode, console)
     except (ValueError, OSError, StoreError, engine.EngineError) as error:
         fail(error)
     console.print(f"Results are in {store}.")

@@ -49,19 +49,20 @@ def print_summary(
     """Print the accuracies over the networks of this command, and what is doubtful."""
     wanted = {
         key.digest
-        for network in networks for seed in seeds for measure in measures
-        for key in measurement.keys(network, seed, measure)
+        for network in networks for seed in seeds
+        for keys in measurement.keys(network, seed, measures) for key in keys
     }  # fmt: skip
     records = [row for row in table.to_dict("records") if row["digest"] in wanted]
+    places: dict[tuple[str, float | None], list[dict]] = {}
+    for row in records:
+        level = None if pd.isna(row["level"]) else row["level"]
+        places.setdefault((row["measure"], level), []).append(row)
     shown = Table("measure", box=None, pad_edge=False)
     for name in ("n", "min", "median", "max", "s/network"):
         shown.add_column(name, justify="right")
     for measure in measures:
         for level in measure.levels:
-            here = [
-                row for row in records
-                if row["measure"] == measure.key and (level is None or row["level"] == level)
-            ]  # fmt: skip
+            here = places.get((measure.key, level), [])
             name = measure.key if level is None else f"{measure.key} {level:g}"
             if len(here):
                 low, middle, high = np.quantile([row["accuracy"] for row in here], [0, 0.5, 1])
@@ -94,8 +95,9 @@ def _short(network: str) -> str:
 
 
 def export(
-    store: Store, kind: str, out: Path | None, images: str, mode: str, console: Console
-) -> None:
+    store: Store, table: pd.DataFrame, kind: str, out: Path | None, images: str, mode: str,
+    console: Console,
+) -> None:  # fmt: skip
     """Write the results of a store in the published layout, or as a table.
 
     Raises:
@@ -108,7 +110,7 @@ def export(
         console.print(f"Exported to {path}.")
         return
     folder = out or stem
-    written = write_truth(store.robustness(), folder, images, mode=mode)
+    written = write_truth(table, folder, images, mode=mode)
     for sentence in written.left_out[:MOST]:
         console.print(f"left out: {sentence}", style="yellow", highlight=False)
     console.print(

@@ -77,7 +77,11 @@ class Study:
         A structural proxy's knows neither weights nor batch, where the size of the network
         says it all.
         """
-        weights = self.source.settings(network, seed)
+        return self._key(spec, network, seed, self.source.settings(network, seed))
+
+    def _key(
+        self, spec: ProxySpec, network: str, seed: int | None, weights: dict[str, Any]
+    ) -> ScoreKey:
         if spec.structural and {"channels", "cells"} <= weights.keys():
             channels, *size = self.images.shape[1:]
             shape = {"in_channels": channels, "classes": self.classes, "size": size}
@@ -98,7 +102,8 @@ class Study:
         tasks = []
         for network in networks:
             for seed in seeds:
-                keys = [self.key(spec, network, seed) for spec in specs]
+                weights = self.source.settings(network, seed)  # of a trained network, a file
+                keys = [self._key(spec, network, seed, weights) for spec in specs]
                 keys = [key for key in keys if key.digest not in seen]
                 seen.update(key.digest for key in keys)
                 if keys:

@@ -38,11 +38,12 @@ class Victim:
         self.network, self.folded = plain, False
         folded = freeze(plain)
         images = pad(probe[:LEAST_ROWS])
+        logits = _forward(plain, images)
         try:
-            change = (_forward(folded, _channels_last(images)) - _forward(plain, images)).abs()
+            change = (_forward(folded, _channels_last(images)) - logits).abs()
         except RuntimeError:  # a ``view`` that channels-last order does not allow
             return
-        if float(change.max()) <= TOLERANCE * max(1.0, float(_forward(plain, images).abs().max())):
+        if float(change.max()) <= TOLERANCE * max(1.0, float(logits.abs().max())):
             self.network, self.folded = folded, True
 
     def arrange(self, images: Tensor) -> Tensor:
