@@ -19,6 +19,7 @@ from evaluation.truth_files import (
     read_meta,
     read_table,
 )
+from testbed.images.corrupted import SEVERITIES
 
 __all__ = ["ATTACKS", "Truth", "TruthError", "title"]
 
@@ -38,7 +39,6 @@ TITLES = {
     "fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD-CE", "square": "Square",
     "apgd-dlr": "APGD-DLR", "apgd-t": "APGD-T", "fab-t": "FAB-T", "autoattack": "AutoAttack",
 }  # fmt: skip
-SEVERITIES = (1, 2, 3, 4, 5)
 ACCURACY = "_accuracy.json"
 
 

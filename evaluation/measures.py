@@ -5,14 +5,13 @@ from typing import Any
 
 from evaluation.attacks import ATTACKS, make
 from evaluation.measurement import Measure
-from testbed.corruptions import CORRUPTIONS
+from testbed.corruptions import CORRUPTIONS, SEVERITIES
 
 __all__ = ["PAPER_EPSILONS", "attack_measures", "corruption_measures", "parse_epsilons"]
 
 # Jung, Lukasik and Keuper, ICLR 2023, section 3: in units of 1/255.
 PAPER_EPSILONS = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 8.0)
 FGSM_EPSILONS = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 255.0)
-SEVERITIES = (1.0, 2.0, 3.0, 4.0, 5.0)
 
 
 def parse_epsilons(option: str) -> tuple[float, ...] | None:
@@ -73,4 +72,5 @@ def corruption_measures(names: Sequence[str], source: str) -> list[Measure]:
     for name in names:
         if name not in CORRUPTIONS:
             raise ValueError(f"unknown corruption {name!r}; there are {', '.join(CORRUPTIONS)}")
-    return [Measure(name, SEVERITIES, settings={"corrupted": source}) for name in names]
+    levels = tuple(map(float, SEVERITIES))
+    return [Measure(name, levels, settings={"corrupted": source}) for name in names]

@@ -9,7 +9,6 @@ one); the published confidence files were not at hand to compare. Values are not
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +16,14 @@ from typing import Any
 
 import pandas as pd
 
+from testbed.images.corrupted import SEVERITIES
 from testbed.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
 from testbed.nasbench201.isomorphism import representatives
+from testbed.replacing import replacing
 
 __all__ = ["ExportError", "Written", "write_truth"]
 
 MEASURES = ("accuracy", "confidence", "cm")
-SEVERITIES = [1.0, 2.0, 3.0, 4.0, 5.0]
 CHOICES = ("init", "seed")
 
 
@@ -125,7 +125,7 @@ def _contents(
     key: str, places: Mapping[tuple[str, int, float], Record],
     epsilons: Mapping[str, list[float]], written: Written,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
-    levels = [0.0] if key == "clean" else epsilons.get(key, SEVERITIES)
+    levels = [0.0] if key == "clean" else epsilons.get(key, list(map(float, SEVERITIES)))
     found: dict[str, dict[str, Any]] = {measure: {} for measure in MEASURES}
     for number in sorted({number for measure, number, _ in places if measure == key}):
         mine = [places[key, number, level] for level in levels if (key, number, level) in places]
@@ -161,8 +161,6 @@ def _meta(epsilons: Mapping[str, list[float]]) -> dict[str, Any]:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")
     return path

@@ -8,7 +8,6 @@ again; the table of means over the seeds is printed in the end.
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -20,6 +19,7 @@ from evaluation.attacks import evaluate, make
 from testbed import images
 from testbed.nasbench201.checkpoints import trained_network
 from testbed.nasbench201.genotype import Genotype
+from testbed.replacing import replacing
 from testbed.seeding import global_draws
 
 EPSILONS = (0.5, 1.0, 2.0, 8.0)
@@ -92,9 +92,8 @@ def main() -> None:
 
 
 def _save(path: Path, results: dict) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(results, indent=1))
-    os.replace(part, path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(results, indent=1))
 
 
 def _table(results: dict) -> None:

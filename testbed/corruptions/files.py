@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +86,8 @@ def _claim(folder: Path, images: ImageSet, key: int | str) -> None:
                 f"{folder} holds arrays that were not generated here (it has no {GENERATED}); "
                 f"choose another folder"
             )
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        with _finishing(path) as part:
+            part.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
         return
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -112,20 +112,25 @@ def _write_one(
     count, channels, height, width = pixels.shape
     shape = (len(SEVERITIES) * count, height, width, channels)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    part = path.with_name(f".{path.name}.part")
     # Written, not mapped: a full disk is then an error and not the end of the process.
-    with part.open("wb") as file:
+    with _finishing(path) as part, part.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for severity in SEVERITIES:
             for start in range(0, count, CHUNK):
                 done = corrupt(pixels[start : start + CHUNK], corruption, severity, key)
                 file.write(done.numpy().transpose(0, 2, 3, 1).tobytes())
                 tell(len(done))
-    os.replace(part, path)
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
+    with _finishing(path) as part, part.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+@contextmanager
+def _finishing(path: Path) -> Iterator[Path]:
+    """Hand out the file that becomes ``path`` at the end; after a kill, the next run's is it."""
+    # Not testbed.replacing: a folder's next run would not know the file of a killed one.
+    part = path.with_name(f".{path.name}.part")
+    yield part
     os.replace(part, path)

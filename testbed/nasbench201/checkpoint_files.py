@@ -5,8 +5,7 @@ Tensors lie in safetensors files, which hold no code; settings in JSON.
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
+
+from testbed.replacing import replacing
 
 __all__ = [
     "CheckpointError",
@@ -49,7 +50,8 @@ def write_tensors(
     """Write a safetensors file, with texts in its header."""
     content = {name: tensor.contiguous() for name, tensor in tensors.items()}
     # Not save_file, whose files only their owner may read.
-    _replace(path, lambda temporary: temporary.write_bytes(save(content, dict(notes or {}))))
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(content, dict(notes or {})))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -80,7 +82,8 @@ def read_notes(path: Path) -> dict[str, str]:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write settings as JSON."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    _replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -96,16 +99,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds no JSON object but a {type(content).__name__}")
     return content
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        # On the disk before it takes the old file's place, so that a power cut leaves one of them.
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

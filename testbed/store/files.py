@@ -2,48 +2,22 @@
 
 import csv
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from testbed.replacing import replacing
 from testbed.store.errors import StoreError
 from testbed.store.tables import frame
 
-__all__ = ["READERS", "WRITERS", "replacing", "runs_beside"]
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Hand out the path of a temporary file that takes the place of ``path`` at the end.
-
-    After an error, or a crash, ``path`` is as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+__all__ = ["READERS", "WRITERS", "runs_beside"]
 
 
 def runs_beside(path: Path) -> Path:
     """Return the path of the runs that belong to the CSV file ``path``."""
     return path.with_suffix(".runs.json")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write_csv(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:

@@ -3,8 +3,8 @@
 import sqlite3
 from pathlib import Path
 
+from testbed.replacing import replacing
 from testbed.store.errors import StoreError
-from testbed.store.files import replacing
 
 __all__ = ["SCHEMA_VERSION", "SUFFIXES", "connect", "create", "has_robustness", "upgrade"]
 
