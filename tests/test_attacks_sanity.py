@@ -145,8 +145,8 @@ SHORT = {"square": {"queries": 50}, "apgd-t": {"steps": 10}, "fab-t": {"steps": 
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_an_ordinary_network_raises_no_doubt_but_the_note(name):
     network, (images, labels) = digits_network(), digits(60)
+    labels[0] = (labels[0] + 1) % 10  # so that one image at least is wrong
     wrong = int((network(images).argmax(1) != labels).sum())
-    assert wrong
     attack = make(name, **SHORT.get(name, {}))
     result = evaluate(network, images, labels, attack, [4.0, 12.0])
     serious = [text for text in result.warnings if not text.startswith("note: not monotone")]

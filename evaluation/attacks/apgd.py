@@ -215,9 +215,8 @@ class APGDT(APGD):
 
     def rounds(self, victim: Victim, images: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the classes by their logits at the clean image, the second largest first."""
-        order = victim.logits(images).argsort(1, descending=True)
-        for rank in range(1, min(self.target_classes, order.shape[1] - 1) + 1):
-            yield f"target {rank}", order[:, rank]
+        for rank, targets in enumerate(victim.wrong_classes(images, self.target_classes), 1):
+            yield f"target {rank}", targets
 
     def loss(self, targets: Tensor) -> Loss:
         """Return the targeted DLR loss."""

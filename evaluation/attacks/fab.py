@@ -12,12 +12,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from evaluation.attacks.base import Attack
+from evaluation.attacks.base import Attack, put
 from evaluation.attacks.draws import Draws
+from evaluation.attacks.losses import target_gap
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.per_image import PerImage
 from evaluation.attacks.projections import to_hyperplane
-from evaluation.attacks.victim import Loss, Victim
+from evaluation.attacks.victim import Victim
 
 __all__ = ["FABT"]
 
@@ -29,16 +30,16 @@ LEAST = 1e-8
 
 @dataclass
 class _State(PerImage):
-    row: Tensor  # (n,) where in the batch the image stands
+    row: Tensor  # (n,) where in the run's batch the image stands
     labels: Tensor
-    order: Tensor  # (n, K), classes by the clean image's logits, the largest first
+    targets: Tensor  # (n,)
     clean: Tensor  # (n, C, H, W)
     current: Tensor
 
 
 @dataclass(frozen=True)
 class FABT(Attack):
-    """Targeted FAB; the proposal is the smallest perturbation found, if ε allows it.
+    """Targeted FAB: what the first target that ε allows has found, its smallest perturbation.
 
     Attributes:
         steps: of a run.
@@ -60,8 +61,8 @@ class FABT(Attack):
         stop_early: bool,
     ) -> Tensor:
         """Return the smallest perturbation found, the first within ε if stopped, else the image."""
-        found, sizes = self._search(victim, images, labels, epsilon if stop_early else 0.0)
-        return torch.where((sizes <= epsilon)[:, None, None, None], found, images)
+        enough = epsilon if stop_early else 0.0
+        return next(self._search(victim, images, labels, [epsilon], enough))
 
     def propose_grid(
         self,
@@ -71,32 +72,46 @@ class FABT(Attack):
         epsilons: Sequence[float],
         draws: Draws,
     ) -> Iterator[Tensor]:
-        """Yield the proposals at each ε: the search knows no ε, so that one serves all."""
-        found, sizes = self._search(victim, images, labels, 0.0)
-        for epsilon in epsilons:
-            yield torch.where((sizes <= epsilon)[:, None, None, None], found, images)
+        """Yield the proposals at each ε: a run knows no ε, so that one serves all."""
+        return self._search(victim, images, labels, epsilons, 0.0)
 
     def _search(
-        self, victim: Victim, images: Tensor, labels: Tensor, enough: float
+        self, victim: Victim, images: Tensor, labels: Tensor, epsilons: Sequence[float],
+        enough: float,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        results = [images.clone() for _ in epsilons]
+        closest = torch.full(labels.shape, torch.inf, device=images.device)
+        left = torch.arange(len(images), device=images.device)
+        for targets in victim.wrong_classes(images, self.target_classes):
+            if not len(left):
+                break
+            found, sizes = self._run(victim, images[left], labels[left], targets[left], enough)
+            for result, epsilon in zip(results, epsilons, strict=True):
+                # As in AutoAttack, an image that one target has broken is not given to the next.
+                first = (sizes <= epsilon) & (closest[left] > epsilon)
+                put(result, left[first], found[first])
+            closest[left] = closest[left].minimum(sizes)
+            left = left[closest[left] > min(epsilons)]
+        yield from results
+
+    def _run(
+        self, victim: Victim, images: Tensor, labels: Tensor, targets: Tensor, enough: float
     ) -> tuple[Tensor, Tensor]:
         """Return the closest misclassified images and their distances; ∞ where there is none."""
-        found = images.clone()
-        sizes = torch.full(labels.shape, torch.inf, device=images.device)
-        order = victim.logits(images).argsort(1, descending=True)
+        found, sizes = images.clone(), torch.full(labels.shape, torch.inf, device=images.device)
         rows = torch.arange(len(images), device=images.device)
-        for rank in range(1, min(self.target_classes, order.shape[1] - 1) + 1):
-            state = _State(rows, labels, order, images, images).take(sizes > enough)
-            for _ in range(self.steps):
-                if not len(state.row):
-                    break
-                state.current = self._step(victim, state, state.order[:, rank])
-                wrong = victim.logits(state.current).argmax(1) != state.labels
-                self._note(state, wrong, found, sizes)
-                state = state.take(sizes[state.row] > enough)
+        state = _State(rows, labels, targets, images, images)
+        for _ in range(self.steps):
+            if not len(state.row):
+                break
+            self._step(victim, state)
+            self._note(victim, state, found, sizes)
+            state = state.take(sizes[state.row] > enough)
         return found, sizes
 
-    def _step(self, victim: Victim, state: _State, targets: Tensor) -> Tensor:
-        _, gaps, gradient = victim.gradient(state.current, state.labels, _gap(targets))
+    def _step(self, victim: Victim, state: _State) -> None:
+        gap = target_gap(state.targets)
+        _, gaps, gradient = victim.gradient(state.current, state.labels, gap)
         normals, current = gradient.flatten(1), state.current.flatten(1)
         clean = state.clean.flatten(1)
         offsets = (normals * current).sum(1) - gaps
@@ -108,22 +123,14 @@ class FABT(Attack):
         share = (here / (here + there)).clamp_max(ALPHA_MAX)[:, None]
         moved = (current + OVERSHOOT * from_current) * (1 - share)
         moved += (clean + OVERSHOOT * from_clean) * share
-        return victim.arrange(moved.clamp_(0, 1).view(state.current.shape))
+        state.current = victim.arrange(moved.clamp_(0, 1).view(state.current.shape))
 
-    def _note(self, state: _State, wrong: Tensor, found: Tensor, sizes: Tensor) -> None:
+    def _note(self, victim: Victim, state: _State, found: Tensor, sizes: Tensor) -> None:
+        wrong = victim.logits(state.current).argmax(1) != state.labels
         delta = state.current - state.clean
         size = BALLS[self.norm].size(delta)
         closer = wrong & (size < sizes[state.row])
-        found[state.row[closer]] = state.current[closer]
+        put(found, state.row[closer], state.current[closer])
         sizes[state.row[closer]] = size[closer]
         back = state.clean + BACKWARD * delta
         state.current = torch.where(wrong[:, None, None, None], back, state.current)
-
-
-def _gap(targets: Tensor) -> Loss:
-    """Return the loss z_target − z_label, zero on the boundary between the two."""
-
-    def gap(logits: Tensor, labels: Tensor) -> Tensor:
-        return (logits.gather(1, targets[:, None]) - logits.gather(1, labels[:, None]))[:, 0]
-
-    return gap

@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy as torch_cross_entropy
 
 from evaluation.attacks.victim import Loss
 
-__all__ = ["cross_entropy", "dlr", "margin", "targeted_dlr"]
+__all__ = ["cross_entropy", "dlr", "margin", "target_gap", "targeted_dlr"]
 
 SMALLEST = 1e-12
 
@@ -37,18 +37,27 @@ def dlr(logits: Tensor, labels: Tensor) -> Tensor:
     return -margin(logits, labels) / (top[:, 0] - top[:, 2] + SMALLEST)
 
 
+def target_gap(targets: Tensor) -> Loss:
+    """Return the loss z_target − z_label, (N,): zero on the boundary between the two."""
+
+    def gap(logits: Tensor, labels: Tensor) -> Tensor:
+        return (logits.gather(1, targets[:, None]) - logits.gather(1, labels[:, None]))[:, 0]
+
+    return gap
+
+
 def targeted_dlr(targets: Tensor) -> Loss:
     """Return the targeted DLR loss for one target class of each image, (N,).
 
     −(z_y − z_t) / (z_π1 − (z_π3 + z_π4)/2). Croce and Hein, ICML 2020, equation 7.
     The loss raises ValueError if there are fewer than 4 classes.
     """
+    gap = target_gap(targets)
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
         _require(logits, 4, "targeted DLR")
         top = logits.topk(4, 1).values
-        gap = logits.gather(1, labels[:, None]) - logits.gather(1, targets[:, None])
-        return -gap[:, 0] / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + SMALLEST)
+        return gap(logits, labels) / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + SMALLEST)
 
     return loss
 

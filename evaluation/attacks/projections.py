@@ -26,7 +26,9 @@ def to_hyperplane(points: Tensor, normals: Tensor, offsets: Tensor, norm: str) -
         offsets: b, (n,).
         norm: ``Linf`` or ``L2``.
     """
-    gap = offsets - (normals * points).sum(1)
+    kind, gap = points, offsets - (normals * points).sum(1)
+    # In float64 from here on: the square of a small slope is 0 in float32.
+    points, normals, gap = points.double(), normals.double(), gap.double()
     direction = normals.sign() * gap.sign()[:, None]
     room = torch.where(direction > 0, 1 - points, points) * (direction != 0)
     slopes = normals.abs()
@@ -34,9 +36,9 @@ def to_hyperplane(points: Tensor, normals: Tensor, offsets: Tensor, norm: str) -
         rates, ends = slopes, room
     else:
         rates, ends = slopes.square(), room / slopes.clamp_min(torch.finfo(slopes.dtype).tiny)
-    reach = _fill(rates.double(), ends.double(), gap.abs().double()).to(points)[:, None]
+    reach = _fill(rates, ends, gap.abs())[:, None]
     steps = torch.minimum(reach if norm == "Linf" else reach * slopes, room)
-    return direction * steps
+    return (direction * steps).to(kind)
 
 
 def _fill(rates: Tensor, ends: Tensor, wanted: Tensor) -> Tensor:

@@ -75,12 +75,7 @@ def make(name: str, norm: str = "Linf", *, backend: str = "own", **settings: Any
     if backend == "original":
         return _original(name, norm, settings)
     kind = ATTACKS[name].kind
-    known = [field.name for field in fields(kind) if field.name != "norm"]
-    for setting in settings:
-        if setting not in known:
-            raise ValueError(
-                f"{name} has no setting {setting!r}; it has {', '.join(known) or 'none'}"
-            )
+    _refuse_unknown(name, [field.name for field in fields(kind) if field.name != "norm"], settings)
     return kind(norm=norm, **settings)
 
 
@@ -88,7 +83,16 @@ def _original(name: str, norm: str, settings: dict[str, Any]) -> Attack:
     if name not in MEMBERS:
         raise ValueError(f"AutoAttack has no {name}: leave --backend own; it has {MEMBERS}")
     package()
+    known = [field.name for field in fields(Original) if field.name not in ("norm", "member")]
+    _refuse_unknown(f"the original {name}", [*known, "steps"], settings)
     # The authors' 100 steps cannot be set from outside.
     if settings.get("steps", 100) != 100:
         raise ValueError(f"the original {name} has 100 steps; got {settings['steps']}")
     return Original(norm, name, **{n: v for n, v in settings.items() if n != "steps"})
+
+
+def _refuse_unknown(name: str, known: list[str], settings: dict[str, Any]) -> None:
+    for setting in settings:
+        if setting not in known:
+            there = ", ".join(known) or "none"
+            raise ValueError(f"{name} has no setting {setting!r}; it has {there}")

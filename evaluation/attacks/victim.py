@@ -6,7 +6,7 @@ two thirds of the cost. What counts in the end is judged on the network itself.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,10 @@ __all__ = ["Loss", "Victim", "pad"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits (N, K), labels (N,) → losses (N,)
 
-# Below this many rows, kernels of matrix products add up in another order: an image's last
-# bits would depend on how many neighbours it has.
-LEAST_ROWS = 4
+# Below this many rows, kernels add up in another order: an image's last bits would depend on
+# how many neighbours it has. A folded copy on one thread needs fewer.
+LEAST_ROWS = 16
+FOLDED_ROWS = 4
 TOLERANCE = 1e-5  # of the folded copy's logits, relative to their size
 
 
@@ -37,7 +38,7 @@ class Victim:
         plain = copy.deepcopy(network).eval().requires_grad_(False)
         self.network, self.folded = plain, False
         folded = freeze(plain)
-        images = pad(probe[:LEAST_ROWS])
+        images = pad(probe[:FOLDED_ROWS], FOLDED_ROWS)
         logits = _forward(plain, images)
         try:
             change = (_forward(folded, _channels_last(images)) - logits).abs()
@@ -53,29 +54,43 @@ class Victim:
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) of images (N, C, H, W)."""
         self.queries += len(images)
-        return _forward(self.network, pad(images))[: len(images)]
+        return _forward(self.network, self._padded(images))[: len(images)]
 
     def logits_with_graph(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) with the graph that leads to them: for foreign attacks."""
         self.queries += len(images)
-        return self.network(self.arrange(pad(images)))[: len(images)]
+        return self.network(self.arrange(self._padded(images)))[: len(images)]
+
+    def wrong_classes(self, images: Tensor, count: int) -> Iterator[Tensor]:
+        """Yield targets (N,): the classes by their logits, the second largest first.
+
+        Args:
+            images: (N, C, H, W), the clean ones.
+            count: how many targets; no more than K − 1 are yielded.
+        """
+        order = self.logits(images).argsort(1, descending=True)
+        yield from order[:, 1 : count + 1].unbind(1)
 
     def gradient(self, images: Tensor, labels: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (N, K), losses (N,) and the gradients (N, C, H, W) of each loss."""
         self.queries += len(images)
         self.gradients += len(images)
         size = len(images)
-        leaf = pad(images).detach().requires_grad_()
+        leaf = self._padded(images).detach().requires_grad_()
         with torch.enable_grad():
             logits = self.network(leaf)[:size]
             losses = loss(logits, labels)
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         return logits.detach(), losses.detach(), gradient[:size]
 
+    def _padded(self, images: Tensor) -> Tensor:
+        few = self.folded and torch.get_num_threads() == 1
+        return pad(images, FOLDED_ROWS if few else LEAST_ROWS)
 
-def pad(images: Tensor) -> Tensor:
-    """Return a batch with at least `LEAST_ROWS` images: the first one is repeated."""
-    missing = LEAST_ROWS - len(images)
+
+def pad(images: Tensor, rows: int = LEAST_ROWS) -> Tensor:
+    """Return a batch with at least so many images: the first one is repeated."""
+    missing = rows - len(images)
     return images if missing <= 0 else torch.cat([images, images[:1].expand(missing, -1, -1, -1)])
 
 
