@@ -150,6 +150,7 @@ def test_digits_are_corrupted():
         (smooth(), "rain", 1, "unknown corruption 'rain'; there are brightness, "),
         (smooth(), "fog", 0, "got 0"),
         (smooth(), "fog", 6, "got 6"),
+        (smooth(), "fog", 1.0, "got 1.0"),
         (smooth()[0], "fog", 1, r"got \(3, 32, 32\)"),
         (smooth()[:, :2], "fog", 1, r"1 or 3 channels .* got \(6, 2, 32, 32\)"),
         (smooth(size=3), "fog", 1, "at least 4 pixels"),

@@ -73,7 +73,7 @@ def _corrupt(pixels: np.ndarray, corruption: str, severity: int, key: int | str)
 def _check(images: Any, corruption: str, severity: int) -> None:
     if corruption not in TABLE:
         raise ImagesError(f"unknown corruption {corruption!r}; there are {', '.join(TABLE)}")
-    if severity not in SEVERITIES:
+    if not isinstance(severity, int) or severity not in SEVERITIES:
         raise ImagesError(f"a severity is one of 1, 2, 3, 4, 5; got {severity!r}")
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[1] not in (1, 3) or min(shape[2:]) < SMALLEST:
