@@ -70,7 +70,7 @@ def overhead(network: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tenso
         for _ in range(steps + 1):
             victim.gradient(arranged, labels, cross_entropy)
 
-    draws = Draws(inputs, 0)
+    draws = Draws.of(inputs, 0)
     cases = {
         "bare passes": bare,
         "APGD-CE": lambda: attack.propose(victim, arranged, labels, 8 / 255, draws, False),

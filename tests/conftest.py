@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from testbed.images import ImageSet
+from testbed.seeding import generator
+
 # One thread: the tests run side by side, and sums keep their order.
 torch.set_num_threads(1)
 
@@ -24,3 +27,12 @@ def real_data() -> Path:
     if not Path(folder).is_dir():
         pytest.skip(f"TESTBED_DATA names no folder: {folder}")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def coloured() -> ImageSet:
+    """Random images; 40 of them, so that the last batch of 16 is smaller."""
+    source = generator("coloured")
+    pixels = torch.randint(256, (40, 3, 8, 8), generator=source, dtype=torch.uint8)
+    labels = torch.randint(5, (40,), generator=source)
+    return ImageSet("random", "train", pixels, 255, labels, 5, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from testbed.images import ImageSet
 from testbed.images.batch import fingerprint
 from testbed.nasbench201 import checkpoint_files
 from testbed.nasbench201.checkpoint_files import (
@@ -30,18 +29,9 @@ from testbed.nasbench201.recipe import Recipe
 from testbed.nasbench201.training import train
 from testbed.nasbench201.unfinished import load_state, save_state
 from testbed.normalise import normalised
-from testbed.seeding import generator
 
 GENOTYPE = Genotype.from_index(284)
 SMALL = Recipe(epochs=2, channels=4, cells=1, batch_size=16, lr=0.05, padding=2)
-
-
-@pytest.fixture(scope="module")
-def coloured() -> ImageSet:
-    source = generator("coloured")
-    pixels = torch.randint(256, (40, 3, 8, 8), generator=source, dtype=torch.uint8)
-    labels = torch.randint(5, (40,), generator=source)
-    return ImageSet("random", "train", pixels, 255, labels, 5, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from testbed import images
-from testbed.images import ImageSet
 from testbed.nasbench201.augmentation import Augmentation
 from testbed.nasbench201.checkpoint_files import fingerprint_of_weights
 from testbed.nasbench201.genotype import Genotype
@@ -20,15 +19,6 @@ from testbed.seeding import generator
 
 GENOTYPE = Genotype.from_index(284)
 SMALL = Recipe(epochs=3, channels=4, cells=1, batch_size=16, lr=0.05, padding=2)
-
-
-@pytest.fixture(scope="module")
-def coloured() -> ImageSet:
-    """Random images; 40 of them, so that the last batch of 16 is smaller."""
-    source = generator("coloured")
-    pixels = torch.randint(256, (40, 3, 8, 8), generator=source, dtype=torch.uint8)
-    labels = torch.randint(5, (40,), generator=source)
-    return ImageSet("random", "train", pixels, 255, labels, 5, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ the draw, so neither on its neighbours in the batch nor on the order of the draw
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,27 +16,33 @@ from testbed.seeding import generator
 __all__ = ["Draws"]
 
 
+@dataclass(frozen=True)
 class Draws:
     """The source of all random numbers of an attack on a batch.
 
-    Args:
-        images: (N, C, H, W), the clean images.
+    Attributes:
+        images: what stands for each image: a digest of its content.
         key: the words that all draws share, the seed among them.
+        device: where the numbers go.
     """
 
-    def __init__(self, images: Tensor, *key: object) -> None:
-        self.key = key
-        self.device = images.device
-        self.images = [_content(image) for image in images]
+    images: list[str]
+    key: tuple[object, ...]
+    device: torch.device
+
+    @staticmethod
+    def of(images: Tensor, *key: object) -> "Draws":
+        """Return the draws of clean images (N, C, H, W)."""
+        return Draws([_content(image) for image in images], key, images.device)
 
     def take(self, keep: Tensor) -> "Draws":
         """Return the draws of the images that a mask (N,) or an index (n,) keeps."""
         chosen = torch.arange(len(self.images))[keep.cpu()].tolist()
-        return self._with([self.images[i] for i in chosen], self.key)
+        return replace(self, images=[self.images[i] for i in chosen])
 
     def keyed(self, *words: object) -> "Draws":
         """Return independent draws for the same images: the words are added to the key."""
-        return self._with(self.images, (*self.key, *words))
+        return replace(self, key=(*self.key, *words))
 
     def uniform(self, shape: Sequence[int], *words: object) -> Tensor:
         """Return numbers uniform in [0, 1), (N, \\*shape)."""
@@ -44,11 +51,6 @@ class Draws:
     def normal(self, shape: Sequence[int], *words: object) -> Tensor:
         """Return standard normal numbers, (N, \\*shape)."""
         return self._draw(torch.randn, shape, words)
-
-    def _with(self, images: list[str], key: tuple) -> "Draws":
-        other = object.__new__(Draws)
-        other.key, other.images, other.device = key, images, self.device
-        return other
 
     def _draw(self, sample: Callable, shape: Sequence[int], words: tuple) -> Tensor:
         parts = [

@@ -1,6 +1,6 @@
 """One attack on one network over an ε grid: ``evaluate(network, images, labels, attack, ε)``."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Evaluation:
 def evaluate(
     network: nn.Module, images: Tensor, labels: Tensor, attack: Attack,
     epsilons: Sequence[float], *, mode: str = "record", seed: int = 0, batch_size: int = 250,
-    checks: bool = True, progress: Callable[[int], None] | None = None,
+    checks: bool = True,
 ) -> Evaluation:  # fmt: skip
     """Attack a network at each ε and judge the results.
 
@@ -56,7 +56,6 @@ def evaluate(
         batch_size: memory only: an image's outcome depends on the image, the network, the
             attack, ε and the seed.
         checks: whether to run the sanity checks.
-        progress: called with the number of images after each batch.
 
     Raises:
         ValueError: if the images, labels, ε or the mode make no sense.
@@ -72,13 +71,11 @@ def evaluate(
         parts: list[list[Level]] = []
         for rows in torch.arange(len(images), device=images.device).split(batch_size):
             batch = victim.arrange(images[rows])
-            draws = Draws(images[rows], seed, attack.name, attack.norm)
+            draws = Draws.of(images[rows], seed, attack.name, attack.norm)
             job = Job(
                 network, victim, attack, batch, labels[rows], correct[rows], draws, batch_size
             )
             parts.append(job.run(mode, epsilons))
-            if progress is not None:
-                progress(len(rows))
         levels = [Level.join(list(part)) for part in zip(*parts, strict=True)]
     doubts = grid_warnings(attack, levels, correct) if checks else []
     return Evaluation(correct, levels, warnings, warnings + doubts, victim.folded)

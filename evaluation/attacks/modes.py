@@ -56,7 +56,9 @@ class Job:
 
     def run(self, mode: str, epsilons: Sequence[float]) -> list[Level]:
         """Return the outcome at each ε (in units of 1/255), in the order given."""
-        found = {level.epsilon: level for level in MODES[mode](self, sorted(set(epsilons)))}
+        # What one ε says of another holds of nested perturbations only.
+        levels = MODES[mode] if self.attack.nested else record
+        found = {level.epsilon: level for level in levels(self, sorted(set(epsilons)))}
         return [found[epsilon] for epsilon in epsilons]
 
     def judge(self, proposals: Tensor, epsilon: float) -> Level:
@@ -110,9 +112,6 @@ def record(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
 
 def ascending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
     """Attack from the smallest ε up, at each only what still stands."""
-    if not job.attack.nested:
-        yield from record(job, epsilons)
-        return
     broken, proposals = ~job.correct, job.images.clone()
     for epsilon in epsilons:
         with job.charge() as charged:
@@ -128,9 +127,6 @@ def ascending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
 
 def descending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
     """Attack from the largest ε down, at each only what broke at the one before."""
-    if not job.attack.nested:
-        yield from record(job, epsilons)
-        return
     fallen = job.correct
     for epsilon in reversed(epsilons):
         with job.charge() as charged:

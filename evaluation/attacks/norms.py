@@ -9,7 +9,7 @@ from torch import Tensor
 from evaluation.attacks.draws import Draws
 from evaluation.attacks.per_image import PerImage
 
-__all__ = ["BALLS", "Ball", "ball", "norms"]
+__all__ = ["BALLS", "Ball", "ball"]
 
 
 @dataclass
@@ -101,11 +101,6 @@ class L2Ball(Ball):
 
 
 BALLS: dict[str, type[Ball]] = {"Linf": LinfBall, "L2": L2Ball}
-
-
-def norms() -> list[str]:
-    """Return the names of the norms."""
-    return list(BALLS)
 
 
 def ball(norm: str, center: Tensor, epsilon: float) -> Ball:

@@ -14,7 +14,7 @@ T = TypeVar("T", bound="PerImage")
 class PerImage:
     """The state of an attack: fields whose first dimension runs over its images.
 
-    Fields are tensors, or objects with a ``take`` of their own, or None.
+    Fields are tensors, or objects with a ``take`` of their own.
     """
 
     def take(self: T, keep: Tensor) -> T:
@@ -22,9 +22,5 @@ class PerImage:
         kept = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, Tensor):
-                value = value[keep]
-            elif value is not None:
-                value = value.take(keep)
-            kept[field.name] = value
+            kept[field.name] = value[keep] if isinstance(value, Tensor) else value.take(keep)
         return type(self)(**kept)

@@ -94,7 +94,7 @@ def _monotone(attack: Attack, levels: Sequence[Level]) -> list[str]:
 
 def _huge(victim: Victim, images: Tensor, labels: Tensor, seed: int) -> list[str]:
     clean = victim.arrange(images)
-    draws = Draws(images, seed, "huge")
+    draws = Draws.of(images, seed, "huge")
     attacked = PGD(steps=10, step_divisor=4.0).propose(
         victim, clean, labels, HUGE / 255, draws, stop_early=True
     )
