@@ -17,6 +17,18 @@ from testbed import engine, images
 from testbed.console import check_device, default_workers, fail, split_words
 from testbed.corruptions import CORRUPTIONS
 from testbed.nasbench201.selection import SELECTION_HELP
+from testbed.options import (
+    Archive,
+    DataRoot,
+    Device,
+    Download,
+    Hp,
+    ImageSetName,
+    OwnNetworks,
+    Threads,
+    Weights,
+    Workers,
+)
 from testbed.resumable import Plan, work
 from testbed.sources import Choice, chosen_networks
 from testbed.store import Store, StoreError
@@ -32,28 +44,17 @@ DEFAULT_ATTACKS = "fgsm,pgd,apgd-ce,square"
 )
 def robustness(
     init: Annotated[str, typer.Option(help="trained or pretrained.")] = "trained",
-    weights: Annotated[
-        Path | None, typer.Option(help="Folder that testbed.train wrote.", show_default=False)
-    ] = None,
-    archive: Annotated[
-        Path | None, typer.Option(help="NATS-Bench or NAS-Bench-201 archive.", show_default=False)
-    ] = None,
-    hp: Annotated[str, typer.Option(help="Of a NATS-Bench archive: 12 or 200 epochs.")] = "200",
-    network: Annotated[
-        list[str] | None,
-        typer.Option(help="module:function that returns a network of yours.", show_default=False),
-    ] = None,
+    weights: Weights = None,
+    archive: Archive = None,
+    hp: Hp = "200",
+    network: OwnNetworks = None,
     archs: Annotated[
         str | None, typer.Option(help=SELECTION_HELP + "; all there are if not given")
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Of the weights.", show_default=False)] = None,
-    image_set: Annotated[str, typer.Option("--images", help=", ".join(images.NAMES))] = "digits",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the image set.", show_default=False)
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Download the image set if it is not there.")
-    ] = False,
+    image_set: ImageSetName = "digits",
+    data_root: DataRoot = None,
+    download: Download = False,
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
     count: Annotated[
         int | None, typer.Option(help="The first images of the split; all if not given.", min=1)
@@ -83,11 +84,9 @@ def robustness(
     apgd_restarts: Annotated[int, typer.Option(min=1)] = 1,
     square_queries: Annotated[int, typer.Option(min=1)] = 5000,
     batch_size: Annotated[int, typer.Option(help="Images in a unit of work.", min=1)] = 250,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
-    workers: Annotated[
-        int | None, typer.Option(help="Processes; all cores if not given.", min=1)
-    ] = None,
-    threads: Annotated[int, typer.Option(help="Of each process.", min=1)] = 1,
+    device: Device = "cpu",
+    workers: Workers = None,
+    threads: Threads = 1,
     store: Annotated[Path, typer.Option(help="SQLite file.")] = Path("robustness.sqlite"),
     export_as: Annotated[
         str | None, typer.Option("--export", help=", ".join(EXPORTS), show_default=False)

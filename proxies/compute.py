@@ -13,6 +13,18 @@ from proxies.summary import print_summary
 from testbed import engine, images
 from testbed.console import check_device, default_workers, fail, split_words
 from testbed.nasbench201.selection import SELECTION_HELP
+from testbed.options import (
+    Archive,
+    DataRoot,
+    Device,
+    Download,
+    Hp,
+    ImageSetName,
+    OwnNetworks,
+    Threads,
+    Weights,
+    Workers,
+)
 from testbed.resumable import Plan, work
 from testbed.sources import INITS, Choice, Source, chosen_networks
 from testbed.store import EXPORTS, Store, StoreError
@@ -29,24 +41,13 @@ DTYPES = ("float32", "float64")
 )
 def compute(
     init: Annotated[str, typer.Option(help=", ".join(INITS))] = "random",
-    weights: Annotated[
-        Path | None, typer.Option(help="Folder that testbed.train wrote.", show_default=False)
-    ] = None,
-    archive: Annotated[
-        Path | None, typer.Option(help="NATS-Bench or NAS-Bench-201 archive.", show_default=False)
-    ] = None,
-    hp: Annotated[str, typer.Option(help="Of a NATS-Bench archive: 12 or 200 epochs.")] = "200",
-    network: Annotated[
-        list[str] | None,
-        typer.Option(help="module:function that returns a network of yours.", show_default=False),
-    ] = None,
-    image_set: Annotated[str, typer.Option("--images", help=", ".join(images.NAMES))] = "digits",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the image set.", show_default=False)
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Download the image set if it is not there.")
-    ] = False,
+    weights: Weights = None,
+    archive: Archive = None,
+    hp: Hp = "200",
+    network: OwnNetworks = None,
+    image_set: ImageSetName = "digits",
+    data_root: DataRoot = None,
+    download: Download = False,
     archs: Annotated[
         str | None,
         typer.Option(help=f"{SELECTION_HELP}; sample:24, or all trained ones, if not given"),
@@ -68,11 +69,9 @@ def compute(
     channels: Annotated[int, typer.Option(help="C of random networks.", min=1)] = 16,
     cells: Annotated[int, typer.Option(help="N of random networks.", min=1)] = 5,
     dtype: Annotated[str, typer.Option(help=" or ".join(DTYPES))] = "float32",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
-    workers: Annotated[
-        int | None, typer.Option(help="Processes; all cores if not given.", min=1)
-    ] = None,
-    threads: Annotated[int, typer.Option(help="Of each process.", min=1)] = 1,
+    device: Device = "cpu",
+    workers: Workers = None,
+    threads: Threads = 1,
     memory_gb: Annotated[float, typer.Option(help="Of a part of the batch.", min=0.01)] = 1.0,
     store: Annotated[Path, typer.Option(help="SQLite file.")] = Path("scores.sqlite"),
     export: Annotated[

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -20,8 +19,10 @@ from testbed.console import check_device, fail, progress
 from testbed.images import ImageSet
 from testbed.nasbench201.archive import DATASETS, ArchiveError, Record, open_archive
 from testbed.nasbench201.selection import SELECTION_HELP, select
+from testbed.nasbench201.training import accuracy
+from testbed.options import DataRoot, Device, Download, Hp
 
-__all__ = ["Comparison", "accuracy", "main"]
+__all__ = ["Comparison", "main"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 FULL_SET_POINTS = 0.05  # other kernels than the authors' may flip a few images in 10,000
@@ -32,16 +33,12 @@ STANDARD_ERRORS = 3
 def check_weights(
     archive: Annotated[Path, typer.Argument(help="Folder of the archive, with weights.")],
     archs: Annotated[str, typer.Option(help=SELECTION_HELP)] = "11",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the image set.", show_default=False)
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Download the image set if it is not there.")
-    ] = False,
+    data_root: DataRoot = None,
+    download: Download = False,
     dataset: Annotated[str, typer.Option(help=", ".join(DATASETS))] = "cifar10",
     seed: Annotated[int, typer.Option(help="Of the training.")] = 777,
-    hp: Annotated[str, typer.Option(help="12 or 200 epochs.")] = "200",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    hp: Hp = "200",
+    device: Device = "cpu",
     batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 500,
 ) -> None:
     """Compare the clean accuracy of an archive's networks with the archive's own record.
@@ -128,28 +125,9 @@ def compare(
             f"{record.index} ({record.dataset}, hp {record.hp}, seed {record.seed}); "
             f"it has {', '.join(record.accuracies)}"
         )
-    measured = accuracy(network, test_set, device, batch_size)
+    measured = 100 * accuracy(network, test_set, device, batch_size)
     full = DATASETS[record.dataset].test_images
     return Comparison(record.index, len(test_set), full, measured, record.test_accuracy)
-
-
-@torch.no_grad()
-def accuracy(
-    network: nn.Module, image_set: ImageSet, device: str = "cpu", batch_size: int = 500
-) -> float:
-    """Return the percentage of images that a network classifies correctly.
-
-    Args:
-        network: from images in [0, 1] to logits, as it is: its mode is not changed.
-        image_set: all of it is used.
-        device: where the network is.
-        batch_size: images at a time.
-    """
-    correct = 0
-    for part in torch.arange(len(image_set)).split(batch_size):
-        predicted = network(image_set.images(part).to(device)).argmax(1).cpu()
-        correct += int((predicted == image_set.labels[part]).sum())
-    return 100 * correct / len(image_set)
 
 
 def table(rows: list[Comparison], title: str) -> Table:

@@ -46,21 +46,34 @@ class Plan:
 
 @dataclass
 class Work:
-    """How a run ended."""
+    """How a run ended.
 
+    Attributes:
+        left: how many tasks are not finished.
+        what: the tasks are, in the plural.
+        failed: names of tasks, each with its error.
+        interrupted: by Ctrl-C.
+    """
+
+    left: int
+    what: str = "tasks"
     failed: list[tuple[str, str]] = field(default_factory=list)
-    left: int = 0
     interrupted: bool = False
 
-    def report(self, console: Console, store: Path) -> None:
-        """Say what is missing and how to get it; end with the fitting exit code."""
+    def report(self, console: Console, place: Path) -> None:
+        """Say what is missing and how to get it; end with the fitting exit code.
+
+        Args:
+            console: of the command.
+            place: the file or folder that holds what is finished.
+        """
         for name, error in self.failed[:FAILURES]:
             typer.echo(f"failed: {name}: {error}", err=True)
         if self.failed:
-            fail(f"{len(self.failed)} tasks failed; the others are in {store}", 1)
+            fail(f"{len(self.failed)} {self.what} failed; the others are in {place}", 1)
         if self.interrupted:
             console.print(
-                f"Interrupted with {self.left} tasks left: run the same command to go on."
+                f"Interrupted with {self.left} {self.what} left: run the same command to go on."
             )
             raise typer.Exit(INTERRUPTED)
 
@@ -82,7 +95,7 @@ def work(
         name: of a task, for the report of failures.
         verb: in front of the bar.
     """
-    result = Work(left=len(tasks))
+    result = Work(len(tasks))
     if not tasks:
         console.print("Every result is in the store already.")
         return result

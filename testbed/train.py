@@ -1,7 +1,7 @@
 """The command ``python -m testbed.train``: train networks, resumably."""
 
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,8 @@ from testbed import engine, images
 from testbed.console import check_device, default_workers, fail, whole_numbers
 from testbed.nasbench201.recipe import PRESETS, Recipe
 from testbed.nasbench201.selection import SELECTION_HELP, select
+from testbed.options import DataRoot, Device, Download, ImageSetName, Threads, Workers
+from testbed.resumable import Work
 from testbed.store import StoreError
 from testbed.train_folder import claim, watch
 from testbed.train_job import Task, TrainingJob, is_finished
@@ -20,7 +22,6 @@ from testbed.train_summary import print_summary
 __all__ = ["main"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-INTERRUPTED = 130
 
 
 @app.command()
@@ -28,13 +29,9 @@ def train(
     preset: Annotated[
         str, typer.Option(help="tiny (for digits), small (CIFAR-10 in minutes) or paper.")
     ] = "tiny",
-    image_set: Annotated[str, typer.Option("--images", help=", ".join(images.NAMES))] = "digits",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the image set.", show_default=False)
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Download the image set if it is not there.")
-    ] = False,
+    image_set: ImageSetName = "digits",
+    data_root: DataRoot = None,
+    download: Download = False,
     archs: Annotated[str, typer.Option(help=SELECTION_HELP)] = "sample:24",
     seeds: Annotated[str, typer.Option(help="Of weights and training: 0,1,2 or 0-9.")] = "0",
     epochs: Annotated[
@@ -74,11 +71,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder, of one recipe and image set.")] = Path(
         "checkpoints"
     ),
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
-    workers: Annotated[
-        int | None, typer.Option(help="Processes; all cores if not given.", min=1)
-    ] = None,
-    threads: Annotated[int, typer.Option(help="Of each process.", min=1)] = 1,
+    device: Device = "cpu",
+    workers: Workers = None,
+    threads: Threads = 1,
     show: Annotated[int, typer.Option(help="Networks in the final table.", min=0)] = 30,
 ) -> None:
     """Train networks with the recipe of NAS-Bench-201, or a shortened one.
@@ -101,8 +96,7 @@ def train(
         images.load(image_set, data_root, download=download)
         job = TrainingJob(recipe, image_set, data_root, out, check_device(device))
         with claim(out, job.settings()):
-            plan = Plan(workers or default_workers(device), threads)
-            result = work(job, tasks, plan, console)
+            result = work(job, tasks, workers or default_workers(device), threads, console)
         print_summary(out, tasks, console, show)
     except (ValueError, OSError, StoreError, engine.EngineError) as error:
         fail(error)
@@ -115,51 +109,23 @@ def override(recipe: Recipe, **changes: Any) -> Recipe:
     return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How to run."""
-
-    workers: int
-    threads: int
-
-
-@dataclass
-class Work:
-    """How a run ended."""
-
-    failed: list[tuple[Task, str]] = field(default_factory=list)
-    left: int = 0
-    interrupted: bool = False
-
-    def report(self, console: Console, folder: Path) -> None:
-        """Say what is missing and how to get it; end with the fitting exit code."""
-        for task, error in self.failed[:5]:
-            typer.echo(f"failed: {task.network}, seed {task.seed}: {error}", err=True)
-        if self.failed:
-            fail(f"{len(self.failed)} networks failed; the others are in {folder}", 1)
-        if self.interrupted:
-            console.print(
-                f"Interrupted with {self.left} networks left: run the same command to go on."
-            )
-            raise typer.Exit(INTERRUPTED)
-
-
-def work(job: TrainingJob, tasks: list[Task], plan: Plan, console: Console) -> Work:
+def work(job: TrainingJob, tasks: list[Task], workers: int, threads: int, console: Console) -> Work:
     """Train what is not finished; an interrupt keeps every finished epoch."""
     left = [task for task in tasks if not is_finished(task.path(job.folder))]
-    result = Work(left=len(left))
+    result = Work(len(left), "networks")
     if not left:
         console.print("Every network is trained already.")
         return result
-    workers = min(plan.workers, len(left))
+    workers = min(workers, len(left))
     try:
         with (
             watch(job.folder, left, job.recipe.epochs, console),
-            closing(engine.run(job, left, workers=workers, threads=plan.threads)) as outcomes,
+            closing(engine.run(job, left, workers=workers, threads=threads)) as outcomes,
         ):
             for position, outcome in outcomes:
                 if outcome.error is not None:
-                    result.failed.append((left[position], outcome.error))
+                    task = left[position]
+                    result.failed.append((f"{task.network}, seed {task.seed}", outcome.error))
                 result.left -= 1
     except KeyboardInterrupt:
         result.interrupted = True

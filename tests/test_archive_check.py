@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from testbed import images
-from testbed.check_weights import Comparison, accuracy, app
+from testbed.check_weights import Comparison, app
 from testbed.nasbench201.archive import open_archive
+from testbed.nasbench201.training import accuracy
 
 INDEX, COUNT = 11, 60
 
@@ -37,7 +38,7 @@ def write(folder, data, recorded=None):
     """Write an archive that records ``recorded``, by default what is true; return what is."""
     writer.write_nats(folder, INDEX)
     network = open_archive(folder).network(INDEX)
-    measured = accuracy(network, images.load("cifar10", data, "test"), batch_size=7)
+    measured = 100 * accuracy(network, images.load("cifar10", data, "test"), batch_size=7)
     writer.write_nats(folder, INDEX, accuracy=measured if recorded is None else recorded)
     return measured
 
@@ -47,7 +48,7 @@ def test_accuracy_counts(data, tmp_path):
     network, test_set = open_archive(tmp_path).network(INDEX), images.load("cifar10", data, "test")
     right = (network(test_set.images()).argmax(1) == test_set.labels).sum()
     assert 0 < right < COUNT
-    assert accuracy(network, test_set, batch_size=7) == pytest.approx(100 * int(right) / COUNT)
+    assert accuracy(network, test_set, batch_size=7) == pytest.approx(int(right) / COUNT)
 
 
 def test_agreement(data, tmp_path):

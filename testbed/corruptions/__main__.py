@@ -11,19 +11,16 @@ from testbed.console import fail, progress, split_words
 from testbed.corruptions.files import write_corrupted
 from testbed.corruptions.severities import TABLE
 from testbed.images.corrupted import CORRUPTIONS, SEVERITIES
+from testbed.options import DataRoot, Download, ImageSetName
 
 __all__ = ["main"]
 
 
 def generate(
     out: Annotated[Path, typer.Option(help="Folder for the arrays.", show_default=False)],
-    image_set: Annotated[str, typer.Option("--images", help=", ".join(images.NAMES))] = "digits",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the image set.", show_default=False)
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Download the image set if it is not there.")
-    ] = False,
+    image_set: ImageSetName = "digits",
+    data_root: DataRoot = None,
+    download: Download = False,
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
     corruptions: Annotated[
         str, typer.Option(help="Names, separated by commas; or all: " + ", ".join(CORRUPTIONS))
