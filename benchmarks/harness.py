@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from testbed import images
+from testbed.engine.memory import keep_freed_memory
 from testbed.nasbench201.genotype import Genotype
 from testbed.nasbench201.weights import random_network
 from testbed.normalise import normalised
@@ -35,6 +36,7 @@ def interleave(
     CPU time of this process: single-threaded work that another process delays is not
     charged with the delay.
     """
+    keep_freed_memory()  # as every command does
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for turn in range(rounds + warm):
         for name, run in cases.items():

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from testbed.engine import EngineError, run
+from testbed.engine.memory import keep_freed_memory
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -96,6 +97,25 @@ def test_an_interrupt_is_no_outcome():
 
     with pytest.raises(KeyboardInterrupt):
         next(run(interrupted, [1]))
+
+
+def page_faults(_):
+    import resource
+
+    for _ in range(3):
+        torch.zeros(2**24)  # 64 MiB, freed at once
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.zeros(2**24)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@linux
+def test_workers_keep_freed_memory():
+    if not keep_freed_memory():
+        pytest.skip("the C library is not glibc")
+    for _, outcome in run(page_faults, range(2), workers=2):
+        assert outcome.value < 500  # of 16,384 pages a tensor
 
 
 def test_two_workers_give_what_one_gives():

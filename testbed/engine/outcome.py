@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
+from testbed.engine.memory import keep_freed_memory
+
 __all__ = ["EngineError", "Outcome", "attempt", "failure"]
 
 Item = TypeVar("Item")
@@ -38,6 +40,7 @@ def attempt(function: Callable[[Item], Value], item: Item, threads: int) -> Outc
     """Return the outcome of ``function(item)``, computed with this many threads of torch."""
     # Around each item, not around the loop, so that the caller's own work between two items
     # keeps its threads and an abandoned loop leaves nothing changed.
+    keep_freed_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
