@@ -19,7 +19,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["TauB", "kendall_tau_b", "tau_b", "tau_b_standard_error", "tie_fraction"]
+__all__ = [
+    "TauB",
+    "checked",
+    "dense_ranks",
+    "kendall_tau_b",
+    "pair_sums",
+    "tau_b",
+    "tau_b_standard_error",
+    "tie_fraction",
+]
 
 Integers = NDArray[np.int64]
 
@@ -47,8 +56,8 @@ def kendall_tau_b(x: ArrayLike, y: ArrayLike) -> float:
     Raises:
         ValueError: if x and y are not one-dimensional of equal length, or hold NaN.
     """
-    x, y = _checked(x, y)
-    return _tau(*_pair_sums(_ranks(x), _ranks(y)))
+    x, y = checked(x, y)
+    return _tau(*pair_sums(dense_ranks(x), dense_ranks(y)))
 
 
 def tau_b_standard_error(x: ArrayLike, y: ArrayLike) -> float:
@@ -73,9 +82,9 @@ def tau_b(x: ArrayLike, y: ArrayLike) -> TauB:
     Raises:
         ValueError: if x and y are not one-dimensional of equal length, or hold NaN.
     """
-    x, y = _checked(x, y)
+    x, y = checked(x, y)
     n = len(x)
-    agreement, untied_x, untied_y = _pair_sums(_ranks(x), _ranks(y))
+    agreement, untied_x, untied_y = pair_sums(dense_ranks(x), dense_ranks(y))
     tau = _tau(agreement, untied_x, untied_y)
     if math.isnan(tau):
         return TauB(math.nan, math.nan, np.full(n, math.nan))
@@ -92,7 +101,7 @@ def tie_fraction(y: ArrayLike) -> float:
     Raises:
         ValueError: if y is not one-dimensional or holds NaN.
     """
-    (y,) = _checked(y)
+    (y,) = checked(y)
     n = len(y)
     if n < 2:
         return math.nan
@@ -100,7 +109,12 @@ def tie_fraction(y: ArrayLike) -> float:
     return int((counts * (counts - 1)).sum()) / (n * (n - 1))
 
 
-def _checked(*variables: ArrayLike) -> list[np.ndarray]:
+def checked(*variables: ArrayLike) -> list[np.ndarray]:
+    """Return the variables as arrays of integers or floats.
+
+    Raises:
+        ValueError: if they are not one-dimensional of equal length, or hold NaN.
+    """
     arrays = [np.asarray(variable) for variable in variables]
     # Integers stay integers: above 2⁵³ a float would tie what is not tied.
     arrays = [a if a.dtype.kind in "iub" else a.astype(np.float64) for a in arrays]
@@ -112,13 +126,13 @@ def _checked(*variables: ArrayLike) -> list[np.ndarray]:
     for a in arrays:
         if missing := int(np.isnan(a).sum()):
             raise ValueError(
-                f"{missing} of {len(a)} values are NaN; τ-b is of complete pairs only: "
+                f"{missing} of {len(a)} values are NaN; rankings are of complete samples only: "
                 f"leave those samples out of every variable first"
             )
     return arrays
 
 
-def _ranks(x: np.ndarray) -> Integers:
+def dense_ranks(x: np.ndarray) -> Integers:
     """Return the dense ranks, 0 for the smallest value; equal values share one."""
     return np.unique(x, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
@@ -129,8 +143,10 @@ def _tau(agreement: Integers, untied_x: Integers, untied_y: Integers) -> float:
     return int(agreement.sum()) / math.sqrt(product) if product else math.nan
 
 
-def _pair_sums(x: Integers, y: Integers) -> tuple[Integers, Integers, Integers]:
+def pair_sums(x: Integers, y: Integers) -> tuple[Integers, Integers, Integers]:
     """Return, for each sample, sums over its n − 1 pairs of the kernels of s, p and q.
+
+    x and y are dense ranks, as :func:`dense_ranks` returns them.
 
     Only the number of samples below in both ranks takes work; the other quadrants
     follow from it and from the counts of each rank alone.
@@ -139,8 +155,8 @@ def _pair_sums(x: Integers, y: Integers) -> tuple[Integers, Integers, Integers]:
     x_less, x_equal = _less_and_equal(x)
     y_less, y_equal = _less_and_equal(y)
     width = int(y.max(initial=0)) + 1
-    xy_less, xy_equal = _less_and_equal(_ranks(x * width + y))
-    yx_less = _less_and_equal(_ranks(y * (int(x.max(initial=0)) + 1) + x))[0]
+    xy_less, xy_equal = _less_and_equal(dense_ranks(x * width + y))
+    yx_less = _less_and_equal(dense_ranks(y * (int(x.max(initial=0)) + 1) + x))[0]
     x_equal_y_less = xy_less - x_less
     x_less_y_equal = yx_less - y_less
 

@@ -1,0 +1,36 @@
+"""How alike two rankings are, and how sure that is: pure functions on arrays."""
+
+from evaluation.correlation.bootstrap import Bootstrap
+from evaluation.correlation.ceiling import noise_ceiling
+from evaluation.correlation.intervals import Difference, confidence_interval, tau_difference
+from evaluation.correlation.multiple import Winner, holm, winners
+from evaluation.correlation.partial import partial_from, partial_tau_b
+from evaluation.correlation.rank_measures import spearman, top_precision, weighted_tau
+from evaluation.correlation.tau_b import (
+    TauB,
+    kendall_tau_b,
+    tau_b,
+    tau_b_standard_error,
+    tie_fraction,
+)
+
+__all__ = [
+    "Bootstrap",
+    "Difference",
+    "TauB",
+    "Winner",
+    "confidence_interval",
+    "holm",
+    "kendall_tau_b",
+    "noise_ceiling",
+    "partial_from",
+    "partial_tau_b",
+    "spearman",
+    "tau_b",
+    "tau_b_standard_error",
+    "tau_difference",
+    "tie_fraction",
+    "top_precision",
+    "weighted_tau",
+    "winners",
+]

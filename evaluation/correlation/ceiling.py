@@ -1,0 +1,88 @@
+"""The noise ceiling: the τ-b that a perfect score reaches against accuracies measured once.
+
+Training again changes a network's accuracy, so a score that knew the mean accuracy of every
+network over all trainings would still not rank one measurement of each perfectly. How much
+an accuracy changes is seen on twins: networks of the same function that were trained
+separately (:mod:`testbed.nasbench201.functional_twins`).
+
+The estimate adds noise a second time: with y the measured accuracies and e drawn from how
+twins of about that accuracy differ from their mean, it is τ-b of y and y + e. It rests on
+three assumptions. A measured accuracy stands for the true one: the spread of y exceeds that
+of the true means by the noise itself, so the estimate is slightly too high. Twins are as
+noisy as other networks of their accuracy: they have fewer live operations than most. And
+trainings are independent.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evaluation.correlation.tau_b import checked, kendall_tau_b
+
+__all__ = ["noise_ceiling", "twin_residuals"]
+
+NEIGHBOURS = 40
+FEWEST_GROUPS = 20
+
+
+def noise_ceiling(
+    y: ArrayLike, groups: Sequence[Sequence[int]], draws: int = 5, seed: int = 0
+) -> float:
+    """Return the τ-b, in [−1, 1], of a perfect score with y; NaN where it cannot be said.
+
+    Args:
+        y: (n,) accuracies, each of one training, in [0, 1].
+        groups: positions in y of networks that are the same function, two or more each.
+        draws: how many times noise is drawn for every network; the mean is returned.
+        seed: of the draws.
+
+    Returns:
+        NaN with fewer than 20 groups, or where y is constant.
+
+    Raises:
+        ValueError: if y is not one-dimensional, holds NaN, or a group has fewer than two
+            positions.
+    """
+    (y,) = checked(y)
+    y = y.astype(np.float64)
+    if len(groups) < FEWEST_GROUPS:
+        return math.nan
+    means, residuals, sizes = twin_residuals(y, groups)
+    starts = np.cumsum(sizes) - sizes
+    nearest = _nearest(means, y, min(NEIGHBOURS, len(means)))
+    generator = np.random.default_rng(seed)
+    taus = []
+    for _ in range(draws):
+        column = generator.integers(nearest.shape[1], size=len(y))
+        group = nearest[np.arange(len(y)), column]
+        member = starts[group] + generator.integers(sizes[group])
+        taus.append(kendall_tau_b(y, y + residuals[member]))
+    return float(np.mean(taus))
+
+
+def twin_residuals(
+    y: NDArray[np.float64], groups: Sequence[Sequence[int]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return the mean of each group, ascending, its members' deviations, and its size.
+
+    Deviations from a mean of m are too small by √((m − 1)/m), and are scaled up by it; those
+    of a group follow each other.
+
+    Raises:
+        ValueError: if a group has fewer than two positions.
+    """
+    if smallest := [group for group in groups if len(group) < 2]:
+        raise ValueError(f"a group of twins has two members or more; got {list(smallest[0])}")
+    values = sorted((y[np.asarray(group)] for group in groups), key=lambda group: group.mean())
+    residuals = [(v - v.mean()) * math.sqrt(len(v) / (len(v) - 1)) for v in values]
+    means = np.array([v.mean() for v in values])
+    return means, np.concatenate(residuals), np.array([len(v) for v in values], dtype=np.int64)
+
+
+def _nearest(ascending: NDArray[np.float64], y: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+    """Return, for each y, the places of the k values around it: (n, k)."""
+    middle = np.searchsorted(ascending, y)
+    first = np.clip(middle - k // 2, 0, len(ascending) - k)
+    return first[:, None] + np.arange(k)

@@ -1,0 +1,84 @@
+"""Other measures of how alike two rankings are: Spearman's ρ, weighted τ, top-k precision.
+
+None depends on the order of the rows: where values tie, ranks are averaged, and membership
+of the top k is a probability.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from evaluation.correlation.tau_b import checked, dense_ranks, pair_sums
+
+__all__ = ["spearman", "top_precision", "weighted_tau"]
+
+
+def spearman(x: ArrayLike, y: ArrayLike) -> float:
+    """Return Spearman's ρ in [−1, 1]: Pearson's correlation of mean ranks; NaN if undefined.
+
+    Raises:
+        ValueError: if x and y are not one-dimensional of equal length, or hold NaN.
+    """
+    a, b = (rankdata(variable) for variable in checked(x, y))
+    a, b = a - a.sum() / max(len(a), 1), b - b.sum() / max(len(b), 1)
+    product = float(a @ a) * float(b @ b)
+    return float(a @ b) / math.sqrt(product) if product else math.nan
+
+
+def weighted_tau(x: ArrayLike, y: ArrayLike) -> float:
+    """Return Kendall's τ-b with the best samples of y weighing most, in [−1, 1].
+
+    A pair weighs 1/r + 1/s, r and s being the ranks of its two samples in y, 1 for the
+    largest: pairs with one of the best networks count whatever its rival. Samples that tie
+    in y share the mean of their weights. Without ties in y it is what
+    ``scipy.stats.weightedtau(x, y, rank=…)`` returns for those ranks (its default also ranks
+    by x and takes the mean of both).
+
+    Vigna, "A weighted correlation index for rankings with ties", WWW 2015.
+
+    Raises:
+        ValueError: if x and y are not one-dimensional of equal length, or hold NaN.
+    """
+    x, y = checked(x, y)
+    ranks = dense_ranks(y)
+    weights = _hyperbolic_weights(ranks)
+    agreement, untied_x, untied_y = pair_sums(dense_ranks(x), ranks)
+    # Additive weights: the sum over pairs of (wᵢ + wⱼ) kᵢⱼ is the sum over i of wᵢ Σⱼ kᵢⱼ.
+    product = float(weights @ untied_x) * float(weights @ untied_y)
+    return float(weights @ agreement) / math.sqrt(product) if product else math.nan
+
+
+def top_precision(x: ArrayLike, y: ArrayLike, fraction: float = 0.1) -> float:
+    """Return the share of the top k of y that is in the top k of x, k = ⌈fraction · n⌉.
+
+    Chance gives k/n. Where values tie at the edge of a top k, it is the expectation over
+    random choices among them; NaN if there is no sample.
+
+    Raises:
+        ValueError: if x and y are not one-dimensional of equal length, or hold NaN, or the
+            fraction is not in (0, 1].
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"the fraction of a top k lies in (0, 1]; got {fraction}")
+    x, y = checked(x, y)
+    # Rounded first: 0.1 · 30 is a little more than 3.
+    k = math.ceil(round(fraction * len(x), 9))
+    return float(_membership(x, k) @ _membership(y, k)) / k if k else math.nan
+
+
+def _membership(values: np.ndarray, k: int) -> NDArray[np.float64]:
+    """Return the probability of each sample to be among the k largest."""
+    edge = np.partition(values, len(values) - k)[len(values) - k]
+    above, at = values > edge, values == edge
+    return above + at * ((k - above.sum()) / at.sum())
+
+
+def _hyperbolic_weights(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return 1/rank, the largest first, averaged over samples that tie."""
+    counts = np.bincount(ranks)[::-1]
+    ends = np.cumsum(counts)
+    harmonic = np.concatenate(([0.0], np.cumsum(1 / np.arange(1, len(ranks) + 1))))
+    means = (harmonic[ends] - harmonic[ends - counts]) / counts
+    return means[::-1][ranks]
