@@ -339,19 +339,6 @@ def test_published_tau_between_targets(published):
         assert kendall_tau_b(targets[a], targets[b]) == pytest.approx(tau, abs=0.01)
 
 
-def test_published_section_3_3_mean_adversarial_accuracy(published):
-    def chosen(genotype):
-        live = [genotype.operations[edge] for edge in genotype.live_edges()]
-        return live.count("nor_conv_3x3") == 2 and live.count("nor_conv_1x1") == 0
-
-    targets = published.targets()
-    ids = [i for i in targets.index if chosen(Genotype.from_index(i))]
-    mean = targets.loc[ids, "mean adversarial"]
-    assert len(ids) == 408
-    assert mean.min().round(4) == 0.2113
-    assert mean.max().round(4) == 0.3991
-
-
 def test_networks_with_weights_of_their_own_share_a_column(truth):
     groups = [
         score_rows(ids=[number], init="trained", settings=f'{{"batch":16,"weights":"{number:x}"}}')

@@ -25,6 +25,7 @@ __all__ = ["noise_ceiling", "twin_residuals"]
 
 NEIGHBOURS = 40
 FEWEST_GROUPS = 20
+ROUNDING = 1e-12
 
 
 def noise_ceiling(
@@ -76,9 +77,11 @@ def twin_residuals(
     if smallest := [group for group in groups if len(group) < 2]:
         raise ValueError(f"a group of twins has two members or more; got {list(smallest[0])}")
     values = sorted((y[np.asarray(group)] for group in groups), key=lambda group: group.mean())
-    residuals = [(v - v.mean()) * math.sqrt(len(v) / (len(v) - 1)) for v in values]
+    residuals = np.concatenate([(v - v.mean()) * math.sqrt(len(v) / (len(v) - 1)) for v in values])
+    # What rounding leaves of equal values would break the ties of y.
+    residuals[np.abs(residuals) < ROUNDING] = 0
     means = np.array([v.mean() for v in values])
-    return means, np.concatenate(residuals), np.array([len(v) for v in values], dtype=np.int64)
+    return means, residuals, np.array([len(v) for v in values], dtype=np.int64)
 
 
 def _nearest(ascending: NDArray[np.float64], y: NDArray[np.float64], k: int) -> NDArray[np.int64]:
