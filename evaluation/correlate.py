@@ -13,7 +13,8 @@ from rich.text import Text
 
 from evaluation.ground_truth import Truth, TruthError, title
 from evaluation.ranking_table import Ranking, rank
-from evaluation.score_columns import BASELINES, IDENTITY, ScoreColumn, labels
+from evaluation.score_columns import BASELINES, ScoreColumn, row_labels
+from evaluation.statistics_table import print_statistics
 from testbed.console import fail, split_words, whole_numbers
 from testbed.store import StoreError, read_scores
 from testbed.tables import RANDOM_CIFAR10
@@ -55,6 +56,13 @@ def correlate(
     seeds: Annotated[
         str | None, typer.Option(help="Seeds to average, separated by commas; all if not given.")
     ] = None,
+    statistics: Annotated[
+        bool,
+        typer.Option(
+            "--statistics",
+            help="Print also intervals, other measures, partial τ, ceilings: one table a target.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="CSV file for the table, one row a τ.", show_default=False)
     ] = None,
@@ -82,6 +90,9 @@ def correlate(
         fail(" ".join(str(error).split()))
     console = Console()
     print_ranking(ranking, console)
+    if statistics:
+        console.print()
+        print_statistics(ranking, console)
     if out is not None:
         console.print(Text(f"Written to {out}."))
 
@@ -95,7 +106,7 @@ def _bar(columns: Sequence[ScoreColumn]) -> Iterable[ScoreColumn]:
 
 def print_ranking(ranking: Ranking, console: Console) -> None:
     """Print the table, in blocks of as many targets as fit the console's width."""
-    table = ranking.table.assign(label=_row_labels(ranking.table))
+    table = ranking.table.assign(label=row_labels(ranking.table))
     left = max(len("pairs tied"), *map(len, table["label"]))
     left = min(left, max(console.width // 3, len("pairs tied")))
     across = max(1, (console.width - left - len("seeds") - 6) // (CELL + 2))
@@ -142,13 +153,6 @@ def _legend(ranking: Ranking) -> Iterator[str]:
         yield "Of the scored networks (one may be counted more than once):"
     for note in ranking.left_out:
         yield f"  {note}."
-
-
-def _row_labels(table: pd.DataFrame) -> list[str]:
-    identities = [tuple(map(str, row)) for row in table[list(IDENTITY)].itertuples(index=False)]
-    unique = list(dict.fromkeys(identities))
-    names = dict(zip(unique, labels(unique), strict=True))  # type: ignore[arg-type]
-    return [names[identity] for identity in identities]
 
 
 def _cell(tau: float, error: float) -> str:

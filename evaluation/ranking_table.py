@@ -1,12 +1,15 @@
-"""How well each proxy ranks each target: τ-b on one common sample of networks."""
+"""How well each proxy ranks each target: τ-b and its statistics on one common sample."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
-from evaluation.correlation import tau_b, tie_fraction
+from evaluation.common_sample import common_sample, population
+from evaluation.correlation import TauB, Winner, holm, winners
 from evaluation.ground_truth import Truth
+from evaluation.pair_statistics import PairStatistics
 from evaluation.score_columns import (
     BASELINES,
     IDENTITY,
@@ -17,28 +20,42 @@ from evaluation.score_columns import (
     score_columns,
 )
 from evaluation.target_choice import choose_targets
-from testbed.nasbench201.isomorphism import representatives, unique_ids
 
 __all__ = ["Ranking", "RankingError", "rank"]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """τ-b of every score column with every target.
+    """How every score column ranks every target.
 
     Attributes:
-        table: one row for each column and target: dataset, proxy, init, images, settings,
-            seeds, target, n, tau, standard_error, tie_fraction (of the target),
-            ties_flag (more than half of the pairs tied), population.
+        table: one row for each column and target. What it is: dataset, proxy, init, images,
+            settings, seeds, target, n, population. How they rank alike:
+
+            - tau, standard_error, and the ends of the 95 % interval low, high;
+            - tie_fraction of the target, ties_flag (more than half of its pairs tied),
+              score_tie_fraction, degenerate ("constant score; tied target", or "");
+            - spearman; weighted_tau, in which the best under the target weigh most;
+              top_precision, of the best 10 % (the score turned around where τ < 0);
+            - partial_clean and partial_params: τ-b given clean accuracy, and given the number
+              of parameters; each with its _error;
+            - ceiling: the τ-b that a perfect score reaches; NaN without enough twins;
+            - difference_params: by how much |τ| exceeds that of the number of parameters, with
+              _error, _p, and _holm, corrected over the table; NaN for baselines;
+            - winner: the largest |τ| of its target, and winner_holm, the p of its comparison
+              with the closest rival, corrected over the table; NaN for others.
         n: the number of networks, the same in every row.
         population: what these networks are, in words.
         left_out: what was scored and is not in the sample, and why; one sentence each.
+        winners: for each target the winner, under the names of
+            :func:`~evaluation.score_columns.labels`; None where no τ-b is defined.
     """
 
     table: pd.DataFrame
     n: int
     population: str
     left_out: tuple[str, ...]
+    winners: dict[str, Winner | None] = field(default_factory=dict)
 
 
 def rank(
@@ -49,6 +66,7 @@ def rank(
     attacks: Sequence[str] = (),
     seeds: Collection[int] | None = None,
     watch: Callable[[Sequence[ScoreColumn]], Iterable[ScoreColumn]] = iter,
+    top: float = 0.1,
 ) -> Ranking:
     """Correlate scores with published accuracies.
 
@@ -65,86 +83,59 @@ def rank(
         attacks: likewise.
         seeds: the chosen ones; None for all.
         watch: hands the columns on one by one; a progress bar, say.
+        top: the fraction of networks that top-k precision looks at, in (0, 1].
 
     Raises:
         RankingError: if a proxy, a seed or a target is unknown, or fewer than two networks
             have all that is asked for.
         TruthError: if a file of the truth is broken.
     """
-    accuracies = truth.targets()
-    accuracies = accuracies.filter(items=choose_targets(accuracies.columns, targets, attacks))
+    known = truth.targets()
+    accuracies = known.filter(items=choose_targets(known.columns, targets, attacks))
     columns, strangers = score_columns(scores, proxies, seeds)
-    sample, left_out = _common_sample(columns, accuracies, strangers)
-    present = {column.identity[0] for column in columns}
-    baselines = [baseline_column(b, sample) for b in BASELINES if b not in present]
-    first = {name: place for place, name in enumerate(BASELINES)}
-    columns = sorted([*baselines, *columns], key=lambda c: first.get(c.identity[0], len(first)))
-    population = _population(sample)
-    accuracies = accuracies.loc[sample]
-    ties = {name: tie_fraction(accuracies[name]) for name in accuracies}
-    rows = []
-    for column in watch(columns):
-        values = column.values.loc[sample].to_numpy()
-        for name in accuracies:
-            tau = tau_b(values, accuracies[name])
+    sample, left_out = common_sample(columns, accuracies, strangers)
+    columns = _with_baselines(columns, sample)
+    values = [column.values.loc[sample].to_numpy() for column in columns]
+    counts = next(v for v, c in zip(values, columns, strict=True) if c.identity[0] == "params")
+    clean = known["clean"].loc[sample] if "clean" in known else pd.Series(np.nan, sample)
+    statistics = PairStatistics(accuracies.loc[sample], clean.to_numpy(), counts, top)
+    names = dict(zip(map(id, columns), labels([c.identity for c in columns]), strict=True))
+    who, rows = population(sample), []
+    taus: dict[str, dict[str, TauB]] = {}
+    for column, scored in zip(watch(columns), values, strict=True):
+        for target, tau, row in statistics.of(scored, column.identity[0] in BASELINES):
+            taus.setdefault(target, {})[names[id(column)]] = tau
             rows.append(
                 {
                     "dataset": truth.dataset,
                     **dict(zip(IDENTITY, column.identity, strict=True)),
+                    "label": names[id(column)],
                     "seeds": column.seeds,
-                    "target": name,
+                    "target": target,
                     "n": len(sample),
-                    "tau": tau.tau,
-                    "standard_error": tau.standard_error,
-                    "tie_fraction": ties[name],
-                    "ties_flag": ties[name] > 0.5,
-                    "population": population,
+                    **row,
+                    "population": who,
                 }
             )
-    return Ranking(pd.DataFrame(rows), len(sample), population, tuple(left_out))
+    best = winners(taus)
+    return Ranking(_judged(pd.DataFrame(rows), best), len(sample), who, tuple(left_out), best)
 
 
-def _common_sample(
-    columns: list[ScoreColumn], accuracies: pd.DataFrame, strangers: list[str]
-) -> tuple[list[int], list[str]]:
-    """Return the ids that all columns and targets have, and what was left out and why."""
-    scored = set().union(*(column.values.index for column in columns))
-    complete = set(accuracies.dropna().index)
-    known = scored & set(accuracies.index) if columns else set(accuracies.index)
-    sample, notes = known & complete, []
-    if strangers:
-        notes.append(f"{len(strangers):,} are no NAS-Bench-201 architecture ({strangers[0]!r})")
-    if unknown := scored - known:
-        members = sum(representatives()[number] != number for number in unknown)
-        notes.append(
-            f"{len(unknown):,} are not in the truth ({members:,} of them are isomorphic to "
-            f"another, whose accuracies are published instead)"
-        )
-    if incomplete := known - complete:
-        notes.append(f"{len(incomplete):,} lack one of the targets in the truth")
-    for column, label in zip(columns, labels([c.identity for c in columns]), strict=True):
-        has = set(column.values.dropna().index)
-        if lacking := known - has:
-            reasons = "; ".join(f"{count:,} × {why}" for why, count in column.reasons.items())
-            notes.append(
-                f"{len(lacking):,} lack a score of {label}"
-                f"{' for one of its seeds' if column.seeds > 1 else ''}"
-                f"{f' (undefined: {reasons})' if reasons else ''}"
-            )
-        sample &= has
-    if len(sample) < 2:
-        why = "; ".join(notes) or "the scores hold no network"
-        raise RankingError(
-            f"nothing in common with the truth to rank: {len(sample)} networks have every "
-            f"chosen score and target; of {len(scored) + len(strangers):,} scored, {why}"
-        )
-    for column, label in zip(columns, labels([c.identity for c in columns]), strict=True):
-        if loose := column.unconverged & sample:
-            notes.append(f"kept: {len(loose):,} whose {label} did not converge")
-    return sorted(sample), notes
+def _with_baselines(columns: list[ScoreColumn], sample: list[int]) -> list[ScoreColumn]:
+    """Return the columns, baselines first; those not among them in closed form."""
+    present = {column.identity[0] for column in columns}
+    baselines = [baseline_column(b, sample) for b in BASELINES if b not in present]
+    first = {name: place for place, name in enumerate(BASELINES)}
+    return sorted([*baselines, *columns], key=lambda c: first.get(c.identity[0], len(first)))
 
 
-def _population(sample: list[int]) -> str:
-    if all(representatives()[number] == number for number in sample):
-        return f"{len(sample):,} of the {len(unique_ids()):,} unique networks"
-    return f"{len(sample):,} of the {len(representatives()):,} architectures, isomorphic ones too"
+def _judged(table: pd.DataFrame, best: dict[str, Winner | None]) -> pd.DataFrame:
+    """Return the table with what is corrected over all of it."""
+    entries = [best[target] for target in table["target"]]
+    pairs = list(zip(entries, table["label"], strict=True))
+    won = [entry is not None and entry.name == label for entry, label in pairs]
+    table = table.drop(columns="label")
+    table["difference_params_holm"] = holm(table["difference_params_p"])
+    table["winner"] = won
+    table["winner_holm"] = [e.p if e and w else np.nan for e, w in zip(entries, won, strict=True)]
+    return table

@@ -26,6 +26,7 @@ __all__ = [
     "ScoreColumn",
     "baseline_column",
     "labels",
+    "row_labels",
     "score_columns",
 ]
 
@@ -145,6 +146,14 @@ def labels(identities: Sequence[Identity]) -> list[str]:
         _label(identity, [other for other in identities if other[0] == identity[0]])
         for identity in identities
     ]
+
+
+def row_labels(table: pd.DataFrame) -> list[str]:
+    """Return for each row of a table with the columns of ``IDENTITY`` the name of its column."""
+    identities = [tuple(map(str, row)) for row in table[list(IDENTITY)].itertuples(index=False)]
+    unique = list(dict.fromkeys(identities))
+    names = dict(zip(unique, labels(unique), strict=True))  # type: ignore[arg-type]
+    return [names[identity] for identity in identities]
 
 
 def _label(identity: Identity, peers: list[Identity]) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 from scipy.stats import kendalltau
+from score_frames import frame, row_of, score_rows
 from truth_folder import IDS, published_truth, write_table, write_truth
 from typer import Typer
 from typer.testing import CliRunner
@@ -22,45 +23,12 @@ from testbed.nasbench201.genotype import Genotype
 
 TIDY = [
     *("dataset", "proxy", "init", "images", "settings", "seeds", "target", "n", "tau"),
-    *("standard_error", "tie_fraction", "ties_flag", "population"),
+    *("standard_error", "tie_fraction", "ties_flag", "low", "high", "spearman", "weighted_tau"),
+    *("top_precision", "partial_clean", "partial_clean_error", "partial_params"),
+    *("partial_params_error", "ceiling", "difference_params", "difference_params_error"),
+    *("difference_params_p", "score_tie_fraction", "degenerate", "population"),
+    *("difference_params_holm", "winner", "winner_holm"),
 ]
-
-
-def score_rows(proxy="norm", seeds=(0,), ids=IDS, settings='{"batch":16}', **fields):
-    generator = np.random.default_rng(len(proxy) + len(settings))
-    return [
-        {
-            "network": str(Genotype.from_index(i)),
-            "proxy": proxy,
-            "init": "random",
-            "seed": seed,
-            "images": "digits",
-            "settings": settings,
-            "value": generator.normal(),
-            "reason": None,
-            "converged": None,
-            "iterations": None,
-            "residual": None,
-            "seconds": 0.1,
-            "details": "{}",
-            "run": 1,
-            **fields,
-        }
-        for i in ids
-        for seed in seeds
-    ]
-
-
-def frame(*groups):
-    table = pd.DataFrame([row for group in groups for row in group])
-    return table.astype({"seed": "Int64", "converged": "boolean", "value": "float64"})
-
-
-def row_of(table, **wanted):
-    for name, value in wanted.items():
-        table = table[table[name] == value]
-    assert len(table) == 1
-    return table.iloc[0]
 
 
 @pytest.fixture
@@ -240,7 +208,7 @@ def test_print_shows_every_number_at_any_width(truth, width):
     assert "APGD-CE@8†" in text
     assert "FGSM@255" in text
     assert text.count("undefined") == 13
-    for row in ranking.table.dropna().itertuples():
+    for row in ranking.table.dropna(subset="tau").itertuples():
         cell = f"{row.tau:+.3f}±{row.standard_error:.3f}".replace("0.", ".")
         assert cell in text
     # A narrow label folds over two lines; its first line has the numbers.
@@ -267,9 +235,10 @@ def test_command_end_to_end_on_csv(truth, tmp_path):
     result = run("--scores", tmp_path / "scores.csv", "--truth", truth.root, "--out", out)
     assert result.exit_code == 0, result.output
     assert "n = 40 of the 6,466 unique networks" in result.stdout
-    table = pd.read_csv(out, keep_default_na=False)
-    assert list(table) == TIDY
     expected = rank(frame(score_rows(), score_rows("other")), truth).table
+    gaps = dict.fromkeys(expected.select_dtypes("number"), "")
+    table = pd.read_csv(out, keep_default_na=False, na_values=gaps)
+    assert list(table) == TIDY
     pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-12)
     narrow = ("--proxies", "other, params", "--targets", "clean", "--attacks", "fgsm")
     run("--scores", tmp_path / "scores.csv", "--truth", truth.root, "--out", out, *narrow)

@@ -52,7 +52,8 @@ def noise_ceiling(
         return math.nan
     means, residuals, sizes = twin_residuals(y, groups)
     starts = np.cumsum(sizes) - sizes
-    nearest = _nearest(means, y, min(NEIGHBOURS, len(means)))
+    ascending = np.argsort(means, kind="stable")
+    nearest = ascending[_nearest(means[ascending], y, min(NEIGHBOURS, len(means)))]
     generator = np.random.default_rng(seed)
     taus = []
     for _ in range(draws):
@@ -66,7 +67,7 @@ def noise_ceiling(
 def twin_residuals(
     y: NDArray[np.float64], groups: Sequence[Sequence[int]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return the mean of each group, ascending, its members' deviations, and its size.
+    """Return the mean of each group, the deviations of all members, and each group's size.
 
     Deviations from a mean of m are too small by √((m − 1)/m), and are scaled up by it; those
     of a group follow each other.
@@ -76,12 +77,13 @@ def twin_residuals(
     """
     if smallest := [group for group in groups if len(group) < 2]:
         raise ValueError(f"a group of twins has two members or more; got {list(smallest[0])}")
-    values = sorted((y[np.asarray(group)] for group in groups), key=lambda group: group.mean())
-    residuals = np.concatenate([(v - v.mean()) * math.sqrt(len(v) / (len(v) - 1)) for v in values])
+    sizes = np.array([len(group) for group in groups], dtype=np.int64)
+    values = y[np.concatenate([np.asarray(group) for group in groups])]
+    means = np.add.reduceat(values, np.cumsum(sizes) - sizes) / sizes
+    residuals = (values - np.repeat(means, sizes)) * np.repeat(np.sqrt(sizes / (sizes - 1)), sizes)
     # What rounding leaves of equal values would break the ties of y.
     residuals[np.abs(residuals) < ROUNDING] = 0
-    means = np.array([v.mean() for v in values])
-    return means, residuals, np.array([len(v) for v in values], dtype=np.int64)
+    return means, residuals, sizes
 
 
 def _nearest(ascending: NDArray[np.float64], y: NDArray[np.float64], k: int) -> NDArray[np.int64]:

@@ -8,11 +8,10 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from evaluation.correlation.tau_b import checked, dense_ranks, pair_sums
 
-__all__ = ["spearman", "top_precision", "weighted_tau"]
+__all__ = ["hyperbolic_weights", "spearman", "top_precision", "weighted_from", "weighted_tau"]
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
@@ -21,8 +20,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
     Raises:
         ValueError: if x and y are not one-dimensional of equal length, or hold NaN.
     """
-    a, b = (rankdata(variable) for variable in checked(x, y))
-    a, b = a - a.sum() / max(len(a), 1), b - b.sum() / max(len(b), 1)
+    a, b = (_mean_ranks(dense_ranks(variable)) for variable in checked(x, y))
     product = float(a @ a) * float(b @ b)
     return float(a @ b) / math.sqrt(product) if product else math.nan
 
@@ -43,11 +41,32 @@ def weighted_tau(x: ArrayLike, y: ArrayLike) -> float:
     """
     x, y = checked(x, y)
     ranks = dense_ranks(y)
-    weights = _hyperbolic_weights(ranks)
-    agreement, untied_x, untied_y = pair_sums(dense_ranks(x), ranks)
+    return weighted_from(pair_sums(dense_ranks(x), ranks), hyperbolic_weights(ranks))
+
+
+def weighted_from(
+    sums: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    weights: NDArray[np.float64],
+) -> float:
+    """Return τ-b of pairs that weigh what their two samples do together.
+
+    Args:
+        sums: as :func:`~evaluation.correlation.tau_b.pair_sums` returns them.
+        weights: (n,), of the samples.
+    """
+    agreement, untied_x, untied_y = sums
     # Additive weights: the sum over pairs of (wᵢ + wⱼ) kᵢⱼ is the sum over i of wᵢ Σⱼ kᵢⱼ.
     product = float(weights @ untied_x) * float(weights @ untied_y)
     return float(weights @ agreement) / math.sqrt(product) if product else math.nan
+
+
+def hyperbolic_weights(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return 1/rank, 1 for the largest, averaged over samples that tie, of dense ranks."""
+    counts = np.bincount(ranks)[::-1]
+    ends = np.cumsum(counts)
+    harmonic = np.concatenate(([0.0], np.cumsum(1 / np.arange(1, len(ranks) + 1))))
+    means = (harmonic[ends] - harmonic[ends - counts]) / counts
+    return means[::-1][ranks]
 
 
 def top_precision(x: ArrayLike, y: ArrayLike, fraction: float = 0.1) -> float:
@@ -68,17 +87,14 @@ def top_precision(x: ArrayLike, y: ArrayLike, fraction: float = 0.1) -> float:
     return float(_membership(x, k) @ _membership(y, k)) / k if k else math.nan
 
 
+def _mean_ranks(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the ranks from the smallest, those that tie averaged, minus their mean."""
+    counts = np.bincount(ranks)
+    return (np.cumsum(counts) - counts / 2)[ranks] - len(ranks) / 2
+
+
 def _membership(values: np.ndarray, k: int) -> NDArray[np.float64]:
     """Return the probability of each sample to be among the k largest."""
     edge = np.partition(values, len(values) - k)[len(values) - k]
     above, at = values > edge, values == edge
     return above + at * ((k - above.sum()) / at.sum())
-
-
-def _hyperbolic_weights(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return 1/rank, the largest first, averaged over samples that tie."""
-    counts = np.bincount(ranks)[::-1]
-    ends = np.cumsum(counts)
-    harmonic = np.concatenate(([0.0], np.cumsum(1 / np.arange(1, len(ranks) + 1))))
-    means = (harmonic[ends] - harmonic[ends - counts]) / counts
-    return means[::-1][ranks]

@@ -27,6 +27,7 @@ __all__ = [
     "pair_sums",
     "tau_b",
     "tau_b_standard_error",
+    "tau_from",
     "tie_fraction",
 ]
 
@@ -83,8 +84,13 @@ def tau_b(x: ArrayLike, y: ArrayLike) -> TauB:
         ValueError: if x and y are not one-dimensional of equal length, or hold NaN.
     """
     x, y = checked(x, y)
-    n = len(x)
-    agreement, untied_x, untied_y = pair_sums(dense_ranks(x), dense_ranks(y))
+    return tau_from(pair_sums(dense_ranks(x), dense_ranks(y)))
+
+
+def tau_from(sums: tuple[Integers, Integers, Integers]) -> TauB:
+    """Return what :func:`tau_b` does, of sums that :func:`pair_sums` returned."""
+    agreement, untied_x, untied_y = sums
+    n = len(agreement)
     tau = _tau(agreement, untied_x, untied_y)
     if math.isnan(tau):
         return TauB(math.nan, math.nan, np.full(n, math.nan))
