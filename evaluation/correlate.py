@@ -11,12 +11,14 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.ground_truth import Truth, TruthError, title
+from evaluation.ground_truth import TruthError, title
 from evaluation.ranking_table import Ranking, rank
 from evaluation.score_columns import BASELINES, ScoreColumn, row_labels
 from evaluation.statistics_table import print_statistics
+from evaluation.suite_zero import read_any_scores
+from evaluation.truths import open_truth
 from testbed.console import fail, split_words, whole_numbers
-from testbed.store import StoreError, read_scores
+from testbed.store import StoreError
 from testbed.tables import RANDOM_CIFAR10
 
 __all__ = ["main", "print_ranking"]
@@ -27,13 +29,17 @@ DAGGER = "†"
 
 def correlate(
     truth: Annotated[
-        Path, typer.Option(help="Folder of the published truth (meta.json).", show_default=False)
+        Path,
+        typer.Option(
+            help="Folder of the published truth (meta.json), or NAS-RobBench-201's JSON file.",
+            show_default=False,
+        ),
     ],
     scores: Annotated[
         Path,
         typer.Option(
-            help="Table of scores: .sqlite, .parquet or .csv. The package's own (random "
-            "networks, CIFAR-10) if not given.",
+            help="Table of scores: .sqlite, .parquet or .csv, or NAS-Bench-Suite-Zero's "
+            "zc_nasbench201.json. The package's own (random networks, CIFAR-10) if not given.",
             show_default=False,
         ),
     ] = RANDOM_CIFAR10,
@@ -74,7 +80,7 @@ def correlate(
     and FLOPs stand in every table: a proxy that does not beat them is worth nothing.
     """
     try:
-        frame, opened = read_scores(scores), Truth.open(truth, dataset)
+        frame, opened = read_any_scores(scores, dataset), open_truth(truth, dataset)
         ranking = rank(
             frame,
             opened,

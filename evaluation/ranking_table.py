@@ -8,7 +8,6 @@ import pandas as pd
 
 from evaluation.common_sample import common_sample, population
 from evaluation.correlation import TauB, Winner, holm, winners
-from evaluation.ground_truth import Truth
 from evaluation.pair_statistics import PairStatistics
 from evaluation.score_columns import (
     BASELINES,
@@ -20,6 +19,7 @@ from evaluation.score_columns import (
     score_columns,
 )
 from evaluation.target_choice import choose_targets
+from evaluation.truths import AnyTruth
 
 __all__ = ["Ranking", "RankingError", "rank"]
 
@@ -60,7 +60,7 @@ class Ranking:
 
 def rank(
     scores: pd.DataFrame,
-    truth: Truth,
+    truth: AnyTruth,
     proxies: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
     attacks: Sequence[str] = (),

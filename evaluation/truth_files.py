@@ -14,7 +14,15 @@ import numpy as np
 from testbed.nasbench201.genotype import Genotype, GenotypeError
 from testbed.nasbench201.isomorphism import representatives
 
-__all__ = ["TruthError", "confusion_matrices", "fractions", "read_meta", "read_table"]
+__all__ = [
+    "TruthError",
+    "brief",
+    "confusion_matrices",
+    "fractions",
+    "read_json",
+    "read_meta",
+    "read_table",
+]
 
 
 class TruthError(ValueError):
@@ -33,7 +41,7 @@ def read_meta(root: Path) -> tuple[frozenset[int], dict[str, tuple[float, ...]]]
         raise TruthError(f"no folder {root}; the truth is a folder that holds meta.json")
     if not path.is_file():
         raise TruthError(f"no meta.json in {root}: is this the folder of the robustness data?")
-    meta = _read_json(path)
+    meta = read_json(path)
     ids = _entry(meta, "ids", path, "the top level")
     epsilons = _entry(meta, "epsilons", path, "the top level")
     if not isinstance(ids, dict) or not isinstance(epsilons, dict):
@@ -72,7 +80,7 @@ def read_table(
         TruthError: if the file is not JSON or not laid out as published, is empty, or has
             an id outside ``ids``.
     """
-    table, where = _read_json(path), "the top level"
+    table, where = read_json(path), "the top level"
     for depth, step in enumerate((dataset, key, measure)):
         table = _entry(table, step, path, where)
         where = "".join(f"[{s!r}]" for s in (dataset, key, measure)[: depth + 1])
@@ -97,7 +105,7 @@ def fractions(table: dict[int, Any], path: Path, columns: int | None) -> np.ndar
         row = [value] if columns is None else value
         if not isinstance(row, list) or not _are_numbers(row):
             wanted = "a number" if columns is None else f"a list of {columns} numbers"
-            raise TruthError(f"{path}: id {number}: expected {wanted}, found {_brief(value)}")
+            raise TruthError(f"{path}: id {number}: expected {wanted}, found {brief(value)}")
         if columns is not None and len(row) != columns:
             raise TruthError(
                 f"{path}: id {number}: expected {columns} values (one for each ε of meta.json, "
@@ -132,7 +140,7 @@ def confusion_matrices(table: dict[int, Any], path: Path, columns: int | None) -
         size = matrix.shape[-1:]
         if not size or matrix.shape != (*wanted, *size, *size):
             form = "a square matrix" if columns is None else f"{columns} square matrices"
-            found = matrix.shape if matrix.size else _brief(value)
+            found = matrix.shape if matrix.size else brief(value)
             raise TruthError(f"{path}: id {number}: expected {form} (K, K), found {found}")
         if matrices and matrix.shape != matrices[0].shape:
             raise TruthError(
@@ -145,7 +153,12 @@ def confusion_matrices(table: dict[int, Any], path: Path, columns: int | None) -
     return np.stack(matrices)
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        TruthError: saying where, if it cannot be read or is not JSON.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         return json.loads(text)
@@ -161,7 +174,7 @@ def _read_json(path: Path) -> Any:
 def _entry(table: Any, key: str, path: Path, where: str) -> Any:
     if isinstance(table, dict) and key in table:
         return table[key]
-    raise TruthError(f"{path}: expected the key {key!r} at {where}, found {_brief(table)}")
+    raise TruthError(f"{path}: expected the key {key!r} at {where}, found {brief(table)}")
 
 
 def _id(word: str, path: Path) -> int:
@@ -174,7 +187,8 @@ def _are_numbers(values: list) -> bool:
     return all(type(value) in (int, float) for value in values)
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """Return what a message shows of a value that was not expected."""
     if isinstance(value, dict):
         shown = ", ".join(repr(key) for key in list(value)[:4])
         return f"the keys {shown}{', …' if len(value) > 4 else ''}" if value else "no keys"
