@@ -141,7 +141,10 @@ def baseline_column(name: str, ids: Iterable[int]) -> ScoreColumn:
 
 
 def labels(identities: Sequence[Identity]) -> list[str]:
-    """Return a name for each column: its proxy, and what tells it from others of that proxy."""
+    """Return a name for each column: its proxy, and what tells it from others of that proxy.
+
+    Of the facts that differ, the first ones that suffice are told: ``jacobian_norm (trained)``.
+    """
     return [
         _label(identity, [other for other in identities if other[0] == identity[0]])
         for identity in identities
@@ -158,9 +161,14 @@ def row_labels(table: pd.DataFrame) -> list[str]:
 
 def _label(identity: Identity, peers: list[Identity]) -> str:
     own, others = _facts(identity), [_facts(peer) for peer in peers]
-    names = dict.fromkeys(name for facts in others for name in facts)
-    differing = [name for name in names if len({facts.get(name) for facts in others}) > 1]
-    told = ", ".join(f"{name}={own[name]}" for name in differing if own.get(name))
+    chosen: list[str] = []
+    for name in dict.fromkeys(name for facts in others for name in facts):
+        before = len({tuple(facts.get(n) for n in chosen) for facts in others})
+        if len({tuple(facts.get(n) for n in (*chosen, name)) for facts in others}) > before:
+            chosen.append(name)
+    told = ", ".join(
+        own[name] if name == "init" else f"{name}={own[name]}" for name in chosen if own.get(name)
+    )
     return f"{identity[0]} ({told})" if told else identity[0]
 
 

@@ -163,7 +163,7 @@ def test_columns_of_one_proxy_are_told_apart_by_what_differs():
     assert labels([first, ("hessian", "random", "digits", "{}")]) == ["norm", "hessian"]
     assert labels([first, second]) == ["norm (batch=16)", "norm (batch=64)"]
     assert labels([first, identity(init="xavier", batch=16)]) == [
-        *("norm (init=random, bn=calibrated)", "norm (init=xavier)")
+        *("norm (random)", "norm (xavier)")
     ]
     assert labels([("p", "", "", "a"), ("p", "", "", "b")]) == ["p (settings=a)", "p (settings=b)"]
 
