@@ -17,12 +17,14 @@ import torch
 
 from evaluation.attacks import evaluate, make
 from testbed import images
+from testbed.engine.memory import keep_freed_memory
 from testbed.nasbench201.checkpoints import trained_network
 from testbed.nasbench201.genotype import Genotype
 from testbed.replacing import replacing
 from testbed.seeding import global_draws
 
 EPSILONS = (0.5, 1.0, 2.0, 8.0)
+CASES = "record,accuracy,descending,original"
 
 
 def original(network, inputs, labels, name: str, epsilons, seed: int) -> list[float]:
@@ -61,9 +63,11 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--attacks", default="fgsm,apgd-ce,square")
+    parser.add_argument("--cases", default=CASES)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("agreement.json"))
     options = parser.parse_args()
+    keep_freed_memory()
     network = trained_network(options.weights, Genotype.from_index(options.id), 0).eval()
     network.requires_grad_(False)
     test = images.load("cifar10", options.data_root, split="test")
@@ -71,7 +75,7 @@ def main() -> None:
     results = json.loads(options.out.read_text()) if options.out.exists() else {}
     for name in options.attacks.split(","):
         for seed in range(options.seeds if name != "fgsm" else 1):
-            for case in ("record", "accuracy", "descending", "original"):
+            for case in options.cases.split(","):
                 key = f"{name}/{case}/{seed}"
                 if key in results:
                     continue
