@@ -31,7 +31,8 @@ def correlate(
     truth: Annotated[
         Path,
         typer.Option(
-            help="Folder of the published truth (meta.json), or NAS-RobBench-201's JSON file.",
+            help="Folder of the published truth (meta.json), NAS-RobBench-201's JSON file, or a "
+            "NATS-Bench archive, for its clean accuracies.",
             show_default=False,
         ),
     ],

@@ -1,10 +1,11 @@
-"""Which published truth a path holds: a folder of robustness data, or another table."""
+"""Which published truth a path holds: robustness data, another table, an archive."""
 
 from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
 
+from evaluation.archive_truth import ArchiveTruth
 from evaluation.ground_truth import Truth
 from evaluation.robbench import RobBench
 
@@ -24,10 +25,14 @@ class AnyTruth(Protocol):
         ...
 
 
-def open_truth(path: str | Path, dataset: str = "cifar10") -> Truth | RobBench:
-    """Open a folder in the published layout, or NAS-RobBench-201's JSON file.
+def open_truth(path: str | Path, dataset: str = "cifar10") -> Truth | RobBench | ArchiveTruth:
+    """Open a folder in the published layout, NAS-RobBench-201's JSON file, or an archive.
 
     Raises:
-        TruthError: as :meth:`Truth.open` or :meth:`RobBench.open`.
+        TruthError: as the ``open`` of :class:`Truth`, :class:`RobBench` and
+            :class:`ArchiveTruth`.
     """
-    return (RobBench if Path(path).is_file() else Truth).open(path, dataset)
+    path = Path(path)
+    if path.suffix == ".pth" or next(path.glob("*.p*"), None) is not None:
+        return ArchiveTruth.open(path, dataset)
+    return (RobBench if path.is_file() else Truth).open(path, dataset)
