@@ -1,0 +1,1 @@
+"""Figures, tables and one HTML page of how well proxies rank robust accuracies."""

@@ -1,0 +1,44 @@
+"""Kendall's τ-b between the columns of one table, each pair once."""
+
+from collections.abc import Callable, Iterable
+from itertools import combinations
+
+import pandas as pd
+
+from evaluation.correlation import tau_b
+
+__all__ = ["HALF_WIDTH", "interval", "pairwise_tau", "square"]
+
+HALF_WIDTH = 1.959963984540054  # of a 95 % interval, in standard errors
+
+
+def pairwise_tau(table: pd.DataFrame, watch: Callable[[Iterable], Iterable] = iter) -> pd.DataFrame:
+    """Return τ-b of every two columns: x, y, tau, standard_error, low, high, n.
+
+    Only the rows that have all columns count, so that n is one for all.
+
+    Args:
+        table: one row a network.
+        watch: hands the pairs on one by one; a progress bar, say.
+    """
+    complete = table.dropna()
+    rows = []
+    for x, y in watch(list(combinations(complete.columns, 2))):
+        tau = tau_b(complete[x], complete[y])
+        low, high = interval(tau.tau, tau.standard_error)
+        rows.append((x, y, tau.tau, tau.standard_error, low, high, len(complete)))
+    names = ["x", "y", "tau", "standard_error", "low", "high", "n"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def interval(tau: float, error: float) -> tuple[float, float]:
+    """Return the 95 % interval of a normal approximation, cut at ±1."""
+    return max(-1.0, tau - HALF_WIDTH * error), min(1.0, tau + HALF_WIDTH * error)
+
+
+def square(pairs: pd.DataFrame, names: list[str], value: str = "tau") -> pd.DataFrame:
+    """Return one value of the pairs as a symmetric table, NaN on its diagonal."""
+    table = pd.DataFrame(float("nan"), index=names, columns=names)
+    for x, y, number in zip(pairs["x"], pairs["y"], pairs[value], strict=True):
+        table.loc[x, y] = table.loc[y, x] = number
+    return table

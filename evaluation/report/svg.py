@@ -1,0 +1,53 @@
+"""A figure as SVG: hover texts in place, and for the page colours that follow its theme."""
+
+import io
+import re
+from html import escape, unescape
+
+from matplotlib.figure import Figure
+
+from evaluation.report.style import GRID, HOVER, INK, MUTED
+
+__all__ = ["inline", "standalone"]
+
+_HOVER = re.compile(rf'<g id="{HOVER}([^"]*)">')
+_THEME = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)"}
+# Without a date, so that the same numbers give the same file.
+_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def standalone(figure: Figure) -> str:
+    """Return the figure as the text of an SVG file; hover texts are ``<title>`` elements."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata=_METADATA)
+    return _HOVER.sub(_titled, buffer.getvalue())
+
+
+def inline(svg: str, name: str, description: str) -> str:
+    """Return an SVG file's text as an element for a page that holds several.
+
+    Args:
+        svg: as :func:`standalone` returns it.
+        name: starts every id, since ids of a page are unique.
+        description: what a reader hears who does not see the figure.
+    """
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    # Fonts of the reader's system; they are narrower than the one the layout allowed for.
+    svg = re.sub(r"font-family: [^;\"]*", "font-family: var(--font)", svg)
+    for colour, replacement in _THEME.items():
+        svg = svg.replace(colour, replacement)
+    # The width is the page's to choose; the view box keeps the proportions.
+    head, rest = svg.split(">", 1)
+    width = re.search(r'\bwidth="([\d.]+)pt"', head)
+    head = re.sub(r'\s(width|height|version|xmlns(:xlink)?)="[^"]*"', "", head)
+    natural = float(width[1]) / 0.75 if width else 600
+    label = escape(description, quote=True)
+    return (
+        f'{head} role="img" aria-label="{label}" style="--natural:{natural:.0f}px">{rest.strip()}'
+    ).replace("xlink:href", "href")
+
+
+def _titled(match: re.Match[str]) -> str:
+    return f'<g class="tip"><title>{escape(unescape(match[1]), quote=False)}</title>'

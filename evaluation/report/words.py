@@ -1,0 +1,54 @@
+"""Numbers of a ranking in words: for hover texts and cells."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from evaluation.report.names import plain
+from evaluation.report.pairwise import interval
+
+__all__ = ["bounds", "known", "records", "signed", "tau_in_words"]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as dictionaries by the names of its columns."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def known(row: Mapping[str, Any], name: str) -> float | None:
+    """Return a number of a row; None if the table has no such column or it is undefined."""
+    value = row.get(name)
+    return None if value is None or value != value else float(value)
+
+
+def bounds(row: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the 95 % interval of a row: the table's, else the normal one; None if undefined."""
+    low, high, error = (known(row, name) for name in ("low", "high", "standard_error"))
+    if low is not None and high is not None:
+        return low, high
+    tau = known(row, "tau")
+    return None if tau is None or error is None else interval(tau, error)
+
+
+def signed(number: float | None, digits: int = 3) -> str:
+    """Return a number with its sign and without its zero: ``+.608``, ``−.095``; or a dash."""
+    if number is None or number != number:
+        return "–"
+    text = f"{abs(number):.{digits}f}"
+    return ("−" if number < 0 else "+") + (text[1:] if text.startswith("0") else text)
+
+
+def tau_in_words(row: Mapping[str, Any]) -> str:
+    """Return what is known of a proxy's τ with a target, on one line."""
+    tau = known(row, "tau")
+    head = f"{row['label']} – {plain(row['target'])}: "
+    if tau is None:
+        return head + "τ is undefined: all scores or all accuracies are equal"
+    parts = [f"τ = {signed(tau)}"]
+    if (limits := bounds(row)) is not None:
+        parts.append(f"95 % interval {signed(limits[0])} to {signed(limits[1])}")
+    if (ceiling := known(row, "ceiling")) is not None:
+        parts.append(f"ceiling {signed(ceiling)}")
+    parts += [f"{float(row['tie_fraction']):.0%} of pairs tied", f"n = {int(row['n']):,}"]
+    return head + ", ".join(parts)
