@@ -22,7 +22,7 @@ def cell(genotype: Genotype) -> Figure:
 
     An edge of operation ``none`` is dotted too; its place stays, so that cells compare.
     """
-    drawn = figure(4.4, 2.6)
+    drawn = figure(4.1, 2.5)
     panel = drawn.add_subplot()
     live = genotype.live_edges()
     for number, (edge, operation) in enumerate(zip(EDGES, genotype.operations, strict=True)):

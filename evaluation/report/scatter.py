@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, SymmetricalLogLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
 from evaluation.report.names import plain
 from evaluation.report.style import BLUE, GRID, figure, hover
@@ -15,6 +15,7 @@ from evaluation.report.words import bounds, known, signed
 
 __all__ = ["linear_below", "scatter", "subtitle"]
 
+TICKS = 5  # on a logarithmic axis, on each side of 0
 MANY = 1500  # points; above, they are drawn as an image, and have no hover texts
 DECADES = 1.5  # that magnitudes must span for a logarithmic axis
 
@@ -46,8 +47,8 @@ def scatter(scores: pd.Series, accuracies: pd.Series, row: Mapping[str, Any]) ->
             hover(point, f"network {number}: score {x:.4g}, accuracy {y:.3f}")
     if (threshold := linear_below(scores)) is not None:
         panel.set_xscale("symlog", linthresh=threshold, linscale=0.4)
-        panel.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=threshold))
-        panel.xaxis.get_major_locator().set_params(numticks=7)  # type: ignore[call-arg]
+        panel.xaxis.set_major_locator(FixedLocator(_powers(scores, threshold)))
+        panel.xaxis.set_minor_locator(NullLocator())
     elif scores.abs().max() >= 1e4:
         panel.xaxis.set_major_formatter(EngFormatter(sep=""))
     panel.set_xlabel(str(row["label"]))
@@ -79,3 +80,15 @@ def linear_below(scores: pd.Series) -> float | None:
     if not len(sizes) or math.log10(sizes.max() / (low := np.quantile(sizes, 0.01))) < DECADES:
         return None
     return 10.0 ** math.floor(math.log10(low))
+
+
+def _powers(scores: pd.Series, threshold: float) -> list[float]:
+    """Return powers of ten in the span of the scores, evenly thinned, and 0 if it is there."""
+    low, high = float(scores.min()), float(scores.max())
+    first, last = round(math.log10(threshold)), math.floor(math.log10(max(-low, high)))
+    # Where 0 is shown, the threshold itself would stand too near to it.
+    first += low <= 0
+    every = -(-(last - first + 1) // TICKS)
+    sizes = [10.0**power for power in range(first, last + 1, every)]
+    ticks = [*(-size for size in sizes), 0.0, *sizes]
+    return [tick for tick in ticks if low <= tick <= high]

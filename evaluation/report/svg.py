@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from evaluation.report.style import GRID, HOVER, INK, MUTED
 
-__all__ = ["inline", "standalone"]
+__all__ = ["DPI", "inline", "standalone", "with_background"]
 
+DPI = 200  # of what is drawn as an image inside a figure
 _HOVER = re.compile(rf'<g id="{HOVER}([^"]*)">')
 _THEME = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)"}
 # Without a date, so that the same numbers give the same file.
@@ -19,8 +20,15 @@ _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 def standalone(figure: Figure) -> str:
     """Return the figure as the text of an SVG file; hover texts are ``<title>`` elements."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata=_METADATA)
+    figure.savefig(buffer, format="svg", dpi=DPI, metadata=_METADATA)
     return _HOVER.sub(_titled, buffer.getvalue())
+
+
+def with_background(svg: str) -> str:
+    """Return an SVG file's text with white behind the figure: it may be opened on a dark page."""
+    return re.sub(
+        r"(</defs>)", r'\1<rect width="100%" height="100%" fill="#ffffff"/>', svg, count=1
+    )
 
 
 def inline(svg: str, name: str, description: str) -> str:

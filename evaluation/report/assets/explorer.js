@@ -1,0 +1,169 @@
+// Any proxy against any target on a canvas, and the cell of any network.
+"use strict";
+(() => {
+  const data = JSON.parse($("#data").textContent);
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const numbers = (Kind, text) => new Kind(bytes(text).buffer);
+  const ids = numbers(Uint16Array, data.ids);
+  const operations = bytes(data.operations), live = bytes(data.live);
+  const accuracies = (name) => numbers(Uint16Array, data.targets[name]);
+  const accuracy = (raw) => (raw === 65535 ? NaN : raw / data.scale);
+  const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+  $(".explorer").hidden = false;
+
+  let chosen = Math.max(0, ids.indexOf(data.first));
+  const input = $("#network");
+
+  // The nodes on a line; an arc for each edge that passes one.
+  const X = [45, 185, 325, 465], Y = 150, ARCS = { "0,2": -95, "1,3": 95, "0,3": -185 };
+  const drawEdge = (edge, index) => {
+    const [source, target] = data.edges[edge];
+    const operation = data.operation_list[operations[6 * index + edge]];
+    const alive = (live[index] >> edge) & 1;
+    const arc = ARCS[[source, target]] ?? 0;
+    const [x0, x1] = [X[source], X[target]], middle = (x0 + x1) / 2;
+    const slope = arc ? Math.atan2(arc * 2, (x1 - x0) / 2) : 0;
+    const reach = 21, dx = reach * Math.cos(slope), dy = reach * Math.sin(slope);
+    const stroke = alive ? operation.colour : "var(--muted)";
+    const below = arc > 0, at = Y + arc + (below ? 22 : -9);
+    const dead = !alive && operation.id !== "none" ? " (dead)" : "";
+    return `<path d="M${x0 + dx},${Y + dy} Q${middle},${Y + 2 * arc} ${x1 - dx},${Y + dy}" fill="none"
+      stroke="${stroke}" stroke-width="${alive ? 4 : 2}" ${alive ? "" : 'stroke-dasharray="2 5"'}
+      marker-end="url(#arrow)"/><text x="${middle}" y="${at}" text-anchor="middle" font-size="14"
+      fill="${alive ? "currentColor" : "var(--muted)"}">${operation.name}${dead}</text>`;
+  };
+  const drawCell = (index) => {
+    const nodes = X.map((x, node) => `<circle cx="${x}" cy="${Y}" r="16" fill="var(--page)"
+      stroke="currentColor" stroke-width="1.5"/><text x="${x}" y="${Y + 5}" text-anchor="middle"
+      font-size="15" fill="currentColor">${node}</text>`);
+    const ends = [[0, "input"], [3, "output"]].map(([node, role]) => `<text x="${X[node]}"
+      y="${Y + 36}" text-anchor="middle" font-size="13" fill="var(--muted)">${role}</text>`);
+    $("#cell").innerHTML = `<svg viewBox="0 -60 510 345" role="img" aria-label="cell of network
+      ${ids[index]}" font-family="var(--font)"><defs><marker id="arrow" viewBox="0 0 8 8" refX="6"
+      refY="4" markerWidth="10" markerHeight="10" markerUnits="userSpaceOnUse" orient="auto">
+      <path d="M0,0 L8,4 L0,8 z" fill="context-stroke"/></marker></defs>
+      ${data.edges.map((_, edge) => drawEdge(edge, index)).join("")}${nodes.join("")}${ends.join("")}</svg>`;
+  };
+  const text = (index) => {
+    const name = (edge) => data.operation_list[operations[6 * index + edge]].id;
+    return [[0], [1, 2], [3, 4, 5]].map((edges) =>
+      `|${edges.map((edge, source) => `${name(edge)}~${source}`).join("|")}|`).join("+");
+  };
+  const show = (index) => {
+    chosen = index;
+    input.value = ids[index];
+    $("#string").textContent = text(index);
+    drawCell(index);
+    $("#accuracies").textContent = data.shown.map((name) =>
+      `${data.names[name]} ${accuracy(accuracies(name)[index]).toFixed(3)}`).join(", ");
+    drawChart();
+  };
+  input.addEventListener("change", () => {
+    const index = ids.indexOf(Number(input.value.trim() || NaN));
+    if (index >= 0) show(index);
+    else $("#string").textContent = `the truth has no network ${input.value}`;
+  });
+
+  const canvas = $("#chart"), proxy = $("#proxy"), target = $("#target");
+  const EDGE = { left: 46, right: 12, top: 10, bottom: 34 };
+  let points = [];
+  const short = (value) => (value === 0 ? "0" : Math.abs(value) >= 1e4 || Math.abs(value) < 1e-2
+    ? value.toExponential(0).replace("e+", "e") : String(Number(value.toPrecision(3))));
+  const ticks = (low, high, below) => {
+    if (below) {
+      const powers = [];
+      for (let p = Math.log10(below); p <= Math.log10(Math.max(-low, high)); p++) powers.push(10 ** p);
+      const every = Math.ceil(powers.length / 6), some = powers.filter((_, k) => k % every === 0);
+      return [...some.map((p) => -p), 0, ...some].filter((v) => v >= low && v <= high);
+    }
+    const rough = (high - low) / 5, unit = 10 ** Math.floor(Math.log10(rough));
+    const step = unit * [1, 2, 5, 10].find((m) => m * unit >= rough);
+    const all = [];
+    for (let v = Math.ceil(low / step) * step; v <= high; v += step) all.push(Number(v.toPrecision(12)));
+    return all;
+  };
+  function drawChart() {
+    if (!canvas) return;
+    const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+    const pen = canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    const score = numbers(Float32Array, data.scores[proxy.value]);
+    const values = accuracies(target.value), below = data.linear_below[proxy.value];
+    const bend = (v) => (below ? Math.sign(v) * Math.log10(1 + Math.abs(v) / below) : v);
+    const known = [...ids.keys()].filter((k) => !isNaN(score[k]) && values[k] !== 65535);
+    const span = (list) => list.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+    const [x0, x1] = span(known.map((k) => score[k])), [y0, y1] = span(known.map((k) => accuracy(values[k])));
+    const place = (low, high, from, to) => (v) =>
+      high > low ? from + ((v - low) / (high - low)) * (to - from) : (from + to) / 2;
+    const X = place(bend(x0), bend(x1), EDGE.left + 6, width - EDGE.right - 6);
+    const Y = place(y0, y1, height - EDGE.bottom - 6, EDGE.top + 6);
+    pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    pen.strokeStyle = color("--grid");
+    pen.fillStyle = color("--ink");
+    const line = (...ends) => { pen.beginPath(); pen.moveTo(ends[0], ends[1]); pen.lineTo(ends[2], ends[3]); pen.stroke(); };
+    pen.textAlign = "center";
+    let free = -Infinity;
+    for (const v of ticks(x0, x1, below)) {
+      const x = X(bend(v)), half = pen.measureText(short(v)).width / 2;
+      line(x, EDGE.top, x, height - EDGE.bottom);
+      if (x - half < free) continue;
+      free = x + half + 6;
+      pen.fillText(short(v), x, height - EDGE.bottom + 15);
+    }
+    pen.textAlign = "right";
+    for (const v of ticks(y0, y1)) {
+      line(EDGE.left, Y(v), width - EDGE.right, Y(v));
+      pen.fillText(short(v), EDGE.left - 6, Y(v) + 4);
+    }
+    pen.textAlign = "center";
+    pen.fillText(proxy.value, (EDGE.left + width) / 2, height - 3);
+    const size = known.length > 1500 ? 1.6 : 3;
+    pen.fillStyle = isDark() ? "#56b4e9" : "#0072b2";
+    pen.globalAlpha = known.length > 1500 ? 0.35 : 0.6;
+    points = known.map((k) => [X(bend(score[k])), Y(accuracy(values[k])), k]);
+    for (const [x, y] of points) { pen.beginPath(); pen.arc(x, y, size, 0, 7); pen.fill(); }
+    pen.globalAlpha = 1;
+    const mine = points.find(([, , k]) => k === chosen);
+    if (mine) {
+      pen.lineWidth = 2;
+      pen.strokeStyle = "#d55e00";
+      pen.beginPath();
+      pen.arc(mine[0], mine[1], 7, 0, 7);
+      pen.stroke();
+    }
+    $("#tau").textContent = data.tau[proxy.value][target.value];
+  }
+  const nearest = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const x = event.clientX - box.left, y = event.clientY - box.top;
+    let best = null, least = 400;
+    for (const point of points) {
+      const distance = (point[0] - x) ** 2 + (point[1] - y) ** 2;
+      if (distance < least) [best, least] = [point[2], distance];
+    }
+    return best;
+  };
+  if (canvas) {
+    proxy.addEventListener("change", drawChart);
+    target.addEventListener("change", drawChart);
+    target.value = data.first_target;
+    canvas.addEventListener("pointermove", (event) => {
+      const index = nearest(event);
+      if (index === null) return hideTip();
+      const score = numbers(Float32Array, data.scores[proxy.value])[index];
+      const value = accuracy(accuracies(target.value)[index]);
+      showTip(`network ${ids[index]}: score ${score.toPrecision(4)}, accuracy ${value.toFixed(3)}`,
+        event.clientX, event.clientY);
+    });
+    canvas.addEventListener("pointerleave", hideTip);
+    canvas.addEventListener("click", (event) => {
+      const index = nearest(event);
+      if (index !== null) show(index);
+    });
+    new ResizeObserver(drawChart).observe(canvas);
+    document.addEventListener("repaint", drawChart);
+  }
+  show(chosen);
+})();

@@ -1,0 +1,103 @@
+// The page without its explorer: theme, hover texts, tables, copying.
+"use strict";
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const root = document.documentElement;
+root.classList.add("scripted");
+for (const control of $$("button[hidden]")) control.hidden = false;
+
+// Where a page from disk may keep nothing, the choice lasts as long as the page.
+const kept = {
+  get: () => { try { return localStorage.getItem("theme"); } catch { return null; } },
+  set: (value) => { try { localStorage.setItem("theme", value); } catch { /* not kept */ } },
+};
+const darkSystem = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : darkSystem.matches);
+const repaint = () => {
+  $("#theme").textContent = isDark() ? "Light" : "Dark";
+  document.dispatchEvent(new Event("repaint"));
+};
+if (["light", "dark"].includes(kept.get())) root.dataset.theme = kept.get();
+$("#theme").addEventListener("click", () => {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  kept.set(root.dataset.theme);
+  repaint();
+});
+darkSystem.addEventListener("change", repaint);
+repaint();
+
+// Without scripts, browsers show <title>; ours also comes by touch, and at once.
+const tip = $("#tip");
+for (const title of $$("svg .tip > title")) {
+  title.parentElement.dataset.tip = title.textContent;
+  title.remove();
+}
+const showTip = (text, x, y) => {
+  tip.textContent = text;
+  tip.hidden = false;
+  const { width, height } = tip.getBoundingClientRect();
+  tip.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - width - 4))}px`;
+  tip.style.top = `${y + 16 + height > innerHeight ? y - height - 10 : y + 16}px`;
+};
+const hideTip = () => { tip.hidden = true; };
+for (const kind of ["pointermove", "pointerdown"]) {
+  document.addEventListener(kind, (event) => {
+    const target = event.target instanceof Element ? event.target.closest("[data-tip]") : null;
+    if (target) showTip(target.dataset.tip, event.clientX, event.clientY);
+    else if (!(event.target instanceof HTMLCanvasElement)) hideTip();
+  });
+}
+document.addEventListener("scroll", hideTip, { capture: true, passive: true });
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
+
+// Tables: numbers by value, what is undefined always last; the first column by its own order.
+const valueOf = (row, column) => {
+  const text = row.cells[column].dataset.value;
+  return text === "" || text === undefined ? NaN : Number(text);
+};
+const sortBy = (table, column) => {
+  const head = $$("thead th", table);
+  const first = column === 0 ? "ascending" : "descending";
+  const other = first === "ascending" ? "descending" : "ascending";
+  const order = head[column].getAttribute("aria-sort") === first ? other : first;
+  for (const cell of head) cell.removeAttribute("aria-sort");
+  head[column].setAttribute("aria-sort", order);
+  const sign = order === "ascending" ? 1 : -1;
+  const rows = $$("tbody tr", table).map((row) => [valueOf(row, column), row]);
+  rows.sort(([a], [b]) => (isNaN(a) ? (isNaN(b) ? 0 : 1) : isNaN(b) ? -1 : sign * (a - b)));
+  $("tbody", table).append(...rows.map(([, row]) => row));
+};
+for (const table of $$("table.sortable")) {
+  $$("thead th", table).forEach((cell, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...cell.childNodes);
+    button.addEventListener("click", () => sortBy(table, column));
+    cell.append(button);
+  });
+}
+const statistic = $("#statistic");
+const showStatistic = () => {
+  for (const figure of $$(".statistic")) figure.hidden = figure.dataset.statistic !== statistic.value;
+};
+if (statistic) {
+  statistic.addEventListener("change", showStatistic);
+  showStatistic();
+}
+$("#all-targets")?.addEventListener("change", (event) => {
+  for (const table of $$("table.sortable")) table.classList.toggle("everything", event.target.checked);
+});
+
+for (const button of $$("[data-copy]")) {
+  button.addEventListener("click", async () => {
+    const source = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.innerText);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(source);
+      button.textContent = "Selected: press Ctrl-C";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+}

@@ -1,0 +1,69 @@
+"""The data of the page's explorer: every network's scores, accuracies and cell, in base64."""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evaluation.report.gallery import key_targets
+from evaluation.report.names import plain
+from evaluation.report.operations import COLOURS, NAMES
+from evaluation.report.scatter import linear_below, subtitle
+from evaluation.report.study import Study
+from evaluation.report.words import records
+from testbed.nasbench201.genotype import EDGES, OPERATIONS, Genotype
+
+__all__ = ["SCALE", "UNKNOWN", "as_script", "explorer"]
+
+SCALE, UNKNOWN = 60_000, 65_535  # an accuracy is a 16-bit number of 1/60,000; or not known
+
+
+def explorer(study: Study) -> dict[str, Any]:
+    """Return what the page's script needs, as JSON values.
+
+    The networks are all of the truth; numbers are little-endian arrays: ``ids`` uint16,
+    ``operations`` six uint8 a network, ``live`` a bit an edge, ``targets`` uint16, ``scores``
+    float32 (NaN outside the sample).
+    """
+    ids = study.accuracies.index
+    genotypes = [Genotype.from_index(i) for i in ids.to_list()]
+    tau: dict[str, dict[str, str]] = {}
+    for row in records(study.table) if len(study.table) else []:
+        tau.setdefault(row["label"], {})[row["target"]] = subtitle(row)
+    key = key_targets(study)
+    best = study.accuracies[key[-1]].idxmax()
+    return {
+        "ids": _packed(ids.to_numpy(), "<u2"),
+        "operations": _packed([OPERATIONS.index(o) for g in genotypes for o in g.operations], "u1"),
+        "live": _packed([sum(1 << edge for edge in g.live_edges()) for g in genotypes], "u1"),
+        "edges": EDGES,
+        "operation_list": [{"id": o, "name": NAMES[o], "colour": COLOURS[o]} for o in OPERATIONS],
+        "scale": SCALE,
+        "targets": {name: _accuracies(study.accuracies[name]) for name in study.targets},
+        "names": {name: plain(name) for name in study.targets},
+        "scores": {
+            label: _packed(study.values[label].reindex(ids).to_numpy(), "<f4")
+            for label in study.labels
+        },
+        "linear_below": {label: linear_below(study.values[label]) for label in study.labels},
+        "tau": tau,
+        "first": int(str(best)),
+        "first_target": key[min(1, len(key) - 1)],
+        "shown": key,
+    }
+
+
+def as_script(data: dict[str, Any]) -> str:
+    """Return JSON that may stand inside a ``<script>`` element."""
+    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _accuracies(values: pd.Series) -> str:
+    scaled = (values * SCALE).round().fillna(UNKNOWN)
+    return _packed(scaled.to_numpy(), "<u2")
+
+
+def _packed(numbers: Any, kind: str) -> str:
+    return base64.b64encode(np.asarray(numbers).astype(kind).tobytes()).decode("ascii")

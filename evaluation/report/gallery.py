@@ -1,0 +1,171 @@
+"""The figures of a report in their order: what each shows, or why it is left out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from evaluation.report.agreement import agreement
+from evaluation.report.boxes import attack_boxes, corruption_boxes
+from evaluation.report.cell import cell
+from evaluation.report.cost import cost
+from evaluation.report.names import attacks_of, corruptions_of, plain
+from evaluation.report.pairs import proxy_pairs
+from evaluation.report.proxies import proxy_heat
+from evaluation.report.scatter import scatter
+from evaluation.report.section33 import top
+from evaluation.report.study import Study
+from evaluation.report.top_cells import top_cells
+from evaluation.report.words import records
+from evaluation.score_columns import BASELINES
+from testbed.nasbench201.genotype import Genotype
+
+__all__ = ["Missing", "Picture", "gallery", "key_targets"]
+
+KEY_TARGETS = ("clean", "fgsm@1", "mean adversarial", "mean corruption")
+SCATTERS = 6  # proxies at most; the page draws any other
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that is drawn when it is asked for.
+
+    Attributes:
+        name: of its files and its element.
+        group: the heading it stands under.
+        caption: what is to be known to read it.
+        make: draws it from ``arguments``.
+    """
+
+    name: str
+    group: str
+    caption: str
+    make: Callable[..., Figure]
+    arguments: tuple[Any, ...] = field(repr=False)
+
+    def draw(self) -> Figure:
+        """Return the figure."""
+        return self.make(*self.arguments)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A figure that has no data: the heading it would stand under, and why it is not there."""
+
+    group: str
+    why: str
+
+
+ATTACKS, CORRUPTIONS = "Accuracy under attack", "Accuracy on corrupted images"
+AGREEMENT, PROXIES = "Do the attacks agree?", "Which proxy ranks which attack?"
+COST, SCATTER = "Which proxy is worth its price?", "Proxies against accuracies"
+PAIRS, TOP, CELLS = "Do the proxies say the same?", "The most robust small networks", "Cells"
+
+
+def gallery(study: Study, architectures: Sequence[Genotype] = ()) -> Iterator[Picture | Missing]:
+    """Hand out the figures of a report.
+
+    Args:
+        study: what is shown.
+        architectures: whose cells are drawn, each into a file of its own.
+    """
+    yield from _of_scores(study)
+    yield from _of_truth(study)
+    for genotype in architectures:
+        yield Picture(f"cell-{genotype.index}", CELLS, str(genotype), cell, (genotype,))
+
+
+def key_targets(study: Study) -> list[str]:
+    """Return the few targets that figures with one panel a target show."""
+    some = [name for name in KEY_TARGETS if name in study.targets]
+    if not any("@" in name for name in some):
+        some[1:1] = attacks_of(study.targets)[:1]
+    return (some or study.targets)[:3]
+
+
+def _of_scores(study: Study) -> Iterator[Picture | Missing]:
+    if study.ranking is None:
+        yield Missing(PROXIES, "there are no scores in this report")
+        return
+    n = study.ranking.population
+    yield Picture(
+        "proxies", PROXIES,
+        f"Kendall’s τ-b of each proxy with accuracies on {study.dataset}, the sign as measured: "
+        f"blue, a larger score goes with a more robust network. n = {n}. params and flops are the "
+        "baselines.",
+        proxy_heat, (study.table,),
+    )  # fmt: skip
+    if any(label in study.seconds for label in study.labels):
+        yield Picture(
+            "cost", COST,
+            "|τ| over the median seconds of one network, all its seeds together. Hollow: τ is "
+            "negative. Dashed: the best baseline; what lies under it costs more and ranks no "
+            "better. Bars are 95 % intervals.",
+            cost, (study.table, dict(study.seconds), key_targets(study)),
+        )  # fmt: skip
+    else:
+        yield Missing(COST, "the scores have no seconds")
+    labels = [label for label, c in study.columns.items() if c.identity[0] not in BASELINES]
+    labels = labels[:SCATTERS] or study.labels[:1]
+    rows = {(row["label"], row["target"]): row for row in records(study.table)}
+    for place, label in enumerate(labels):
+        for target in key_targets(study)[:2]:
+            accuracies = study.accuracies.loc[study.values.index, target]
+            yield Picture(
+                f"scatter-{place + 1}-{target.replace('@', '-').replace(' ', '-')}", SCATTER,
+                f"{label} and accuracy: {plain(target)}. Each point is a network.",
+                scatter, (study.values[label], accuracies, rows[label, target]),
+            )  # fmt: skip
+    if len(study.labels) > 1:
+        yield Picture(
+            "pairs", PAIRS,
+            f"Kendall’s τ-b of every two proxies, n = {n}: near ±1 the second says what the first "
+            "has said.",
+            proxy_pairs, (study.pairs, study.labels),
+        )  # fmt: skip
+
+
+def _of_truth(study: Study) -> Iterator[Picture | Missing]:
+    attacks, corruptions = attacks_of(study.targets), corruptions_of(study.targets)
+    clean = [name for name in ("clean",) if name in study.targets]
+    n = f"{len(study.accuracies):,}"
+    boxes = (
+        "The box holds the middle half of the networks, the whiskers reach 1.5 times its height, "
+        "points are the least and the most robust network."
+    )
+    guess = "" if study.guessing is None else f" Dashed: guessing ({study.guessing:.3g})."
+    for name, group, members, make, what in (
+        ("attacks", ATTACKS, [*clean, *attacks] if attacks else [], attack_boxes, "attack"),
+        ("corruptions", CORRUPTIONS, corruptions, corruption_boxes, "corruption"),
+    ):
+        if members:
+            caption = f"Accuracies on {study.dataset} of {n} networks. {boxes}{guess}"
+            arguments = (study.accuracies.filter(members), study.guessing)
+            yield Picture(name, group, caption, make, arguments)
+        else:
+            yield Missing(group, f"the truth holds no {what}, or none was chosen")
+    if len(study.agreement):
+        count = int(study.agreement["n"].iloc[0])
+        yield Picture(
+            "agreement", AGREEMENT,
+            f"Kendall’s τ-b between accuracies, each pair once; n = {count:,} networks.",
+            agreement, (study.agreement, [*clean, *attacks]),
+        )  # fmt: skip
+    else:
+        yield Missing(AGREEMENT, "it takes two among clean accuracy and attacks")
+    means = study.section33
+    if means is not None:
+        yield Picture(
+            "section33", TOP,
+            f"The first 20 of {len(means)} networks with exactly two 3×3 and no 1×1 convolutions "
+            "on live edges, by mean adversarial accuracy: over all attacks and ε, unweighted. "
+            "Hollow: the edge is dead.",
+            top_cells, (top(means), (float(means.min()), float(means.max()))),
+        )  # fmt: skip
+    else:
+        yield Missing(
+            TOP,
+            "the truth does not hold all of the 408 networks of section 3.3 of the paper, or no "
+            "attack on them",
+        )

@@ -1,0 +1,75 @@
+"""Tables in LaTeX, for the packages booktabs and longtable."""
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["escape", "number", "table"]
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "[": "{[}", "]": "{]}",  # after a line's end they would be its options
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "τ": r"$\tau$", "ε": r"$\varepsilon$", "±": r"$\pm$", "×": r"$\times$", "−": "$-$",
+    "–": "--", "→": r"$\to$", "’": "'", "†": r"$\dagger$", "≥": r"$\geq$",
+}  # fmt: skip
+_PATTERN = re.compile("|".join(map(re.escape, _SPECIAL)))
+
+
+def escape(text: str) -> str:
+    r"""Return text that LaTeX prints as it stands: ``a_b`` becomes ``a\_b``."""
+    return _PATTERN.sub(lambda match: _SPECIAL[match[0]], text)
+
+
+def number(value: float | None, error: float | None = None, digits: int = 3) -> str:
+    r"""Return ``$+.608 \pm .005$``, or a dash for what is undefined."""
+    if value is None or value != value:
+        return "--"
+
+    def short(size: float) -> str:
+        text = f"{abs(size):.{digits}f}"
+        return text[1:] if text.startswith("0") else text
+
+    sign = "-" if value < 0 else "+"
+    spread = "" if error is None or error != error else rf" \pm {short(error)}"
+    return f"${sign}{short(value)}{spread}$"
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, label: str,
+    long: bool = False,
+) -> str:  # fmt: skip
+    """Return a table of LaTeX cells; the first column stands left, the others right.
+
+    Args:
+        header: LaTeX, one cell a column.
+        rows: LaTeX, as many cells each.
+        caption: plain text.
+        label: for ``\\ref``.
+        long: whether it may run over pages (``longtable``).
+
+    Raises:
+        ValueError: if a row is not as long as the header.
+    """
+    if ragged := [row for row in rows if len(row) != len(header)]:
+        raise ValueError(
+            f"expected {len(header)} cells in a row; got {len(ragged[0])}: {ragged[0]}"
+        )
+    columns = "l" + "r" * (len(header) - 1)
+    head = rf"{' & '.join(header)} \\"
+    body = [rf"{' & '.join(row)} \\" for row in rows]
+    said = rf"\caption{{{escape(caption)}}}"
+    named = rf"\label{{{label}}}"
+    if long:
+        lines = [
+            rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}", rf"{said}{named}\\", r"\toprule", head,
+            r"\midrule", r"\endfirsthead", r"\toprule", head, r"\midrule", r"\endhead",
+            r"\bottomrule", r"\endlastfoot", *body, r"\end{longtable}",
+        ]  # fmt: skip
+    else:
+        lines = [
+            r"\begin{table}", r"\centering", said, named,
+            rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
+            r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\end{table}",
+        ]  # fmt: skip
+    return "\n".join(lines) + "\n"

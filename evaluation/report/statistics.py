@@ -1,0 +1,125 @@
+"""The page's tables: targets in rows, proxies in columns, one table a statistic."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from evaluation.report.names import plain
+from evaluation.report.study import Study
+from evaluation.report.words import known, signed, tau_in_words
+from evaluation.target_choice import DEFAULT_TARGETS
+
+__all__ = ["Statistic", "main_targets", "statistics"]
+
+# Columns of a ranking's table that are shown if they are there, and what they are.
+TITLES = {
+    "tau": "Kendall’s τ-b",
+    "spearman": "Spearman’s ρ",
+    "weighted_tau": "weighted τ",
+    "top_precision": "top-k precision",
+    "partial_clean": "partial τ, given clean accuracy",
+    "partial_params": "partial τ, given parameters",
+    "difference_params": "τ minus that of params",
+}
+ERRORS = {"tau": "standard_error", "difference_params": "difference_params_error"}
+HOLM = "difference_params_p_holm"
+LEVEL = 0.05
+SHORT = 20  # targets that are shown at once
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of the table: sorted by ``value``, shown as text; ``tip`` under the pointer."""
+
+    value: str
+    text: str
+    spread: str = ""
+    tip: str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A target; ``more`` if it is shown on demand only."""
+
+    name: str
+    cells: list[Cell]
+    more: bool
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One table of the page."""
+
+    name: str
+    title: str
+    caption: str
+    header: list[str]
+    rows: list[Row] = field(repr=False)
+
+
+def main_targets(targets: list[str]) -> set[str]:
+    """Return the targets that stand in a table before all are asked for."""
+    some = {t for t in targets if t in DEFAULT_TARGETS or "@" not in t}
+    return some if len(targets) > SHORT and len(some) > 1 else set(targets)
+
+
+def statistics(study: Study) -> list[Statistic]:
+    """Return a table for each statistic that the ranking has."""
+    if study.ranking is None:
+        return []
+    found = [name for name in TITLES if name in study.table]
+    return [_statistic(study, name) for name in found]
+
+
+def _statistic(study: Study, name: str) -> Statistic:
+    cells = study.table.set_index(["target", "label"], drop=False).to_dict("index")
+    main = main_targets(study.targets)
+    ceiling = name == "tau" and "ceiling" in study.table
+    header = ["target", *study.labels]
+    header += (["ceiling"] if ceiling else []) + (["pairs tied"] if name == "tau" else [])
+    rows = []
+    for target in study.targets:
+        found: list[dict[str, Any]] = [cells[target, label] for label in study.labels]
+        shown = [_cell(one, name) for one in found]
+        if ceiling:
+            shown.append(_number(known(found[0], "ceiling"), 2))
+        if name == "tau":
+            share = float(found[0]["tie_fraction"])
+            shown.append(Cell(repr(share), f"{share:.0%}" + ("†" if found[0]["ties_flag"] else "")))
+        rows.append(Row(plain(target), shown, target not in main))
+    return Statistic(name, TITLES[name], _caption(study, name), header, rows)
+
+
+def _cell(row: dict[str, Any], name: str) -> Cell:
+    value, error = known(row, name), known(row, ERRORS.get(name, ""))
+    plain_number = _number(value, 3)
+    spread = "" if error is None or value is None else f"± {signed(error)[1:]}"
+    better = (
+        HOLM in row
+        and (known(row, HOLM) or 1.0) < LEVEL
+        and abs(known(row, "tau") or 0) > abs(_baseline(row))
+    )
+    return Cell(plain_number.value, plain_number.text, spread, tau_in_words(row), better)
+
+
+def _baseline(row: dict[str, Any]) -> float:
+    """Return τ of params in the same row of the table."""
+    return (known(row, "tau") or 0.0) - (known(row, "difference_params") or 0.0)
+
+
+def _number(value: float | None, digits: int) -> Cell:
+    return Cell("" if value is None else repr(value), signed(value, digits))
+
+
+def _caption(study: Study, name: str) -> str:
+    assert study.ranking is not None
+    parts = [f"{TITLES[name]}; n = {study.ranking.population}; accuracies on {study.dataset}."]
+    if name in ERRORS:
+        parts.append("± is one standard error.")
+    if name == "tau":
+        parts.append("A positive τ means that a larger score goes with a more robust network.")
+        if study.table["ties_flag"].any():
+            parts.append("† more than half of all pairs of networks are tied.")
+    if HOLM in study.table:
+        parts.append("Shaded: surely further from 0 than params (5 %, Holm over all comparisons).")
+    return " ".join([*parts, "ε in units of 1/255; params and flops are baselines."])

@@ -1,0 +1,209 @@
+"""Everything a report shows, computed once: figures, tables and page only draw it."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from evaluation.ground_truth import Truth, TruthError
+from evaluation.ranking_table import Ranking, rank
+from evaluation.report.names import attacks_of, with_labels
+from evaluation.report.pairwise import pairwise_tau
+from evaluation.report.section33 import section33
+from evaluation.score_columns import (
+    BASELINES,
+    IDENTITY,
+    Identity,
+    ScoreColumn,
+    baseline_column,
+    score_columns,
+)
+from evaluation.target_choice import choose_targets
+
+__all__ = ["CLASSES", "Study", "study"]
+
+# Where the truth has no confusion matrices, which show the number of classes.
+CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120, "digits": 10}
+_SCORE = ("network", "proxy", "init", "images", "settings", "seed")
+
+Watch = Callable[[Iterable], Iterable]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a report is about.
+
+    Attributes:
+        dataset: of the accuracies.
+        accuracies: the chosen targets of all networks of the truth, by id.
+        guessing: the accuracy of guessing; None if the number of classes is unknown.
+        agreement: τ of clean accuracy and every attack × ε among each other, over all
+            networks of the truth that have them, see
+            :func:`~evaluation.report.pairwise.pairwise_tau`; empty with fewer than two.
+        section33: see :func:`~evaluation.report.section33.section33`.
+        ranking: τ of the proxies; None without scores.
+        table: its table with a column ``label``; empty without scores.
+        columns: the score columns by label, baselines among them.
+        values: their scores, one row a network of the sample, by label.
+        pairs: τ of the proxies among each other.
+        seconds: of one network, by label, for the proxies whose time was measured.
+        runs: provenance of the scores, as JSON values.
+        left_aside: proxies that are not in the report, and why, one sentence each.
+    """
+
+    dataset: str
+    accuracies: pd.DataFrame
+    guessing: float | None
+    agreement: pd.DataFrame
+    section33: pd.Series | None
+    ranking: Ranking | None = None
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    columns: Mapping[str, ScoreColumn] = field(default_factory=dict)
+    values: pd.DataFrame = field(default_factory=pd.DataFrame)
+    pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    runs: Sequence[Mapping[str, Any]] = ()
+    left_aside: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> list[str]:
+        """The names of the targets."""
+        return list(map(str, self.accuracies.columns))
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the score columns, baselines first."""
+        return list(self.columns)
+
+
+def study(
+    truth: Truth,
+    scores: pd.DataFrame | None = None,
+    proxies: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    seeds: Collection[int] | None = None,
+    runs: Sequence[Mapping[str, Any]] = (),
+    watch: Watch = iter,
+) -> Study:
+    """Compute what a report shows.
+
+    Args:
+        truth: an open truth.
+        scores: one row a score; None for a report of the truth alone.
+        proxies: the chosen ones. None takes all but those that were computed for less than
+            half of the networks that another one has: the sample is one for all, and would
+            shrink to theirs.
+        targets: names as in :func:`~evaluation.target_choice.choose_targets`; None for all.
+        seeds: the chosen ones; None for all.
+        runs: provenance of the scores.
+        watch: hands out what is gone through; a progress bar, say.
+
+    Raises:
+        RankingError: as :func:`~evaluation.ranking_table.rank`.
+        TruthError: if a file of the truth is broken.
+    """
+    everything = truth.targets()
+    chosen = choose_targets(everything.columns, targets or ["all"])
+    accuracies = everything.filter(items=chosen)
+    attacked = [name for name in ("clean", *attacks_of(chosen)) if name in accuracies]
+    truth_alone = Study(
+        dataset=truth.dataset,
+        accuracies=accuracies,
+        guessing=_guessing(truth),
+        agreement=pairwise_tau(accuracies.filter(attacked), watch),
+        section33=section33(everything),
+    )
+    if scores is None:
+        return truth_alone
+    left_aside: list[str] = []
+    if proxies is None:
+        scores, left_aside = _without_rare(scores, set(accuracies.index))
+    ranking = rank(scores, truth, proxies, chosen, (), seeds, watch=watch)
+    table = with_labels(ranking.table)
+    columns = _columns(scores, table, accuracies, proxies, seeds)
+    sample = _sample(columns, accuracies, ranking.n)
+    values = pd.DataFrame({label: column.values.loc[sample] for label, column in columns.items()})
+    used = scores.loc[scores["proxy"].isin({column.identity[0] for column in columns.values()})]
+    return replace(
+        truth_alone,
+        ranking=ranking,
+        table=table,
+        columns=columns,
+        values=values,
+        pairs=pairwise_tau(values, watch),
+        seconds=_seconds(used, table, seeds),
+        runs=[run for run in runs if run.get("id") in set(used["run"])],
+        left_aside=tuple(left_aside),
+    )
+
+
+def _guessing(truth: Truth) -> float | None:
+    try:
+        return 1 / truth.confusion()[1].shape[-1]
+    except TruthError:
+        classes = CLASSES.get(truth.dataset)
+        return None if classes is None else 1 / classes
+
+
+def _without_rare(scores: pd.DataFrame, known: set[int]) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out what has less than half of the networks that the most frequent column has."""
+    columns, _ = score_columns(scores)
+    counts = {c.identity: len(known & set(c.values.index)) for c in columns}
+    most = max(counts.values(), default=0)
+    rare = {(i[0], i[1]): count for i, count in counts.items() if 2 * count < most}
+    rows = pd.MultiIndex.from_frame(scores[["proxy", "init"]].astype("string").fillna(""))
+    notes = [
+        f"{proxy}{f' ({init})' if init else ''} was computed for {count:,} of {most:,} networks: "
+        f"it is left out, since the sample is one for all; --proxies with its name brings it in"
+        for (proxy, init), count in rare.items()
+    ]
+    return scores.loc[~rows.isin(list(rare))], notes
+
+
+def _columns(
+    scores: pd.DataFrame,
+    table: pd.DataFrame,
+    accuracies: pd.DataFrame,
+    proxies: Sequence[str] | None,
+    seeds: Collection[int] | None,
+) -> dict[str, ScoreColumn]:
+    """Return the columns that a ranking's table is of, by their labels."""
+    found = {c.identity: c for c in score_columns(scores, proxies, seeds)[0]}
+    columns = {}
+    for identity, label in zip(_identities(table), table["label"], strict=True):
+        if label not in columns:
+            computed = identity[0] in BASELINES and identity not in found
+            columns[label] = (
+                baseline_column(identity[0], accuracies.index) if computed else found[identity]
+            )
+    return columns
+
+
+def _sample(columns: Mapping[str, ScoreColumn], accuracies: pd.DataFrame, n: int) -> list[int]:
+    """Return the ids that a ranking is of: those with every score and every target."""
+    sample = set(accuracies.dropna().index)
+    for column in columns.values():
+        sample &= set(column.values.dropna().index)
+    if len(sample) != n:
+        raise RuntimeError(f"the ranking is of {n} networks, the figures of {len(sample)}")
+    return sorted(sample)
+
+
+def _seconds(
+    scores: pd.DataFrame, table: pd.DataFrame, seeds: Collection[int] | None
+) -> dict[str, float]:
+    """Return the median seconds of a network by label: all its seeds, since all are averaged."""
+    timed = scores.assign(value=scores["seconds"]).drop_duplicates(list(_SCORE))
+    labels = dict(zip(_identities(table), table["label"], strict=True))
+    columns = score_columns(timed, None, seeds)[0]
+    return {
+        labels[c.identity]: float(c.values.median()) * max(1, c.seeds)
+        for c in columns
+        if c.identity in labels and c.values.notna().any()
+    }
+
+
+def _identities(table: pd.DataFrame) -> list[Identity]:
+    rows = table[list(IDENTITY)].itertuples(index=False, name=None)
+    return [(str(p), str(init), str(images), str(options)) for p, init, images, options in rows]

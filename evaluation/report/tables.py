@@ -1,0 +1,76 @@
+"""The report's numbers as CSV and LaTeX files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from evaluation.report import latex
+from evaluation.report.boxes import box
+from evaluation.report.names import plain
+from evaluation.report.study import Study
+from evaluation.report.words import known
+from evaluation.target_choice import DEFAULT_TARGETS
+from testbed.nasbench201.genotype import Genotype
+from testbed.replacing import replacing
+
+__all__ = ["csv_tables", "latex_tables", "write_tables"]
+
+
+def csv_tables(study: Study) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Hand out the tables by the names of their files, without ``.csv``."""
+    boxes = {name: box(study.accuracies[name]) for name in study.targets}
+    yield "accuracies", pd.DataFrame(boxes).T.rename_axis("target").reset_index()
+    if len(study.agreement):
+        yield "agreement", study.agreement
+    if study.section33 is not None:
+        means = study.section33.reset_index()
+        yield "section33", means.assign(network=[str(Genotype.from_index(i)) for i in means["id"]])
+    if study.ranking is not None:
+        yield "tau", study.table
+        yield "proxy_pairs", study.pairs
+        seconds = pd.Series(study.seconds, name="seconds", dtype="float64")
+        yield "cost", seconds.rename_axis("label").reset_index()
+
+
+def latex_tables(study: Study) -> Iterator[tuple[str, str]]:
+    """Hand out the LaTeX files' texts by their names, without ``.tex``."""
+    if study.ranking is None:
+        return
+    some = [target for target in study.targets if target in DEFAULT_TARGETS]
+    if some:
+        yield "tau", _tau(study, some, "tau", long=False)
+    yield "tau_all", _tau(study, study.targets, "tau-all", long=True)
+
+
+def write_tables(study: Study, folder: Path) -> list[Path]:
+    """Write all tables into a folder, each file replaced as a whole, and return their paths."""
+    written = []
+    for name, table in csv_tables(study):
+        written.append(folder / f"{name}.csv")
+        with replacing(written[-1]) as temporary:
+            table.to_csv(temporary, index=False)
+    for name, text in latex_tables(study):
+        written.append(folder / f"{name}.tex")
+        with replacing(written[-1]) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return written
+
+
+def _tau(study: Study, targets: list[str], name: str, long: bool) -> str:
+    cells = study.table.set_index(["target", "label"]).to_dict("index")
+    ceiling = "ceiling" in study.table
+    rows = []
+    for target in targets:
+        found = [cells[target, label] for label in study.labels]
+        row = [latex.escape(plain(target) + ("†" if found[0]["ties_flag"] else ""))]
+        row += [latex.number(known(one, "tau"), known(one, "standard_error")) for one in found]
+        rows.append(row + ([latex.number(known(found[0], "ceiling"), digits=2)] if ceiling else []))
+    header = ["target", *map(latex.escape, study.labels), *(["ceiling"] if ceiling else [])]
+    assert study.ranking is not None
+    caption = (
+        f"Kendall’s τ-b ± one standard error of scores with accuracies on {study.dataset}; "
+        f"n = {study.ranking.population}. ε in units of 1/255. A positive τ means that a larger "
+        "score goes with a more robust network. † more than half of all pairs are tied."
+    )
+    return latex.table(header, rows, caption, f"tab:{name}", long)

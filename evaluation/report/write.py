@@ -1,0 +1,50 @@
+"""A report written into a folder: figures, tables, and the page."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from evaluation.report.files import write_figure
+from evaluation.report.gallery import Missing, gallery
+from evaluation.report.methods import methods
+from evaluation.report.page import page
+from evaluation.report.study import Study
+from evaluation.report.tables import write_tables
+from testbed.nasbench201.genotype import Genotype
+from testbed.replacing import replacing
+
+__all__ = ["PAGE", "write_report"]
+
+PAGE = "index.html"
+
+
+def write_report(
+    study: Study,
+    folder: str | Path,
+    architectures: Sequence[Genotype] = (),
+    measured: pd.DataFrame | None = None,
+    watch: Callable[[Iterable], Iterable] = iter,
+) -> Path:
+    """Write a report and return the path of its page.
+
+    Args:
+        study: what is reported.
+        folder: made if it is not there; files of the same names are replaced.
+        architectures: whose cells are drawn.
+        measured: see :func:`~evaluation.report.methods.methods`.
+        watch: hands the figures on one by one; a progress bar, say.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    folder = Path(folder)
+    written = write_tables(study, folder)
+    shown = []
+    for item in watch(list(gallery(study, architectures))):
+        shown.append((item, "" if isinstance(item, Missing) else write_figure(item, folder)))
+    parts = methods(study, measured)
+    with replacing(folder / PAGE) as temporary:
+        text = page(study, shown, parts, [path.name for path in written])
+        temporary.write_text(text, encoding="utf-8")
+    return folder / PAGE
