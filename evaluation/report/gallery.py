@@ -60,7 +60,11 @@ class Missing:
 ATTACKS, CORRUPTIONS = "Accuracy under attack", "Accuracy on corrupted images"
 AGREEMENT, PROXIES = "Do the attacks agree?", "Which proxy ranks which attack?"
 COST, SCATTER = "Which proxy is worth its price?", "Proxies against accuracies"
-PAIRS, TOP, CELLS = "Do the proxies say the same?", "The most robust small networks", "Cells"
+PAIRS, TOP, CELLS = (
+    "Do the proxies say the same?",
+    "The most robust of section 3.3’s networks",
+    "Cells",
+)
 
 
 def gallery(study: Study, architectures: Sequence[Genotype] = ()) -> Iterator[Picture | Missing]:
@@ -131,8 +135,8 @@ def _of_truth(study: Study) -> Iterator[Picture | Missing]:
     clean = [name for name in ("clean",) if name in study.targets]
     n = f"{len(study.accuracies):,}"
     boxes = (
-        "The box holds the middle half of the networks, the whiskers reach 1.5 times its height, "
-        "points are the least and the most robust network."
+        "The box holds the middle half of the networks, the whiskers end within 1.5 times its "
+        "height, points are the least and the most robust network."
     )
     guess = "" if study.guessing is None else f" Dashed: guessing ({study.guessing:.3g})."
     for name, group, members, make, what in (

@@ -11,7 +11,7 @@ from evaluation.report.study import Study
 from evaluation.score_columns import BASELINES, ScoreColumn
 from testbed.nasbench201.isomorphism import unique_ids
 
-__all__ = ["PUBLISHED", "is_published", "joined", "methods"]
+__all__ = ["PUBLISHED", "is_published", "joined", "methods", "short_version"]
 
 PUBLISHED = ("cifar10", "cifar100", "ImageNet16-120")  # data sets of Jung et al.
 # What all proxies of one run share; what else is in the settings belongs to one proxy.
@@ -58,6 +58,11 @@ def joined(words: Iterable[str]) -> str:
     """Return ``a``, ``a and b`` or ``a, b and c``."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def short_version(version: str) -> str:
+    """Return a code version with no more of its commit than it takes to find it."""
+    return _COMMIT.sub(r"\1", version)
 
 
 def _scores(study: Study) -> Iterable[str]:
@@ -126,9 +131,7 @@ def _facts(settings: str) -> dict[str, Any]:
 
 def _versions(runs: Sequence[Mapping[str, Any]]) -> str:
     def every(name: str) -> list[str]:
-        return list(
-            dict.fromkeys(_COMMIT.sub(r"\1", str(run[name])) for run in runs if run.get(name))
-        )
+        return list(dict.fromkeys(short_version(str(run[name])) for run in runs if run.get(name)))
 
     said = {"code_version": "robustness-proxies", "torch_version": "PyTorch", "python": "Python"}
     parts = [f"{what} {joined(found)}" for name, what in said.items() if (found := every(name))]

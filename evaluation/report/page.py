@@ -10,7 +10,7 @@ from markupsafe import Markup
 from evaluation.report.doubts import doubts
 from evaluation.report.explorer import as_script, explorer
 from evaluation.report.gallery import Missing, Picture
-from evaluation.report.methods import is_published
+from evaluation.report.methods import is_published, short_version
 from evaluation.report.statistics import main_targets, statistics
 from evaluation.report.study import Study
 from evaluation.report.svg import inline
@@ -72,7 +72,7 @@ def page(
         methods=methods,
         bibtex=bibtex(study),
         files=files,
-        made_by=f"robustness-proxies {code_version()}",
+        made_by=f"robustness-proxies {short_version(code_version())}",
         css=Markup(_asset("page.css")),
         javascript=Markup(_asset("page.js") + _asset("explorer.js")),
     )
@@ -84,7 +84,7 @@ def bibtex(study: Study) -> str:
         "@software{robustness_proxies,\n"
         "  title   = {robustness-proxies: training-free robustness proxies, robust accuracies, "
         "and how well one ranks the other},\n"
-        f"  version = {{{code_version()}}}\n}}"
+        f"  version = {{{short_version(code_version())}}}\n}}"
     )
     return "\n\n".join([*([_JUNG] if is_published(study) else []), _DONG, toolkit])
 
@@ -104,10 +104,8 @@ def _lead(study: Study) -> str:
 def _facts(study: Study) -> list[tuple[str, str]]:
     facts = [("data set", study.dataset), ("networks in the truth", f"{len(study.accuracies):,}")]
     if study.ranking is not None:
-        facts += [
-            ("networks ranked (n)", f"{study.ranking.n:,}"),
-            ("score columns", f"{len(study.labels)}"),
-        ]
+        facts.append(("networks ranked (n)", f"{study.ranking.n:,}"))
+        facts.append(("score columns", f"{len(study.labels)}"))
     return [*facts, ("targets", f"{len(study.targets):,}")]
 
 
@@ -127,4 +125,9 @@ def _groups(gallery: Sequence[tuple[Picture | Missing, str]]) -> list[dict[str, 
 
 
 def _asset(name: str) -> str:
-    return resources.files("evaluation.report").joinpath("assets", name).read_text("utf-8")
+    return (
+        resources.files("evaluation.report")
+        .joinpath("assets")
+        .joinpath(name)
+        .read_text(encoding="utf-8")
+    )

@@ -155,7 +155,7 @@ def _without_rare(scores: pd.DataFrame, known: set[int]) -> tuple[pd.DataFrame, 
     rows = pd.MultiIndex.from_frame(scores[["proxy", "init"]].astype("string").fillna(""))
     notes = [
         f"{proxy}{f' ({init})' if init else ''} was computed for {count:,} of {most:,} networks: "
-        f"it is left out, since the sample is one for all; --proxies with its name brings it in"
+        f"it is left out, since the sample is one for all; --proxies with its name brings it in."
         for (proxy, init), count in rare.items()
     ]
     return scores.loc[~rows.isin(list(rare))], notes

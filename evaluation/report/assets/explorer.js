@@ -25,7 +25,7 @@
     const slope = arc ? Math.atan2(arc * 2, (x1 - x0) / 2) : 0;
     const reach = 21, dx = reach * Math.cos(slope), dy = reach * Math.sin(slope);
     const stroke = alive ? operation.colour : "var(--muted)";
-    const below = arc > 0, at = Y + arc + (below ? 22 : -9);
+    const below = arc > 0, at = Y + arc + dy / 2 + (below ? 20 : -8);
     const dead = !alive && operation.id !== "none" ? " (dead)" : "";
     return `<path d="M${x0 + dx},${Y + dy} Q${middle},${Y + 2 * arc} ${x1 - dx},${Y + dy}" fill="none"
       stroke="${stroke}" stroke-width="${alive ? 4 : 2}" ${alive ? "" : 'stroke-dasharray="2 5"'}
@@ -36,9 +36,10 @@
     const nodes = X.map((x, node) => `<circle cx="${x}" cy="${Y}" r="16" fill="var(--page)"
       stroke="currentColor" stroke-width="1.5"/><text x="${x}" y="${Y + 5}" text-anchor="middle"
       font-size="15" fill="currentColor">${node}</text>`);
-    const ends = [[0, "input"], [3, "output"]].map(([node, role]) => `<text x="${X[node]}"
-      y="${Y + 36}" text-anchor="middle" font-size="13" fill="var(--muted)">${role}</text>`);
-    $("#cell").innerHTML = `<svg viewBox="0 -60 510 345" role="img" aria-label="cell of network
+    const ends = [[0, "input"], [3, "output"]].map(([node, role]) => `<text
+      x="${X[node] + (node ? 24 : -24)}" y="${Y + 5}" text-anchor="${node ? "start" : "end"}"
+      font-size="13" fill="var(--muted)">${role}</text>`);
+    $("#cell").innerHTML = `<svg viewBox="-25 -65 560 345" role="img" aria-label="cell of network
       ${ids[index]}" font-family="var(--font)"><defs><marker id="arrow" viewBox="0 0 8 8" refX="6"
       refY="4" markerWidth="10" markerHeight="10" markerUnits="userSpaceOnUse" orient="auto">
       <path d="M0,0 L8,4 L0,8 z" fill="context-stroke"/></marker></defs>
@@ -67,8 +68,13 @@
   const canvas = $("#chart"), proxy = $("#proxy"), target = $("#target");
   const EDGE = { left: 46, right: 12, top: 10, bottom: 34 };
   let points = [];
-  const short = (value) => (value === 0 ? "0" : Math.abs(value) >= 1e4 || Math.abs(value) < 1e-2
-    ? value.toExponential(0).replace("e+", "e") : String(Number(value.toPrecision(3))));
+  const UNITS = [[1e9, "G"], [1e6, "M"], [1e3, "k"]];
+  const short = (value) => {
+    const size = Math.abs(value);
+    if (size > 0 && (size < 1e-2 || size >= 1e12)) return value.toExponential(0).replace("e+", "e");
+    const [unit, letter] = (size >= 1e4 && UNITS.find(([u]) => size >= u)) || [1, ""];
+    return Number((value / unit).toPrecision(3)) + letter;
+  };
   const ticks = (low, high, below) => {
     if (below) {
       const powers = [];
