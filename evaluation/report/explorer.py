@@ -12,6 +12,7 @@ from evaluation.report.names import plain
 from evaluation.report.operations import COLOURS, NAMES
 from evaluation.report.scatter import linear_below, subtitle
 from evaluation.report.study import Study
+from evaluation.report.style import BLUE
 from evaluation.report.words import records
 from testbed.nasbench201.genotype import EDGES, OPERATIONS, Genotype
 
@@ -39,7 +40,7 @@ def explorer(study: Study) -> dict[str, Any]:
         "operations": _packed([OPERATIONS.index(o) for g in genotypes for o in g.operations], "u1"),
         "live": _packed([sum(1 << edge for edge in g.live_edges()) for g in genotypes], "u1"),
         "edges": EDGES,
-        "operation_list": [{"id": o, "name": NAMES[o], "colour": COLOURS[o]} for o in OPERATIONS],
+        "operation_list": [{"id": o, "name": NAMES[o], "colour": _themed(COLOURS[o])} for o in OPERATIONS],
         "scale": SCALE,
         "targets": {name: _accuracies(study.accuracies[name]) for name in study.targets},
         "names": {name: plain(name) for name in study.targets},
@@ -58,6 +59,10 @@ def explorer(study: Study) -> dict[str, Any]:
 def as_script(data: dict[str, Any]) -> str:
     """Return JSON that may stand inside a ``<script>`` element."""
     return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _themed(colour: str) -> str:
+    return "var(--blue)" if colour == BLUE else colour
 
 
 def _accuracies(values: pd.Series) -> str:

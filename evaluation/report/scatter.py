@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
 from evaluation.report.names import plain
-from evaluation.report.style import BLUE, GRID, figure, hover
+from evaluation.report.style import GRID, POINTS, figure, hover
 from evaluation.report.words import bounds, known, signed
 
 __all__ = ["linear_below", "scatter", "subtitle"]
@@ -39,11 +39,11 @@ def scatter(scores: pd.Series, accuracies: pd.Series, row: Mapping[str, Any]) ->
     size, alpha = (3.0, 0.3) if many else (12.0, 0.6)
     if many:
         panel.scatter(
-            scores, accuracies, size, BLUE, alpha=alpha, linewidths=0, rasterized=True, zorder=2
+            scores, accuracies, size, POINTS, alpha=alpha, linewidths=0, rasterized=True, zorder=2
         )
     else:
         for number, x, y in zip(scores.index, scores, accuracies, strict=True):
-            point = panel.scatter([x], [y], size, BLUE, alpha=alpha, linewidths=0, zorder=2)
+            point = panel.scatter([x], [y], size, POINTS, alpha=alpha, linewidths=0, zorder=2)
             hover(point, f"network {number}: score {x:.4g}, accuracy {y:.3f}")
     if (threshold := linear_below(scores)) is not None:
         panel.set_xscale("symlog", linthresh=threshold, linscale=0.4)

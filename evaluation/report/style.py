@@ -12,15 +12,18 @@ from matplotlib.typing import ColorType
 
 __all__ = [
     "ATTACK_COLOURS", "BLUE", "CYCLE", "DIVERGING", "GREEN", "GRID", "HOVER", "INK", "MUTED",
-    "ORANGE", "figure", "hover", "ink_for", "ink_on", "styled",
+    "ORANGE", "POINTS", "figure", "hover", "ink_for", "ink_on", "styled",
 ]  # fmt: skip
+
+# Between blue and sky: for points drawn as an image, which cannot follow the page's theme.
+POINTS = "#2a8ed3"
 
 # Three greys that the page replaces by its own, light or dark: no other colour may equal them.
 INK, MUTED, GRID = "#1b1c1d", "#6e7072", "#d3d5d7"
 
 # Okabe and Ito, "Color Universal Design", 2008; yellow and black are left out, since one of
 # them vanishes on a light or on a dark page.
-BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
+BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"  # the page lightens the blue when dark
 VERMILLION, SKY, PURPLE = "#d55e00", "#56b4e9", "#cc79a7"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 ATTACK_COLOURS = {"fgsm": BLUE, "pgd": VERMILLION, "apgd": PURPLE, "square": GREEN}

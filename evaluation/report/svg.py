@@ -6,13 +6,14 @@ from html import escape, unescape
 
 from matplotlib.figure import Figure
 
-from evaluation.report.style import GRID, HOVER, INK, MUTED
+from evaluation.report.style import BLUE, GRID, HOVER, INK, MUTED
 
 __all__ = ["DPI", "inline", "standalone", "with_background"]
 
 DPI = 200  # of what is drawn as an image inside a figure
+WIDE, PHONE = 520, 320  # CSS pixels
 _HOVER = re.compile(rf'<g id="{HOVER}([^"]*)">')
-_THEME = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)"}
+_THEME = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)", BLUE: "var(--blue)"}
 # Without a date, so that the same numbers give the same file.
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
@@ -51,10 +52,12 @@ def inline(svg: str, name: str, description: str) -> str:
     width = re.search(r'\bwidth="([\d.]+)pt"', head)
     head = re.sub(r'\s(width|height|version|xmlns(:xlink)?)="[^"]*"', "", head)
     natural = float(width[1]) / 0.75 if width else 600
+    # On a phone a small figure fits the width; a wide one stays legible, and scrolls.
+    least = 0.8 * natural if natural > WIDE else min(natural, PHONE)
     label = escape(description, quote=True)
-    return (
-        f'{head} role="img" aria-label="{label}" style="--natural:{natural:.0f}px">{rest.strip()}'
-    ).replace("xlink:href", "href")
+    sizes = f"--natural:{natural:.0f}px;--least:{least:.0f}px"
+    head = f'{head} role="img" aria-label="{label}" style="{sizes}">'
+    return (head + rest.strip()).replace("xlink:href", "href")
 
 
 def _titled(match: re.Match[str]) -> str:

@@ -126,7 +126,7 @@
     pen.textAlign = "center";
     pen.fillText(proxy.value, (EDGE.left + width) / 2, height - 3);
     const size = known.length > 1500 ? 1.6 : 3;
-    pen.fillStyle = isDark() ? "#56b4e9" : "#0072b2";
+    pen.fillStyle = color("--blue");
     pen.globalAlpha = known.length > 1500 ? 0.35 : 0.6;
     points = known.map((k) => [X(bend(score[k])), Y(accuracy(values[k])), k]);
     for (const [x, y] of points) { pen.beginPath(); pen.arc(x, y, size, 0, 7); pen.fill(); }
