@@ -70,8 +70,11 @@ class Browser:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{page} was not loaded in a minute")
             time.sleep(0.05)
-        frames = "new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))"
-        self.evaluate(f"{frames}.then(() => true)")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until what was asked for is on the screen."""
+        self.evaluate("new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
 
     def evaluate(self, expression: str) -> object:
         """Return the value of JavaScript in the page."""

@@ -40,7 +40,9 @@ def explorer(study: Study) -> dict[str, Any]:
         "operations": _packed([OPERATIONS.index(o) for g in genotypes for o in g.operations], "u1"),
         "live": _packed([sum(1 << edge for edge in g.live_edges()) for g in genotypes], "u1"),
         "edges": EDGES,
-        "operation_list": [{"id": o, "name": NAMES[o], "colour": _themed(COLOURS[o])} for o in OPERATIONS],
+        "operation_list": [
+            {"id": o, "name": NAMES[o], "colour": _themed(COLOURS[o])} for o in OPERATIONS
+        ],
         "scale": SCALE,
         "targets": {name: _accuracies(study.accuracies[name]) for name in study.targets},
         "names": {name: plain(name) for name in study.targets},

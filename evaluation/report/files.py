@@ -15,6 +15,7 @@ def write_figure(picture: Picture, folder: Path) -> str:
     with styled():
         figure = picture.draw()
         svg = standalone(figure)
+        figure.set_layout_engine("none")  # it has found its places, and they are to stay
         with replacing(folder / f"{picture.name}.svg") as temporary:
             temporary.write_text(with_background(svg), encoding="utf-8")
         with replacing(folder / f"{picture.name}.pdf") as temporary:

@@ -37,14 +37,12 @@ def scatter(scores: pd.Series, accuracies: pd.Series, row: Mapping[str, Any]) ->
     panel = drawn.add_subplot()
     many = len(scores) > MANY
     size, alpha = (3.0, 0.3) if many else (12.0, 0.6)
-    if many:
-        panel.scatter(
-            scores, accuracies, size, POINTS, alpha=alpha, linewidths=0, rasterized=True, zorder=2
-        )
-    else:
-        for number, x, y in zip(scores.index, scores, accuracies, strict=True):
-            point = panel.scatter([x], [y], size, POINTS, alpha=alpha, linewidths=0, zorder=2)
-            hover(point, f"network {number}: score {x:.4g}, accuracy {y:.3f}")
+    points = panel.scatter(
+        scores, accuracies, size, POINTS, alpha=alpha, linewidths=0, rasterized=many, zorder=2
+    )
+    if not many:
+        numbers = zip(scores.index, scores, accuracies, strict=True)
+        hover(points, *(f"network {k}: score {x:.4g}, accuracy {y:.3f}" for k, x, y in numbers))
     if (threshold := linear_below(scores)) is not None:
         panel.set_xscale("symlog", linthresh=threshold, linscale=0.4)
         panel.xaxis.set_major_locator(FixedLocator(_powers(scores, threshold)))
@@ -77,7 +75,10 @@ def linear_below(scores: pd.Series) -> float | None:
     """
     sizes = np.abs(scores.to_numpy(dtype=float))
     sizes = sizes[sizes > 0]
-    if not len(sizes) or math.log10(sizes.max() / (low := np.quantile(sizes, 0.01))) < DECADES:
+    if (
+        not len(sizes)
+        or math.log10(sizes.max() / (low := np.quantile(sizes, 0.01, method="lower"))) < DECADES
+    ):
         return None
     return 10.0 ** math.floor(math.log10(low))
 

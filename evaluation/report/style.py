@@ -34,7 +34,7 @@ DIVERGING = LinearSegmentedColormap.from_list(
           "#d1e5f0", "#92c5de", "#4393c3", "#2166ac", "#053061"],
 )  # fmt: skip
 
-HOVER = "hover "
+HOVER, BETWEEN = "hover ", "¦"  # what an id starts with that is texts, and what parts them
 _SETTINGS: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -63,7 +63,7 @@ _SETTINGS: dict[str, Any] = {
     "axes.titlecolor": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "svg.fonttype": "none",  # text stays text: to be read aloud, searched and selected
+    "svg.fonttype": "none",  # text stays text: smaller, searched, in the reader's font
     "svg.hashsalt": "robustness-proxies",  # the same file from the same numbers
     "pdf.fonttype": 42,
     "axes.unicode_minus": True,
@@ -84,9 +84,9 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def hover(artist: Artist, text: str) -> None:
-    """Give an artist a text that the page shows under the pointer."""
-    artist.set_gid(HOVER + text)
+def hover(artist: Artist, *texts: str) -> None:
+    """Give an artist a text that the page shows under the pointer; to points, one each."""
+    artist.set_gid(HOVER + BETWEEN.join(texts))
 
 
 def ink_on(value: float, limit: float = 1.0, colours: Colormap = DIVERGING) -> str:

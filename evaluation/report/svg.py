@@ -6,12 +6,15 @@ from html import escape, unescape
 
 from matplotlib.figure import Figure
 
-from evaluation.report.style import BLUE, GRID, HOVER, INK, MUTED
+from evaluation.report.style import BETWEEN, BLUE, GRID, HOVER, INK, MUTED
 
 __all__ = ["DPI", "inline", "standalone", "with_background"]
 
 DPI = 200  # of what is drawn as an image inside a figure
 WIDE, PHONE = 520, 320  # CSS pixels
+# Points are copies of one shape, in the order of their texts.
+_POINTS = re.compile(rf'<g id="{HOVER}([^"]*{BETWEEN}[^"]*)">(.*?</g>\s*)</g>', re.DOTALL)
+_POINT = re.compile(r"<use ([^>]*)/>")
 _HOVER = re.compile(rf'<g id="{HOVER}([^"]*)">')
 _THEME = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)", BLUE: "var(--blue)"}
 # Without a date, so that the same numbers give the same file.
@@ -22,7 +25,7 @@ def standalone(figure: Figure) -> str:
     """Return the figure as the text of an SVG file; hover texts are ``<title>`` elements."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=DPI, metadata=_METADATA)
-    return _HOVER.sub(_titled, buffer.getvalue())
+    return _HOVER.sub(_titled, _POINTS.sub(_each_titled, buffer.getvalue()))
 
 
 def with_background(svg: str) -> str:
@@ -62,3 +65,13 @@ def inline(svg: str, name: str, description: str) -> str:
 
 def _titled(match: re.Match[str]) -> str:
     return f'<g class="tip"><title>{escape(unescape(match[1]), quote=False)}</title>'
+
+
+def _each_titled(match: re.Match[str]) -> str:
+    texts = iter(unescape(match[1]).split(BETWEEN))
+
+    def titled(point: re.Match[str]) -> str:
+        title = escape(next(texts), quote=False)
+        return f'<use class="tip" {point[1]}><title>{title}</title></use>'
+
+    return f"<g>{_POINT.sub(titled, match[2])}</g>"

@@ -1,0 +1,288 @@
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from report_case import RUNS, rows, scores, small_study, table
+from truth_folder import IDS, write_table, write_truth
+from typer import Typer
+from typer.testing import CliRunner
+
+from evaluation.ground_truth import Truth
+from evaluation.ranking_table import rank
+from evaluation.report import latex
+from evaluation.report.__main__ import report
+from evaluation.report.doubts import doubts
+from evaluation.report.explorer import SCALE, UNKNOWN, explorer
+from evaluation.report.gallery import Missing, gallery
+from evaluation.report.methods import methods
+from evaluation.report.statistics import statistics
+from evaluation.report.study import study
+from evaluation.report.write import write_report
+from testbed.nasbench201.genotype import Genotype
+from testbed.store.files import runs_beside
+
+app = Typer()
+app.command()(report)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "100"})
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    return Truth.open(write_truth(tmp_path_factory.mktemp("report") / "truth"))
+
+
+@pytest.fixture(scope="module")
+def small(truth):
+    return small_study(truth)
+
+
+@pytest.fixture(scope="module")
+def written(truth, tmp_path_factory):
+    """Return the folder of a report made by the command."""
+    folder = tmp_path_factory.mktemp("written")
+    path = folder / "scores.csv"
+    scores().to_csv(path, index=False)
+    runs_beside(path).write_text(json.dumps(RUNS), encoding="utf-8")
+    out = folder / "report"
+    result = run("--truth", truth.root, "--store", path, "--archs", "11", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert str(out / "index.html") in result.stdout.replace("\n", "")
+    return out
+
+
+class Page(HTMLParser):
+    """What a page loads, links to and shows."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.loaded, self.linked, self.ids, self.headings = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            elif name in ("src", "srcset", "data", "action", "poster", "href", "xlink:href"):
+                (self.linked if tag == "a" else self.loaded).append(value)
+
+
+def test_the_page_needs_nothing_but_itself(written):
+    text = (written / "index.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert [link for link in page.loaded if not link.startswith(("data:", "#"))] == []
+    assert not re.search(r"https?:|[\"'(]//|@import|url\((?!#)", text)
+    for link in page.linked:
+        assert link[1:] in page.ids if link.startswith("#") else (written / link).is_file()
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_the_page_shows_every_number_of_the_ranking(written, truth, small):
+    text = (written / "index.html").read_text(encoding="utf-8")
+    expected = rank(scores(), truth, targets=["all"])
+    pd.testing.assert_frame_equal(small.ranking.table, expected.table)
+    (found,) = statistics(small)
+    assert found.header == ["target", *small.labels, "pairs tied"]
+    by = small.table.set_index(["label", "target"])
+    for row, target in zip(found.rows, small.targets, strict=True):
+        for cell, label in zip(row.cells, small.labels, strict=False):
+            assert float(cell.value) == by.loc[(label, target), "tau"]
+            assert f'data-value="{cell.value}"' in text
+            assert abs(float(cell.text.replace("−", "-")) - float(cell.value)) <= 5e-4
+            assert cell.spread == f"± {by.loc[(label, target), 'standard_error']:.3f}".replace("0.", ".")  # fmt: skip # noqa: E501
+    assert "hessian_&lt;&amp;_x" in text
+    assert "hessian_<&_x<" not in text
+
+
+def test_tables_are_written_beside_the_page(written, small):
+    tau = pd.read_csv(written / "tau.csv", keep_default_na=False)
+    assert len(tau) == len(small.table)
+    np.testing.assert_allclose(tau["tau"], small.table["tau"], rtol=1e-12)
+    agreement = pd.read_csv(written / "agreement.csv")
+    np.testing.assert_allclose(agreement["tau"], small.agreement["tau"], rtol=1e-12)
+    text = (written / "tau_all.tex").read_text(encoding="utf-8")
+    assert (
+        r"target & params & flops & hessian\_\textless{}\&\_x & jacobian\_norm, initialised" in text
+    )
+    lines = [line for line in text.splitlines() if line.startswith("FGSM@1 &")]
+    cells = lines[0].removesuffix(r" \\").split(" & ")
+    row = small.table.set_index(["label", "target"]).loc[("params", "fgsm@1")]
+    assert cells[1] == latex.number(row["tau"], row["standard_error"])
+    for name in ("proxies", "attacks", "cell-11"):
+        for suffix, start in ((".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")):
+            assert (written / f"{name}{suffix}").read_bytes().startswith(start)
+
+
+def test_latex_prints_text_as_it_stands():
+    assert latex.escape(r"a_b & 5% \x{1}") == r"a\_b \& 5\% \textbackslash{}x\{1\}"
+    assert latex.escape("τ ± [1]") == r"$\tau$ $\pm$ {[}1{]}"
+    assert latex.number(-0.0954, 0.0091) == r"$-.095 \pm .009$"
+    assert latex.number(1.0) == "$+1.000$"
+    assert latex.number(float("nan"), 0.1) == "--"
+    drawn = latex.table(["a", "b"], [["1", "2"]], "50 %", "tab:x")
+    for line in (r"\begin{tabular}{@{}lr@{}}", r"\toprule", r"1 & 2 \\", r"\caption{50 \%}"):
+        assert line in drawn.splitlines()
+    with pytest.raises(ValueError, match="expected 2 cells"):
+        latex.table(["a", "b"], [["1"]], "", "")
+
+
+def test_figures_without_data_are_left_out_with_the_reason(written, truth):
+    text = (written / "index.html").read_text(encoding="utf-8")
+    assert "Not shown: the truth does not hold all of the 408 networks" in text
+    clean = study(truth, None, targets=["clean"])
+    missing = {item.group: item.why for item in gallery(clean) if isinstance(item, Missing)}
+    assert len(missing) == 5
+    assert missing["Accuracy under attack"] == "the truth holds no attack, or none was chosen"
+    assert missing["Which proxy ranks which attack?"] == "there are no scores in this report"
+
+
+def test_a_report_of_the_truth_alone(truth, tmp_path):
+    result = run("--truth", truth.root, "--store", "none", "--out", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
+    assert "this report is of the truth alone" in text
+    assert "figure-attacks" in text
+    assert not (tmp_path / "r" / "tau.csv").exists()
+
+
+def test_columns_of_further_statistics_are_shown_if_the_table_has_them(small):
+    extra = small.table.assign(
+        low=-0.2, high=0.3, spearman=0.123, ceiling=0.9, difference_params=0.2,
+        difference_params_error=0.1, difference_params_p=0.001, difference_params_p_holm=0.01,
+    )  # fmt: skip
+    found = {s.name: s for s in statistics(dataclasses.replace(small, table=extra))}
+    assert list(found) == ["tau", "spearman", "difference_params"]
+    assert found["tau"].header[-2:] == ["ceiling", "pairs tied"]
+    assert found["spearman"].rows[0].cells[0].text == "+.123"
+    assert found["difference_params"].rows[0].cells[0].spread == "± .100"
+    tip = found["tau"].rows[0].cells[0].tip
+    assert "95 % interval −.200 to +.300, ceiling +.900" in tip
+    # Shaded only where |τ| is larger than that of params, which is τ − .2 here.
+    for row, target in zip(found["tau"].rows, small.targets, strict=True):
+        for cell, label in zip(row.cells, small.labels, strict=False):
+            tau = extra.set_index(["label", "target"]).loc[(label, target), "tau"]
+            assert cell.strong == (abs(tau) > abs(tau - 0.2))
+
+
+def test_warnings_say_what_to_doubt(truth, small):
+    said = "\n".join(doubts(small))
+    assert "The sample is of 40 networks only" in said
+    assert re.search(r"More than half of all pairs .* in APGD-CE@8 \(81%\)\.", said)
+    assert "hessian_<&_x: one seed of the weights only" in said
+    by = small.table.assign(size=small.table["tau"].abs()).pivot(
+        index="target", columns="label", values="size"
+    )
+    beaten = (by["hessian_<&_x"] > by[["params", "flops"]].max(axis=1)).sum()
+    assert "hessian_<&_x ranks no better than a baseline" in said
+    assert f"FLOPs) in {13 - beaten} of 13 targets" in said
+    strange = scores()
+    dead = strange["proxy"].eq("jacobian_norm") & strange["network"].eq(strange["network"][0])
+    strange.loc[dead, "value"] = np.nan
+    strange.loc[strange.index[-1], "converged"] = False
+    said = "\n".join(doubts(study(truth, strange)))
+    assert "Of the scored networks, 1 lack a score of jacobian_norm (" in said
+    assert "Of the scored networks, kept: 1 whose hessian_<&_x did not converge." in said
+    constant = strange.assign(value=1.0)
+    assert "τ is undefined, for all values are equal: " in "\n".join(doubts(study(truth, constant)))
+
+
+def test_a_proxy_of_few_networks_does_not_shrink_the_sample_unasked(truth):
+    some = table(
+        rows("wide"), rows("rare", ids=IDS[:19]), rows("wide", init="trained", ids=IDS[:20])
+    )
+    found = study(truth, some)
+    assert found.ranking.n == 20
+    assert found.left_aside == (
+        "rare (random) was computed for 19 of 40 networks: it is left out, since the sample is "
+        "one for all; --proxies with its name brings it in.",
+    )
+    assert study(truth, some, proxies=["wide", "rare"]).ranking.n == 19
+    assert study(truth, some, proxies=["wide", "rare"]).left_aside == ()
+
+
+def test_methods_name_networks_images_batch_norm_seeds_and_versions(small):
+    said = " ".join(methods(small))
+    for part in (
+        "jacobian_norm for 40 networks of NAS-Bench-201 (C = 16, N = 5) at initialisation",
+        "jacobian_norm for 40 networks of NAS-Bench-201 (C = 16, N = 5) after our own training",
+        "one class-balanced batch of 16 training images of cifar10 (batch seed 0, ",
+        "batch norm used the statistics of this batch",
+        "hessian_<&_x (method auto)",
+        "one seed of the weights.",
+        "means over 2 seeds",
+        "robustness-proxies 0.1.0+g0123456789, PyTorch 2.9.1, Python 3.11.7, on cpu (some)",
+        "read from a folder in the layout of Jung, Lukasik and Keuper",
+        "40 of the 6,466 unique networks",
+    ):
+        assert part in said
+    # Of a run that no score of the report is from, nothing is said.
+    assert "9.9.9" not in said
+    assert "ceiling" not in said
+    assert "Holm" not in said
+
+
+def test_the_explorer_has_every_network_of_the_truth(small):
+    data = explorer(small)
+    ids = np.frombuffer(decoded(data["ids"]), "<u2")
+    assert ids.tolist() == list(IDS)
+    accuracies = np.frombuffer(decoded(data["targets"]["fgsm@1"]), "<u2") / SCALE
+    np.testing.assert_allclose(accuracies, small.accuracies["fgsm@1"], atol=1e-5)
+    values = np.frombuffer(decoded(data["scores"]["params"]), "<f4")
+    np.testing.assert_allclose(values, small.values["params"], rtol=1e-6)
+    operations = np.frombuffer(decoded(data["operations"]), "u1").reshape(-1, 6)
+    names = [data["operation_list"][k]["id"] for k in operations[7]]
+    genotype = Genotype.from_index(IDS[7])
+    assert tuple(names) == genotype.operations
+    (live,) = decoded(data["live"])[7:8]
+    assert tuple(edge for edge in range(6) if live >> edge & 1) == genotype.live_edges()
+
+
+def decoded(text):
+    import base64
+
+    return base64.b64decode(text)
+
+
+def test_a_second_report_takes_the_place_of_the_first(truth, tmp_path):
+    tiny = study(truth, None, targets=["clean", "fgsm@1"])
+    first = write_report(tiny, tmp_path / "r").read_bytes()
+    before = {path.name for path in (tmp_path / "r").iterdir()}
+    assert write_report(tiny, tmp_path / "r").read_bytes() == first
+    assert {path.name for path in (tmp_path / "r").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--truth", "nowhere"], "no folder nowhere"),
+        (["--dataset", "svhn"], "no data set 'svhn'"),
+        (["--store", "missing.sqlite"], "there is no"),
+        (["--store", "scores.txt"], "ending in"),
+        (["--targets", "fgsm@3"], "unknown target 'fgsm@3'"),
+        (["--proxies", "mass"], "unknown proxies: mass"),
+        (["--seeds", "x"], "seeds are whole numbers"),
+        (["--archs", "99999"], "architecture id 99999"),
+    ],
+)
+def test_errors_are_one_line_without_a_traceback(truth, tmp_path, arguments, message):
+    given = ["--truth", truth.root] if "--truth" not in arguments else []
+    result = run(*given, *arguments, "--out", tmp_path / "r")
+    assert result.exit_code == 2
+    assert message in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.output
+
+
+def test_targets_of_a_truth_with_gaps(tmp_path):
+    truth = Truth.open(write_truth(tmp_path / "truth"))
+    write_table(truth.root, "clean", "accuracy", {str(i): 0.5 + i / 1e4 for i in IDS[3:]})
+    found = study(Truth.open(truth.root), scores())
+    assert (found.ranking.n, len(found.values), int(found.agreement["n"].iloc[0])) == (37, 37, 37)
+    assert "Of the scored networks, 3 lack one of the targets in the truth." in doubts(found)
+    ids = np.frombuffer(decoded(explorer(found)["targets"]["clean"]), "<u2")
+    assert ids[:3].tolist() == [UNKNOWN] * 3

@@ -1,0 +1,159 @@
+"""The page in a real browser: no complaint, no overflow, and every figure is there."""
+
+import io
+
+import numpy as np
+import pytest
+from browser import browser, executable
+from PIL import Image
+from report_case import small_study
+from truth_folder import write_truth
+
+from evaluation.ground_truth import Truth
+from evaluation.report.write import write_report
+from testbed.nasbench201.genotype import Genotype
+
+SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    executable()
+    folder = tmp_path_factory.mktemp("page")
+    study = small_study(Truth.open(write_truth(folder / "truth")))
+    return write_report(study, folder / "report", [Genotype.from_index(11)])
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_page_fits_and_nothing_complains(page, window, size, dark):
+    width, height = SIZES[size]
+    window.complaints.clear()
+    window.requests.clear()
+    window.open(page, width, height, dark)
+    assert window.complaints == []
+    assert {url for url in window.requests if not url.startswith("data:")} == {page.as_uri()}
+    assert window.evaluate("document.documentElement.scrollWidth") == width
+    # Nothing is cut: what does not fit stands in a box that scrolls.
+    outside = window.evaluate(
+        f"""[...document.querySelectorAll('body *')].filter((element) =>
+            !element.closest('.scroll, pre, [hidden]') && element.getBoundingClientRect().width
+            && (element.getBoundingClientRect().right > {width} + 0.5
+                || element.getBoundingClientRect().left < -0.5)).map((e) => e.outerHTML)"""
+    )
+    assert outside == []
+
+
+def test_light_and_dark_differ_and_the_button_changes_them(page, window):
+    shades = {}
+    for dark in (False, True):
+        window.open(page, *SIZES["desktop"], dark)
+        shades[dark] = corner(window)
+        ink = window.evaluate("getComputedStyle(document.querySelector('figure svg')).color")
+        light = sum(map(int, ink.removeprefix("rgb(").removesuffix(")").split(","))) > 382
+        assert light == dark
+    assert min(shades[False]) > 200 > 60 > max(shades[True])
+    window.evaluate("document.querySelector('#theme').click()")
+    assert corner(window) == shades[False]
+    window.evaluate("document.querySelector('#theme').click()")
+    assert corner(window) == shades[True]
+    window.evaluate("localStorage.clear()")
+
+
+def test_every_figure_looks_as_matplotlib_drew_it(page, window):
+    """Compare coarse pictures: words may be set in another font, a figure may not vanish."""
+    window.open(page, *SIZES["desktop"])
+    boxes = window.evaluate(
+        """Object.fromEntries([...document.querySelectorAll('figure[id] svg')].map((svg) => {
+            const { x, y, width, height } = svg.getBoundingClientRect();
+            return [svg.closest('figure').id, { x, y: y + scrollY, width, height }];
+        }))"""
+    )
+    names = {path.stem for path in page.parent.glob("*.png")}
+    assert set(boxes) == {f"figure-{name}" for name in names}
+    for name in names:
+        shown = Image.open(io.BytesIO(window.screenshot(clip=boxes[f"figure-{name}"])))
+        drawn = Image.open(page.parent / f"{name}.png")
+        off, blank = (
+            difference(shown, drawn),
+            difference(Image.new("RGB", drawn.size, "white"), drawn),
+        )
+        assert off < 0.4 * blank, (
+            f"{name}: {off:.2f} from the drawn one, nothing at all {blank:.2f}"
+        )
+
+
+def difference(first, second):
+    """Return the mean difference of two pictures, seen from so far that letters are spots."""
+    pictures = [np.asarray(p.convert("RGB").resize((32, 32), Image.Resampling.BOX), float)
+                for p in (first, second)]  # fmt: skip
+    return float(np.abs(pictures[0] - pictures[1]).mean())
+
+
+def test_a_heading_sorts_its_table(page, window):
+    window.open(page, *SIZES["phone"])
+    column = "[...document.querySelectorAll('tbody tr')].map((r) => r.cells[3].dataset.value)"
+    before = [float(value) for value in window.evaluate(column)]
+    click = "document.querySelectorAll('thead button')[3].click()"
+    window.evaluate(click)
+    assert [float(value) for value in window.evaluate(column)] == sorted(before, reverse=True)
+    window.evaluate(click)
+    assert [float(value) for value in window.evaluate(column)] == sorted(before)
+    assert window.evaluate("document.querySelectorAll('thead th')[3].ariaSort") == "ascending"
+    window.evaluate("document.querySelectorAll('thead button')[0].click()")
+    assert [float(value) for value in window.evaluate(column)] == before
+
+
+def test_hovering_a_cell_tells_its_value(page, window):
+    window.open(page, *SIZES["desktop"])
+    window.evaluate("document.querySelector('#figure-proxies').scrollIntoView()")
+    window.settle()
+    place = window.evaluate(
+        """(() => { const cell = document.querySelector('#figure-proxies .tip');
+            const { x, y, width, height } = cell.getBoundingClientRect();
+            return { x: x + width / 3, y: y + height / 3, text: cell.dataset.tip }; })()"""
+    )
+    text = place.pop("text")
+    window.call("Input.dispatchMouseEvent", type="mouseMoved", **place)
+    shown = (
+        "document.querySelector('#tip').hidden ? '' : document.querySelector('#tip').textContent"
+    )
+    assert text.startswith("params – clean: τ = ")
+    assert window.evaluate(shown) == text
+    window.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+    assert window.evaluate(shown) == ""
+
+
+def test_the_explorer_draws_points_and_cells(page, window):
+    window.open(page, *SIZES["desktop"])
+    ink = """(() => { const canvas = document.querySelector('#chart');
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return data.reduce((sum, value, k) => sum + (k % 4 === 3 && value > 0), 0); })()"""
+    assert window.evaluate(ink) > 1000
+    first = window.evaluate("document.querySelector('#tau').textContent")
+    window.evaluate(
+        """(() => { const proxy = document.querySelector('#proxy'); proxy.selectedIndex = 2;
+            proxy.dispatchEvent(new Event('change')); })()"""
+    )
+    assert window.evaluate("document.querySelector('#tau').textContent") != first
+    window.evaluate(
+        """(() => { const input = document.querySelector('#network'); input.value = '11';
+            input.dispatchEvent(new Event('change')); })()"""
+    )
+    assert window.evaluate("document.querySelector('#string').textContent") == str(
+        Genotype.from_index(11)
+    )
+    dotted = "document.querySelectorAll('#cell path[stroke-dasharray]').length"
+    assert window.evaluate(dotted) == 6 - len(Genotype.from_index(11).live_edges())
+    assert window.complaints == []
+
+
+def corner(window):
+    """Return the colour of the page's first pixel."""
+    return Image.open(io.BytesIO(window.screenshot(whole=False))).convert("RGB").getpixel((0, 0))
