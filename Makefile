@@ -22,6 +22,8 @@ demo: $(READY)
 		--export robustness-json --out $(DEMO)/truth
 	$(BIN)/python -m evaluation.correlate --scores $(DEMO)/demo.sqlite --truth $(DEMO)/truth \
 		--dataset digits --targets all --out $(DEMO)/tau.csv
+	$(BIN)/python -m evaluation.report --store $(DEMO)/demo.sqlite --truth $(DEMO)/truth \
+		--dataset digits --out $(DEMO)/report
 	@echo "The table is in $(DEMO)/tau.csv; scores and robust accuracies are in $(DEMO)/demo.sqlite."
 
 test: $(READY)

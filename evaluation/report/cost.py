@@ -53,8 +53,8 @@ def _panel(panel: Axes, rows: pd.DataFrame, seconds: dict[str, float], looks: di
     if baseline == baseline:
         panel.axhline(baseline, color=MUTED, linewidth=1, linestyle=(0, (4, 2)), zorder=0)
         panel.annotate(
-            "baseline", (1, baseline), (-2, 2), xycoords=("axes fraction", "data"),
-            textcoords="offset points", fontsize=6.5, color=MUTED, ha="right",
+            "baseline", (0.5, baseline), (0, 2), xycoords=("axes fraction", "data"),
+            textcoords="offset points", fontsize=6.5, color=MUTED, ha="center",
         )  # fmt: skip
     panel.set_xscale("log")
     panel.grid(color=GRID, linewidth=0.5, zorder=0)

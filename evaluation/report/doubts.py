@@ -86,7 +86,7 @@ def _one_seed(study: Study) -> Iterator[str]:
     single = [
         label
         for label, column in study.columns.items()
-        if column.seeds == 1 and column.identity[1] == "random"
+        if column.seeds == 1 and column.identity[1].startswith("random")
     ]
     if single:
         yield (

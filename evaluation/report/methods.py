@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation.report.measured import measured_sentences
 from evaluation.report.study import Study
 from evaluation.score_columns import BASELINES, ScoreColumn
 from testbed.nasbench201.isomorphism import unique_ids
@@ -16,11 +17,14 @@ __all__ = ["PUBLISHED", "is_published", "joined", "methods", "short_version"]
 PUBLISHED = ("cifar10", "cifar100", "ImageNet16-120")  # data sets of Jung et al.
 # What all proxies of one run share; what else is in the settings belongs to one proxy.
 _SHARED = (
-    "batch", "batch_norm", "batch_seed", "batch_size", "cells", "channels", "dtype", "split",
+    "archive", "batch", "batch_norm", "batch_seed", "batch_size", "cells", "channels", "dtype",
+    "recipe", "split", "trained_on",
 )  # fmt: skip
 _COMMIT = re.compile(r"(\+g[0-9a-f]{10})[0-9a-f]+")  # ten digits name a commit well enough
 _INIT = {
     "random": "at initialisation",
+    "random-kaiming": "at initialisation (Kaiming normal)",
+    "random-xavier": "at initialisation (Xavier normal)",
     "trained": "after our own training",
     "pretrained": "with the benchmark’s trained weights",
 }
@@ -40,10 +44,13 @@ def methods(study: Study, measured: pd.DataFrame | None = None) -> list[str]:
         measured: robust accuracies of the same data set, if the results file holds them, see
             :func:`~evaluation.report.runs.measured`.
     """
-    own = measured is not None and len(measured) > 0
     parts = [
         " ".join(_scores(study)),
-        " ".join(_measured(study, measured) if own and measured is not None else _read(study)),
+        " ".join(
+            measured_sentences(study, measured)
+            if measured is not None and len(measured)
+            else _read(study)
+        ),
         " ".join(_statistics(study)),
     ]
     return [part for part in parts if part]
@@ -71,7 +78,7 @@ def _scores(study: Study) -> Iterable[str]:
         if column.identity[0] not in BASELINES:
             groups.setdefault(_group(column), []).append(column)
     for (init, images, seeds, shared), columns in groups.items():
-        yield _group_sentence(init, images, seeds, dict(shared), columns, study)
+        yield _group_sentence(init, images, seeds, json.loads(shared), columns, study)
     if groups and study.runs:
         yield f"Scores were computed with {_versions(study.runs)}."
     if baselines := [c for c in study.columns.values() if c.identity[0] in BASELINES]:
@@ -83,7 +90,8 @@ def _scores(study: Study) -> Iterable[str]:
 def _group(column: ScoreColumn) -> tuple:
     _, init, images, settings = column.identity
     facts = _facts(settings)
-    return init, images, column.seeds, tuple((k, facts[k]) for k in _SHARED if k in facts)
+    shared = {name: facts[name] for name in _SHARED if name in facts}
+    return init, images, column.seeds, json.dumps(shared, sort_keys=True)
 
 
 def _group_sentence(
@@ -94,7 +102,7 @@ def _group_sentence(
     size = f" (C = {facts['channels']}, N = {facts['cells']})" if {"channels", "cells"} <= facts.keys() else ""  # fmt: skip # noqa: E501
     sentence = (
         f"We computed {names} for {len(study.values):,} networks of NAS-Bench-201{size} "
-        f"{_INIT.get(init, f'(weights: {init})')}"
+        f"{_INIT.get(init, f'(weights: {init})')}{_weights(facts)}"
     )
     if "batch_size" in facts:
         split = {"train": "training ", "test": "test "}.get(str(facts.get("split")), "")
@@ -115,10 +123,21 @@ def _group_sentence(
     return sentence + "."
 
 
+def _weights(facts: Mapping[str, Any]) -> str:
+    """Say what the weights were trained on and how, or which of an archive they are."""
+    on = facts.get("trained_on") or {}
+    told = f" on {on['count']:,} images of {on['name']}" if {"count", "name"} <= on.keys() else ""
+    details = _plainly({**(facts.get("recipe") or {}), **(facts.get("archive") or {})})
+    return told + (f" ({details})" if details else "")
+
+
+def _plainly(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sorted(facts.items()))
+
+
 def _with_options(column: ScoreColumn) -> str:
     options = {k: v for k, v in _facts(column.identity[3]).items() if k not in _SHARED}
-    told = ", ".join(f"{name} {value}" for name, value in sorted(options.items()))
-    return f"{column.identity[0]} ({told})" if told else column.identity[0]
+    return f"{column.identity[0]} ({_plainly(options)})" if options else column.identity[0]
 
 
 def _facts(settings: str) -> dict[str, Any]:
@@ -154,12 +173,6 @@ def _read(study: Study) -> Iterable[str]:
             "layout of Jung, Lukasik and Keuper (ICLR 2023), which records neither who measured "
             "them nor how; ε is in units of 1/255."
         )
-
-
-def _measured(study: Study, table: pd.DataFrame) -> Iterable[str]:
-    from evaluation.report.measured import measured_sentences
-
-    return measured_sentences(study, table)
 
 
 def _statistics(study: Study) -> Iterable[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evaluation.report.doubts import doubts
 from evaluation.report.explorer import as_script, explorer
@@ -53,6 +53,7 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     tables, groups, data = statistics(study), _groups(gallery), explorer(study)
     sections = [("warnings", "Warnings"), *([("table", "Table")] if tables else [])]
     sections += [(str(group["id"]), str(group["name"])) for group in groups]
@@ -122,6 +123,11 @@ def _groups(gallery: Sequence[tuple[Picture | Missing, str]]) -> list[dict[str, 
         {"name": name, "id": re.sub(r"\W+", "-", name.lower()).strip("-"), **group}
         for name, group in groups.items()
     ]
+
+
+def _breakable(name: str) -> Markup:
+    """Let a name of code go over lines at its underscores."""
+    return escape(name).replace("_", Markup("_<wbr>"))
 
 
 def _asset(name: str) -> str:

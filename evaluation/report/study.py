@@ -8,6 +8,7 @@ import pandas as pd
 
 from evaluation.ground_truth import Truth, TruthError
 from evaluation.ranking_table import Ranking, rank
+from evaluation.report.coverage import without_rare
 from evaluation.report.names import attacks_of, with_labels
 from evaluation.report.pairwise import pairwise_tau
 from evaluation.report.section33 import section33
@@ -118,7 +119,7 @@ def study(
         return truth_alone
     left_aside: list[str] = []
     if proxies is None:
-        scores, left_aside = _without_rare(scores, set(accuracies.index))
+        scores, left_aside = without_rare(scores, set(accuracies.index))
     ranking = rank(scores, truth, proxies, chosen, (), seeds, watch=watch)
     table = with_labels(ranking.table)
     columns = _columns(scores, table, accuracies, proxies, seeds)
@@ -144,21 +145,6 @@ def _guessing(truth: Truth) -> float | None:
     except TruthError:
         classes = CLASSES.get(truth.dataset)
         return None if classes is None else 1 / classes
-
-
-def _without_rare(scores: pd.DataFrame, known: set[int]) -> tuple[pd.DataFrame, list[str]]:
-    """Leave out what has less than half of the networks that the most frequent column has."""
-    columns, _ = score_columns(scores)
-    counts = {c.identity: len(known & set(c.values.index)) for c in columns}
-    most = max(counts.values(), default=0)
-    rare = {(i[0], i[1]): count for i, count in counts.items() if 2 * count < most}
-    rows = pd.MultiIndex.from_frame(scores[["proxy", "init"]].astype("string").fillna(""))
-    notes = [
-        f"{proxy}{f' ({init})' if init else ''} was computed for {count:,} of {most:,} networks: "
-        f"it is left out, since the sample is one for all; --proxies with its name brings it in."
-        for (proxy, init), count in rare.items()
-    ]
-    return scores.loc[~rows.isin(list(rare))], notes
 
 
 def _columns(
