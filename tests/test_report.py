@@ -107,9 +107,7 @@ def test_tables_are_written_beside_the_page(written, small):
     agreement = pd.read_csv(written / "agreement.csv")
     np.testing.assert_allclose(agreement["tau"], small.agreement["tau"], rtol=1e-12)
     text = (written / "tau_all.tex").read_text(encoding="utf-8")
-    assert (
-        r"target & params & flops & hessian\_\textless{}\&\_x & jacobian\_norm, initialised" in text
-    )
+    assert r"target & params & flops & hessian\_\textless{}\&\_x & jacobian\_norm (random)" in text
     lines = [line for line in text.splitlines() if line.startswith("FGSM@1 &")]
     cells = lines[0].removesuffix(r" \\").split(" & ")
     row = small.table.set_index(["label", "target"]).loc[("params", "fgsm@1")]
@@ -154,20 +152,27 @@ def test_a_report_of_the_truth_alone(truth, tmp_path):
 def test_columns_of_further_statistics_are_shown_if_the_table_has_them(small):
     extra = small.table.assign(
         low=-0.2, high=0.3, spearman=0.123, ceiling=0.9, difference_params=0.2,
-        difference_params_error=0.1, difference_params_p=0.001, difference_params_p_holm=0.01,
+        difference_params_error=0.1, difference_params_p=0.001, difference_params_holm=0.01,
     )  # fmt: skip
     found = {s.name: s for s in statistics(dataclasses.replace(small, table=extra))}
-    assert list(found) == ["tau", "spearman", "difference_params"]
-    assert found["tau"].header[-2:] == ["ceiling", "pairs tied"]
+    assert found["tau"].header[-3:] == ["ceiling", "best", "pairs tied"]
     assert found["spearman"].rows[0].cells[0].text == "+.123"
     assert found["difference_params"].rows[0].cells[0].spread == "± .100"
     tip = found["tau"].rows[0].cells[0].tip
     assert "95 % interval −.200 to +.300, ceiling +.900" in tip
-    # Shaded only where |τ| is larger than that of params, which is τ − .2 here.
-    for row, target in zip(found["tau"].rows, small.targets, strict=True):
-        for cell, label in zip(row.cells, small.labels, strict=False):
-            tau = extra.set_index(["label", "target"]).loc[(label, target), "tau"]
-            assert cell.strong == (abs(tau) > abs(tau - 0.2))
+    assert all(cell.strong for row in found["tau"].rows for cell in row.cells[: len(small.labels)])
+    worse = dataclasses.replace(small, table=extra.assign(difference_params=-0.2))
+    assert not any(cell.strong for row in statistics(worse)[0].rows for cell in row.cells)
+
+
+def test_the_best_is_starred_only_if_it_surely_wins(small):
+    for p, star in ((0.01, "*"), (0.2, "")):
+        won = small.table.assign(
+            winner=small.table["label"] == "flops", winner_holm=p, ceiling=float("nan")
+        )
+        tau = statistics(dataclasses.replace(small, table=won))[0]
+        assert tau.header[-2:] == ["best", "pairs tied"]
+        assert {row.cells[-2].text for row in tau.rows} == {f"flops{star}"}
 
 
 def test_warnings_say_what_to_doubt(truth, small):

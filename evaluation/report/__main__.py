@@ -8,14 +8,16 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from evaluation.ground_truth import Truth, TruthError
+from evaluation.ground_truth import TruthError
 from evaluation.report.runs import measured, read_runs
 from evaluation.report.study import study
 from evaluation.report.write import write_report
+from evaluation.suite_zero import read_any_scores
+from evaluation.truths import open_truth
 from testbed.console import fail, progress, split_words, whole_numbers
 from testbed.nasbench201.genotype import GenotypeError
 from testbed.nasbench201.selection import SELECTION_HELP, select
-from testbed.store import StoreError, read_scores
+from testbed.store import StoreError
 from testbed.tables import RANDOM_CIFAR10
 
 __all__ = ["main", "report"]
@@ -25,12 +27,18 @@ NO_SCORES = "none"
 
 def report(
     truth: Annotated[
-        Path, typer.Option(help="Folder of the truth (meta.json).", show_default=False)
+        Path,
+        typer.Option(
+            help="Folder of the truth (meta.json), NAS-RobBench-201's JSON file, or a NATS-Bench "
+            "archive, for its clean accuracies.",
+            show_default=False,
+        ),
     ],
     store: Annotated[
         str | None,
         typer.Option(
-            help="Table of scores: .sqlite, .parquet or .csv; none for a report of the truth "
+            help="Table of scores: .sqlite, .parquet or .csv, or NAS-Bench-Suite-Zero's "
+            "zc_nasbench201.json; none for a report of the truth "
             "alone. The package's own (random networks, CIFAR-10) if not given.",
             show_default=False,
         ),
@@ -65,7 +73,7 @@ def report(
     """
     console = Console(stderr=True)
     try:
-        opened = Truth.open(truth, dataset)
+        opened = open_truth(truth, dataset)
         alone = store == NO_SCORES
         path = RANDOM_CIFAR10 if store is None else Path(store)
         with progress(console) as bar:
@@ -80,7 +88,7 @@ def report(
             done: list[bool] = []
             found = study(
                 opened,
-                None if alone else read_scores(path),
+                None if alone else read_any_scores(path, dataset),
                 None if proxies is None else split_words(proxies),
                 None if targets is None else split_words(targets),
                 None if seeds is None else whole_numbers(seeds, "seeds"),

@@ -14,11 +14,11 @@ from evaluation.report.names import attacks_of, corruptions_of, plain
 from evaluation.report.pairs import proxy_pairs
 from evaluation.report.proxies import proxy_heat
 from evaluation.report.scatter import scatter
-from evaluation.report.section33 import top
 from evaluation.report.study import Study
 from evaluation.report.top_cells import top_cells
 from evaluation.report.words import records
 from evaluation.score_columns import BASELINES
+from evaluation.section33 import top
 from testbed.nasbench201.genotype import Genotype
 
 __all__ = ["Missing", "Picture", "gallery", "key_targets"]

@@ -187,13 +187,12 @@ def _statistics(study: Study) -> Iterable[str]:
         "intervals come from the influence function; they cover the choice of networks, not the "
         "noise of scores and accuracies."
     )
-    if "ceiling" in study.table:
+    if study.table["ceiling"].notna().any():
         yield (
             "The noise ceiling is what a perfect score would reach, estimated from networks "
             "that are the same function and were trained separately."
         )
-    if "difference_params_p_holm" in study.table:
-        yield (
-            "Differences to the number of parameters are tested on the same networks, with "
-            "Holm’s correction for all comparisons."
-        )
+    yield (
+        "Differences of |τ| to the number of parameters, and of each winner to its rivals, are "
+        "tested on the same networks, with Holm’s correction for all comparisons."
+    )

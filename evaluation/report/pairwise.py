@@ -5,11 +5,9 @@ from itertools import combinations
 
 import pandas as pd
 
-from evaluation.correlation import tau_b
+from evaluation.correlation import confidence_interval, tau_b
 
-__all__ = ["HALF_WIDTH", "interval", "pairwise_tau", "square"]
-
-HALF_WIDTH = 1.959963984540054  # of a 95 % interval, in standard errors
+__all__ = ["pairwise_tau", "square"]
 
 
 def pairwise_tau(table: pd.DataFrame, watch: Callable[[Iterable], Iterable] = iter) -> pd.DataFrame:
@@ -25,15 +23,10 @@ def pairwise_tau(table: pd.DataFrame, watch: Callable[[Iterable], Iterable] = it
     rows = []
     for x, y in watch(list(combinations(complete.columns, 2))):
         tau = tau_b(complete[x], complete[y])
-        low, high = interval(tau.tau, tau.standard_error)
+        low, high = confidence_interval(tau)
         rows.append((x, y, tau.tau, tau.standard_error, low, high, len(complete)))
     names = ["x", "y", "tau", "standard_error", "low", "high", "n"]
     return pd.DataFrame(rows, columns=names)
-
-
-def interval(tau: float, error: float) -> tuple[float, float]:
-    """Return the 95 % interval of a normal approximation, cut at ±1."""
-    return max(-1.0, tau - HALF_WIDTH * error), min(1.0, tau + HALF_WIDTH * error)
 
 
 def square(pairs: pd.DataFrame, names: list[str], value: str = "tau") -> pd.DataFrame:

@@ -10,18 +10,22 @@ from evaluation.target_choice import DEFAULT_TARGETS
 
 __all__ = ["Statistic", "main_targets", "statistics"]
 
-# Columns of a ranking's table that are shown if they are there, and what they are.
+# Columns of a ranking's table that are shown unless they are undefined, and what they are.
 TITLES = {
     "tau": "Kendall’s τ-b",
     "spearman": "Spearman’s ρ",
-    "weighted_tau": "weighted τ",
-    "top_precision": "top-k precision",
+    "weighted_tau": "weighted τ (the best weigh most)",
+    "top_precision": "precision of the top 10 %",
     "partial_clean": "partial τ, given clean accuracy",
     "partial_params": "partial τ, given parameters",
-    "difference_params": "τ minus that of params",
+    "difference_params": "|τ| minus that of params",
 }
-ERRORS = {"tau": "standard_error", "difference_params": "difference_params_error"}
-HOLM = "difference_params_p_holm"
+ERRORS = {
+    "tau": "standard_error",
+    "partial_clean": "partial_clean_error",
+    "partial_params": "partial_params_error",
+    "difference_params": "difference_params_error",
+}
 LEVEL = 0.05
 SHORT = 20  # targets that are shown at once
 
@@ -67,16 +71,15 @@ def statistics(study: Study) -> list[Statistic]:
     """Return a table for each statistic that the ranking has."""
     if study.ranking is None:
         return []
-    found = [name for name in TITLES if name in study.table]
-    return [_statistic(study, name) for name in found]
+    return [_statistic(study, name) for name in TITLES if study.table[name].notna().any()]
 
 
 def _statistic(study: Study, name: str) -> Statistic:
     cells = study.table.set_index(["target", "label"], drop=False).to_dict("index")
     main = main_targets(study.targets)
-    ceiling = name == "tau" and "ceiling" in study.table
+    ceiling = name == "tau" and bool(study.table["ceiling"].notna().any())
     header = ["target", *study.labels]
-    header += (["ceiling"] if ceiling else []) + (["pairs tied"] if name == "tau" else [])
+    header += (["ceiling"] if ceiling else []) + (["best", "pairs tied"] if name == "tau" else [])
     rows = []
     for target in study.targets:
         found: list[dict[str, Any]] = [cells[target, label] for label in study.labels]
@@ -84,6 +87,7 @@ def _statistic(study: Study, name: str) -> Statistic:
         if ceiling:
             shown.append(_number(known(found[0], "ceiling"), 2))
         if name == "tau":
+            shown.append(_best(found))
             share = float(found[0]["tie_fraction"])
             shown.append(Cell(repr(share), f"{share:.0%}" + ("†" if found[0]["ties_flag"] else "")))
         rows.append(Row(plain(target), shown, target not in main))
@@ -94,17 +98,24 @@ def _cell(row: dict[str, Any], name: str) -> Cell:
     value, error = known(row, name), known(row, ERRORS.get(name, ""))
     plain_number = _number(value, 3)
     spread = "" if error is None or value is None else f"± {signed(error)[1:]}"
-    better = (
-        HOLM in row
-        and (known(row, HOLM) or 1.0) < LEVEL
-        and abs(known(row, "tau") or 0) > abs(_baseline(row))
-    )
+    better = _sure(row, "difference_params_holm") and (known(row, "difference_params") or 0) > 0
     return Cell(plain_number.value, plain_number.text, spread, tau_in_words(row), better)
 
 
-def _baseline(row: dict[str, Any]) -> float:
-    """Return τ of params in the same row of the table."""
-    return (known(row, "tau") or 0.0) - (known(row, "difference_params") or 0.0)
+def _best(rows: list[dict[str, Any]]) -> Cell:
+    """Return the score of the largest |τ|, starred if it surely beats every rival."""
+    for row in rows:
+        if row["winner"]:
+            p = known(row, "winner_holm")
+            tip = "no rival" if p is None else f"p = {p:.2g} against the closest rival, after Holm"
+            star = "*" if _sure(row, "winner_holm") else ""
+            return Cell(row["label"], f"{row['label']}{star}", tip=f"{row['label']}: {tip}")
+    return Cell("", "–")
+
+
+def _sure(row: dict[str, Any], p: str) -> bool:
+    value = known(row, p)
+    return value is not None and value < LEVEL
 
 
 def _number(value: float | None, digits: int) -> Cell:
@@ -120,6 +131,7 @@ def _caption(study: Study, name: str) -> str:
         parts.append("A positive τ means that a larger score goes with a more robust network.")
         if study.table["ties_flag"].any():
             parts.append("† more than half of all pairs of networks are tied.")
-    if HOLM in study.table:
+        parts.append("* surely beats every score that ranks otherwise (5 %, Holm over the table).")
+    if study.table["difference_params_holm"].notna().any():
         parts.append("Shaded: surely further from 0 than params (5 %, Holm over all comparisons).")
     return " ".join([*parts, "ε in units of 1/255; params and flops are baselines."])

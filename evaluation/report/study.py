@@ -1,5 +1,6 @@
 """Everything a report shows, computed once: figures, tables and page only draw it."""
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,18 +10,20 @@ import pandas as pd
 from evaluation.ground_truth import Truth, TruthError
 from evaluation.ranking_table import Ranking, rank
 from evaluation.report.coverage import without_rare
-from evaluation.report.names import attacks_of, with_labels
+from evaluation.report.names import attacks_of
 from evaluation.report.pairwise import pairwise_tau
-from evaluation.report.section33 import section33
 from evaluation.score_columns import (
     BASELINES,
     IDENTITY,
     Identity,
     ScoreColumn,
     baseline_column,
+    row_labels,
     score_columns,
 )
+from evaluation.section33 import section33
 from evaluation.target_choice import choose_targets
+from evaluation.truths import AnyTruth
 
 __all__ = ["CLASSES", "Study", "study"]
 
@@ -42,7 +45,7 @@ class Study:
         agreement: τ of clean accuracy and every attack × ε among each other, over all
             networks of the truth that have them, see
             :func:`~evaluation.report.pairwise.pairwise_tau`; empty with fewer than two.
-        section33: see :func:`~evaluation.report.section33.section33`.
+        section33: see :func:`~evaluation.section33.section33`.
         ranking: τ of the proxies; None without scores.
         table: its table with a column ``label``; empty without scores.
         columns: the score columns by label, baselines among them.
@@ -79,7 +82,7 @@ class Study:
 
 
 def study(
-    truth: Truth,
+    truth: AnyTruth,
     scores: pd.DataFrame | None = None,
     proxies: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
@@ -121,7 +124,7 @@ def study(
     if proxies is None:
         scores, left_aside = without_rare(scores, set(accuracies.index))
     ranking = rank(scores, truth, proxies, chosen, (), seeds, watch=watch)
-    table = with_labels(ranking.table)
+    table = ranking.table.assign(label=row_labels(ranking.table))
     columns = _columns(scores, table, accuracies, proxies, seeds)
     sample = _sample(columns, accuracies, ranking.n)
     values = pd.DataFrame({label: column.values.loc[sample] for label, column in columns.items()})
@@ -139,12 +142,12 @@ def study(
     )
 
 
-def _guessing(truth: Truth) -> float | None:
-    try:
-        return 1 / truth.confusion()[1].shape[-1]
-    except TruthError:
-        classes = CLASSES.get(truth.dataset)
-        return None if classes is None else 1 / classes
+def _guessing(truth: AnyTruth) -> float | None:
+    if isinstance(truth, Truth):
+        with contextlib.suppress(TruthError):
+            return 1 / truth.confusion()[1].shape[-1]
+    classes = CLASSES.get(truth.dataset)
+    return None if classes is None else 1 / classes
 
 
 def _columns(

@@ -59,7 +59,7 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
 
 def _tau(study: Study, targets: list[str], name: str, long: bool) -> str:
     cells = study.table.set_index(["target", "label"]).to_dict("index")
-    ceiling = "ceiling" in study.table
+    ceiling = bool(study.table["ceiling"].notna().any())
     rows = []
     for target in targets:
         found = [cells[target, label] for label in study.labels]

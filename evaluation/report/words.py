@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from evaluation.report.names import plain
-from evaluation.report.pairwise import interval
 
 __all__ = ["bounds", "known", "records", "signed", "tau_in_words"]
 
@@ -23,12 +22,9 @@ def known(row: Mapping[str, Any], name: str) -> float | None:
 
 
 def bounds(row: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Return the 95 % interval of a row: the table's, else the normal one; None if undefined."""
-    low, high, error = (known(row, name) for name in ("low", "high", "standard_error"))
-    if low is not None and high is not None:
-        return low, high
-    tau = known(row, "tau")
-    return None if tau is None or error is None else interval(tau, error)
+    """Return the 95 % interval of a row; None if it is undefined."""
+    low, high = known(row, "low"), known(row, "high")
+    return None if low is None or high is None else (low, high)
 
 
 def signed(number: float | None, digits: int = 3) -> str:
