@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import json
 import re
@@ -19,11 +20,14 @@ from evaluation.report.doubts import doubts
 from evaluation.report.explorer import SCALE, UNKNOWN, explorer
 from evaluation.report.gallery import Missing, gallery
 from evaluation.report.methods import methods
+from evaluation.report.runs import read_runs
 from evaluation.report.statistics import statistics
 from evaluation.report.study import study
 from evaluation.report.write import write_report
 from testbed.nasbench201.genotype import Genotype
+from testbed.store import Store, StoreError
 from testbed.store.files import runs_beside
+from testbed.tables import RANDOM_CIFAR10
 
 app = Typer()
 app.command()(report)
@@ -249,8 +253,6 @@ def test_the_explorer_has_every_network_of_the_truth(small):
 
 
 def decoded(text):
-    import base64
-
     return base64.b64decode(text)
 
 
@@ -291,3 +293,33 @@ def test_targets_of_a_truth_with_gaps(tmp_path):
     assert "Of the scored networks, 3 lack one of the targets in the truth." in doubts(found)
     ids = np.frombuffer(decoded(explorer(found)["targets"]["clean"]), "<u2")
     assert ids[:3].tolist() == [UNKNOWN] * 3
+
+
+def test_runs_are_read_from_every_kind_of_file(tmp_path):
+    assert [run["id"] for run in read_runs(RANDOM_CIFAR10)] == [1, 2, 3]
+    with Store(tmp_path / "s.sqlite") as store:
+        store.begin_run({"code_version": "1", "more": [2]})
+    (run,) = read_runs(tmp_path / "s.sqlite")
+    assert (run["code_version"], run["provenance"]["more"]) == ("1", [2])
+    (tmp_path / "a.csv").write_text("", encoding="utf-8")
+    assert read_runs(tmp_path / "a.csv") == []
+    runs_beside(tmp_path / "a.csv").write_text("{", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"the runs of .* cannot be read"):
+        read_runs(tmp_path / "a.csv")
+
+
+def test_own_measurements_are_described_by_their_settings(small):
+    row = {"network": "n", "init": "trained", "count": 60, "warnings": "[]", "cross_warnings": "[]"}
+    levels = [("pgd@Linf", 8.0, '{"steps":40}'), ("pgd@Linf", 16.0, '{"steps":40}'),
+              ("aa_square@Linf", 8.0, '{"queries":9}'), ("fog", 1.0, "{}"),
+              ("clean", None, "{}")]  # fmt: skip
+    names = ("measure", "level", "settings")
+    table = pd.DataFrame([{**row, **dict(zip(names, level, strict=True))} for level in levels])
+    table.loc[0, "warnings"] = '["zero gradients"]'
+    said = methods(small, table)[1]
+    assert said == (
+        "Robust accuracies of 1 networks (trained weights) were measured by us on 60 images of "
+        "cifar10; ε is in units of 1/255. Attacks: PGD (ε = 8, 16, steps 40); Square (ε = 8, "
+        "queries 9). Corruptions: fog. Of these results, 20% carry a warning of the measurement."
+    )
+    assert "Jung" in methods(small, table.iloc[:0])[1]
