@@ -112,7 +112,7 @@ def test_the_proxies_figure_shows_the_rankings_numbers(study):
         map(short, shown["tau"])
     )
     labels = ["params", "flops", "hessian_<&_x", "jacobian_norm (random)",
-              "jacobian_norm, trained"]  # fmt: skip
+              "jacobian_norm (trained)"]  # fmt: skip
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == labels
 
 
@@ -122,7 +122,7 @@ def titled(target):
 
 def test_cost_puts_seconds_against_the_size_of_tau(study):
     # Two seeds of half a second; one seed of two seconds.
-    label = "jacobian_norm, trained"
+    label = "jacobian_norm (trained)"
     assert study.seconds == {label: 1.0, "jacobian_norm (random)": 1.0, "hessian_<&_x": 2.0}
     points = hovers(cost(study.table, dict(study.seconds), ["clean", "fgsm@1"]))
     assert len(points) == 6
