@@ -1,0 +1,85 @@
+"""What a search maximises, when it is known in advance: columns of a truth, or a proxy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evaluation.search.base import Answer
+from evaluation.search.cells import cells, published_ids
+from evaluation.search.space import Space
+from evaluation.target_choice import choose_targets
+
+__all__ = ["Objective", "ObjectiveError", "Tabular", "by_candidate", "truth_objective"]
+
+
+class ObjectiveError(ValueError):
+    """An objective that these data have no values of."""
+
+
+class Objective(Protocol):
+    """One or several scores of a candidate, larger being better."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What the scores are."""
+        ...
+
+    def scalar(self, weights: Sequence[float]) -> Callable[[int], "float | Answer"]:
+        """Return candidate → weighted sum of its scores."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Tabular:
+    """Scores that are known before the search.
+
+    Attributes:
+        targets: their names.
+        values: (size of the space, number of targets), NaN where there is none.
+    """
+
+    targets: tuple[str, ...]
+    values: NDArray[np.float64]
+
+    def scalar(self, weights: Sequence[float]) -> Callable[[int], float]:
+        """Return candidate → weighted sum of its scores."""
+        # A list: looking up one number of an array costs more than a step of local search.
+        return (self.values @ np.asarray(weights, dtype=np.float64)).tolist().__getitem__
+
+    def space(self) -> Space:
+        """Return the cells that have every score, or all of them where none lacks any.
+
+        Raises:
+            ObjectiveError: if fewer than two have.
+        """
+        whole = set(np.flatnonzero(np.isfinite(self.values).all(axis=1)).tolist())
+        members = [candidate for candidate in cells().pool if candidate in whole]
+        if len(members) < 2:
+            raise ObjectiveError(
+                f"a search needs two networks with {' and '.join(self.targets)}; "
+                f"there are {len(members)} (representatives of their isomorphism class)"
+            )
+        return cells() if len(members) == len(cells()) else cells().restricted(members)
+
+
+def truth_objective(accuracies: pd.DataFrame, words: Sequence[str]) -> Tabular:
+    """Return an objective of columns of a truth.
+
+    Args:
+        accuracies: as from `evaluation.ground_truth.Truth.targets`; the index is the id.
+        words: names of columns: ``clean``, ``fgsm@1``, ``fog@3``, ``mean corruption``.
+
+    Raises:
+        RankingError: if one is unknown.
+    """
+    names = choose_targets(accuracies.columns, words)
+    return Tabular(tuple(names), by_candidate(accuracies.filter(items=names)))
+
+
+def by_candidate(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Return a table by published id as rows by candidate, NaN where there is none."""
+    return table.reindex(published_ids()).to_numpy(dtype=np.float64)

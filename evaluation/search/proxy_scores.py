@@ -1,0 +1,120 @@
+"""Scores of a store as what a search looks at for nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evaluation.score_columns import (
+    BASELINES,
+    RankingError,
+    ScoreColumn,
+    baseline_column,
+    labels,
+    score_columns,
+)
+from evaluation.search.base import Proxy
+from evaluation.search.cells import cells, published_ids
+
+__all__ = ["ProxyScores", "all_proxies", "choose_proxies", "top_one", "top_ones"]
+
+
+@dataclass(frozen=True, eq=False)
+class ProxyScores:
+    """The scores of every cell by one proxy, larger promising more.
+
+    Attributes:
+        name: with a leading − if the sign was turned.
+        values: (15625,), NaN where there is none.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+
+    def proxy(self) -> Proxy:
+        """Return candidate → score; −∞ where there is none."""
+        return np.where(np.isfinite(self.values), self.values, -np.inf).tolist().__getitem__
+
+
+def all_proxies(scores: pd.DataFrame) -> dict[str, ProxyScores]:
+    """Return every score column of a store, by its label, the baselines first.
+
+    Args:
+        scores: one row a score, as `testbed.store.read_scores` returns it.
+
+    Raises:
+        RankingError: if it is no such table.
+    """
+    ids = [int(published_ids()[candidate]) for candidate in cells().pool]
+    columns, _ = score_columns(scores)
+    columns = [column for column in columns if column.identity[0] not in BASELINES]
+    baselines = [baseline_column(name, ids) for name in BASELINES]
+    names = list(BASELINES) + labels([column.identity for column in columns])
+    return {
+        name: ProxyScores(name, _by_candidate(column))
+        for name, column in zip(names, [*baselines, *columns], strict=True)
+    }
+
+
+def choose_proxies(scores: pd.DataFrame, words: Sequence[str]) -> list[ProxyScores]:
+    """Return the proxies that are named; ``-name`` means that smaller promises more.
+
+    Raises:
+        RankingError: if a word fits none, or several.
+    """
+    known, chosen = all_proxies(scores), []
+    for word in words:
+        sign, name = (-1, word[1:]) if word.startswith("-") else (1, word)
+        fitting = [label for label in known if label == name or label.startswith(f"{name} (")]
+        if len(fitting) != 1:
+            there = ", ".join(repr(label) for label in (fitting or known))
+            raise RankingError(
+                f"{'several proxies fit' if fitting else 'unknown proxy'} {name!r}; "
+                f"name one of {there}, with a - in front if smaller promises more"
+            )
+        values = known[fitting[0]].values
+        chosen.append(ProxyScores(fitting[0] if sign > 0 else f"−{fitting[0]}", sign * values))
+    return chosen
+
+
+def top_one(proxy: ProxyScores, values: NDArray[np.float64]) -> tuple[float, int]:
+    """Return what the network with the highest score has, and how many share that score.
+
+    Where several do, it is their mean: what a random one of them has on average.
+
+    Args:
+        proxy: the scores.
+        values: (15625,), what is looked up, NaN where there is none.
+    """
+    comparable = np.isfinite(proxy.values) & np.isfinite(values)
+    if not comparable.any():
+        return float("nan"), 0
+    first = comparable & (proxy.values == proxy.values[comparable].max())
+    return float(values[first].mean()), int(first.sum())
+
+
+def top_ones(scores: pd.DataFrame, values: NDArray[np.float64]) -> pd.DataFrame:
+    """Return what the first network of every proxy of a store has, from either end.
+
+    Returns:
+        proxy, n (networks with score and value), highest and lowest (see `top_one`), and
+        tied_highest, tied_lowest: how many share that score.
+    """
+    rows = []
+    for name, proxy in all_proxies(scores).items():
+        highest, many = top_one(proxy, values)
+        lowest, few = top_one(ProxyScores(name, -proxy.values), values)
+        count = int((np.isfinite(proxy.values) & np.isfinite(values)).sum())
+        rows.append((name, count, highest, lowest, many, few))
+    columns = ["proxy", "n", "highest", "lowest", "tied_highest", "tied_lowest"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _by_candidate(column: ScoreColumn) -> NDArray[np.float64]:
+    values = column.values.reindex(published_ids()).to_numpy(dtype=np.float64)
+    # Members of a class are not always the same function: only its representative counts.
+    representative = np.zeros(len(values), dtype=bool)
+    representative[list(cells().pool)] = True
+    return np.where(representative, values, np.nan)
