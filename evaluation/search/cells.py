@@ -21,8 +21,13 @@ SHORT_PATHS = ((3,), (0, 4), (1, 5))
 
 
 @cache
-def cells() -> Space:
-    """Return the space; its encoding is BANANAS's truncated path encoding."""
+def cells(members: tuple[int, ...] | None = None) -> Space:
+    """Return the space, or the part of it that has these candidates.
+
+    Its encoding is BANANAS's truncated path encoding.
+    """
+    if members is not None:
+        return cells().restricted(members)
     ids, places = published_ids(), _candidates()
     alias = places[np.array(representatives())][ids].tolist()
     names = [str(enumerate_space()[number]) for number in ids]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from evaluation.search.base import Answer
 from evaluation.search.cells import cells, published_ids
-from evaluation.search.space import Space
 from evaluation.target_choice import choose_targets
 
 __all__ = ["Objective", "ObjectiveError", "Tabular", "by_candidate", "truth_objective"]
@@ -50,20 +49,20 @@ class Tabular:
         # A list: looking up one number of an array costs more than a step of local search.
         return (self.values @ np.asarray(weights, dtype=np.float64)).tolist().__getitem__
 
-    def space(self) -> Space:
-        """Return the cells that have every score, or all of them where none lacks any.
+    def members(self) -> tuple[int, ...] | None:
+        """Return the cells that have every score; None where none lacks any.
 
         Raises:
             ObjectiveError: if fewer than two have.
         """
         whole = set(np.flatnonzero(np.isfinite(self.values).all(axis=1)).tolist())
-        members = [candidate for candidate in cells().pool if candidate in whole]
+        members = tuple(candidate for candidate in cells().pool if candidate in whole)
         if len(members) < 2:
             raise ObjectiveError(
                 f"a search needs two networks with {' and '.join(self.targets)}; "
                 f"there are {len(members)} (representatives of their isomorphism class)"
             )
-        return cells() if len(members) == len(cells()) else cells().restricted(members)
+        return None if len(members) == len(cells()) else members
 
 
 def truth_objective(accuracies: pd.DataFrame, words: Sequence[str]) -> Tabular:

@@ -37,6 +37,7 @@ class Algorithm:
         summary: one line for ``--help``.
         needs: ``proxy`` if it takes one, ``features`` if it takes those of several at once.
         options: what differs from the function's defaults.
+        slow: whether a run takes more than a few hundredths of a second.
         extra: the optional dependency that it needs; ``all`` leaves it out.
     """
 
@@ -46,6 +47,7 @@ class Algorithm:
     needs: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     extra: str | None = None
+    slow: bool = False
 
     def searcher(
         self, proxy: Proxy | None = None, features: NDArray[np.float32] | None = None
@@ -61,8 +63,8 @@ _TABLE = (
     Algorithm("random", random_search, "random search without replacement"),
     Algorithm("evolution", evolution, "regularised evolution"),
     Algorithm("local", local_search, "local search; with a proxy, local-ordered"),
-    Algorithm("bananas", bananas, "BANANAS: an ensemble of networks, Thompson sampling"),
-    Algorithm("tpe", tpe, "Optuna's tree-structured Parzen estimator", extra="optuna"),
+    Algorithm("bananas", bananas, "BANANAS: an ensemble of networks, Thompson sampling", slow=True),
+    Algorithm("tpe", tpe, "Optuna's tree-structured Parzen estimator", extra="optuna", slow=True),
     Algorithm("rank", ranked, "everything ranked by the proxy, the best verified", "proxy"),
     Algorithm(
         "local-ordered", local_search, "local search, neighbours in the proxy's order", "proxy"
@@ -78,7 +80,8 @@ _TABLE = (
         {"offspring": OFFSPRING},
     ),
     Algorithm(
-        "predictor", predictor, "a random forest on encodings and all proxies given", "features"
+        "predictor", predictor, "a random forest on encodings and all proxies given", "features",
+        slow=True,
     ),
 )  # fmt: skip
 

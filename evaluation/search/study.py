@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from evaluation.search.base import Query, search
+from evaluation.search.cells import cells
 from evaluation.search.objectives import Objective
 from evaluation.search.predictor import proxy_features
 from evaluation.search.proxy_scores import ProxyScores
 from evaluation.search.registry import ALGORITHMS, Algorithm
-from evaluation.search.space import Space
 from testbed.seeding import derive_seed
 
 __all__ = ["Study", "Task", "trajectories"]
@@ -38,16 +38,16 @@ class Study:
     """What is the same for all runs; calling it with a task searches.
 
     Attributes:
-        space: of the candidates.
         objective: that is maximised.
         queries: the budget of each run.
+        members: the candidates that may be asked for; None for all cells.
         seed: of all draws, together with the algorithm and the run.
         proxies: that the algorithms may use.
     """
 
-    space: Space
     objective: Objective
     queries: int
+    members: tuple[int, ...] | None = None
     seed: int = 0
     proxies: Sequence[ProxyScores] = field(default_factory=tuple)
 
@@ -90,7 +90,7 @@ class Study:
         key = (algorithm.name, self.seed, task.run)
         objective = self.objective.scalar(self.weights(task.run))
         searcher = algorithm.searcher(proxy, features)
-        return search(searcher, self.space, objective, self.queries, key).trajectory
+        return search(searcher, cells(self.members), objective, self.queries, key).trajectory
 
 
 def trajectories(study: Study, done: Sequence[tuple[Task, Sequence[Query]]]) -> pd.DataFrame:

@@ -1,0 +1,200 @@
+"""The command ``python -m evaluation.search``: search for robust networks, with proxies or not."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from evaluation.ground_truth import Truth
+from evaluation.search.curves import FIGURES
+from evaluation.search.live_setup import LiveSettings
+from evaluation.search.output import TABLES
+from evaluation.search.problem import truth_problem
+from evaluation.search.proxy_scores import choose_proxies
+from evaluation.search.registry import ALGORITHMS, Algorithm, choose
+from evaluation.search.running import Plan, RunFailedError, search_live, search_truth
+from evaluation.search.tpe import load_optuna
+from testbed import engine, images
+from testbed.console import check_device, fail, split_words, whole_numbers
+from testbed.nasbench201.recipe import PRESETS, Recipe
+from testbed.store import StoreError, read_scores
+from testbed.tables import RANDOM_CIFAR10
+from testbed.train import override
+
+__all__ = ["main"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+INTERRUPTED = 130
+
+
+@app.command(
+    epilog="Algorithms: " + "; ".join(f"{a.name}: {a.summary}" for a in ALGORITHMS.values())
+)
+def search(
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder of a truth (meta.json).", show_default=False)
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Instead of a truth: train and attack, resumably.")
+    ] = False,
+    dataset: Annotated[str, typer.Option(help="Data set of the truth.")] = "cifar10",
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="clean, fgsm@1 (ε in units of 1/255), fog@3 (severity), 'mean corruption', "
+            "'mean adversarial'; several, separated by commas, for their front; or a proxy."
+        ),
+    ] = "fgsm@1",
+    algorithm: Annotated[
+        str, typer.Option(help="Names (below), separated by commas, or all.")
+    ] = "all",
+    queries: Annotated[int, typer.Option(help="Networks asked for in a run.", min=1)] = 300,
+    runs: Annotated[
+        int | None,
+        typer.Option(help="Of each algorithm; 100, or 1 with --live.", min=1, show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the searches.")] = 0,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the scores, separated by commas; -name if smaller promises more.",
+            show_default=False,
+        ),
+    ] = None,
+    scores: Annotated[
+        Path,
+        typer.Option(
+            help="Table of scores: .sqlite, .parquet or .csv. The package's own (random "
+            "networks, CIFAR-10) if not given.",
+            show_default=False,
+        ),
+    ] = RANDOM_CIFAR10,
+    held_out: Annotated[
+        str | None,
+        typer.Option(
+            help="Say, too, how well forests fitted to so many networks rank the rest: 32,1024.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for trajectories, tables and figures; with --live for networks and "
+            "results too.",
+            show_default=False,
+        ),
+    ] = None,
+    table: Annotated[str, typer.Option(help=f"Trajectories: {' or '.join(TABLES)}.")] = TABLES[0],
+    figures: Annotated[str, typer.Option(help=f"Of {', '.join(FIGURES)}.")] = FIGURES[0],
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; as fits if not given, 1 with --live.", min=1)
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Of each process.", min=1)] = 1,
+    image_set: Annotated[
+        str, typer.Option("--images", help="Live: " + ", ".join(images.NAMES))
+    ] = "digits",
+    data_root: Annotated[
+        Path | None, typer.Option(help="Live: folder of the image set.", show_default=False)
+    ] = None,
+    preset: Annotated[str, typer.Option(help=f"Live: {', '.join(PRESETS)}.")] = "tiny",
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Live: instead of the preset's; so the next two.", show_default=False),
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="Live: C, width of the first stage.", show_default=False)
+    ] = None,
+    cells: Annotated[
+        int | None, typer.Option(help="Live: N, cells in a stage.", show_default=False)
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="Live: the first test images; all if not given.", min=1)
+    ] = None,
+    weights_seed: Annotated[int, typer.Option(help="Live: of weights and training.")] = 0,
+    square_queries: Annotated[int, typer.Option(help="Live: of Square.", min=1)] = 5000,
+    device: Annotated[str, typer.Option(help="Live: cpu, cuda, cuda:1, …")] = "cpu",
+) -> None:
+    """Search NAS-Bench-201 for robust networks, and see what a proxy buys.
+
+    On a truth every algorithm runs many times; the tables show the mean over what the runs
+    found, ± one standard error. With --live, networks are trained and attacked when they are
+    asked for; what the folder --out holds is not done again.
+    """
+    notices = Console(stderr=True)
+    try:
+        _check(truth, live, out, workers, table, figures)
+        frame = read_scores(scores)
+        proxies = choose_proxies(frame, split_words(proxy or ""))
+        algorithms = choose(split_words(algorithm), bool(proxies))
+        _check_fit(algorithms, bool(proxies))
+        fitted = whole_numbers(held_out, "--held-out") if held_out else []
+        targets = split_words(objective)
+        plan = Plan(
+            algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads
+        )
+        if live and out is not None:
+            recipe = override(_preset(preset), epochs=epochs, channels=channels, cells=cells)
+            settings = LiveSettings(
+                recipe, image_set, data_root, count, weights_seed, check_device(device), threads,
+                {"square": {"queries": square_queries}}, tuple(sys.argv),
+            )  # fmt: skip
+            findings = search_live(plan, out, targets, settings, notices)
+        else:
+            problem = truth_problem(Truth.open(str(truth), dataset), targets, frame)
+            findings = search_truth(plan, problem, notices)
+        written = findings.write(out, table, split_words(figures)) if out else []
+        console = Console()
+        findings.show(console)
+        findings.show_proxies(frame, fitted, console)
+        for path in written:
+            console.print(Text(f"Written: {path}"))
+    except KeyboardInterrupt:
+        typer.echo("Interrupted" + (": run the same command to go on." if live else "."), err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except (ValueError, OSError, StoreError, RunFailedError, engine.EngineError) as error:
+        fail(" ".join(str(error).split()))
+
+
+def _check(
+    truth: Path | None, live: bool, out: Path | None, workers: int | None, table: str, figures: str
+) -> None:
+    if live == (truth is not None):
+        raise ValueError(
+            "give either --truth FOLDER (a published truth, or one that evaluation.robustness "
+            "exported) or --live --out FOLDER (train and attack); "
+            f"got {'both' if live else 'neither'}"
+        )
+    if live and out is None:
+        raise ValueError("--live keeps networks and results in a folder: add --out FOLDER")
+    if live and (workers or 1) > 1:
+        raise ValueError(f"--live has one worker (--threads speeds it up); got --workers {workers}")
+    if table not in TABLES:
+        raise ValueError(f"unknown --table {table!r}; expected {' or '.join(TABLES)}")
+    if unknown := set(split_words(figures)) - set(FIGURES):
+        raise ValueError(f"unknown --figures {', '.join(unknown)}; expected {', '.join(FIGURES)}")
+
+
+def _check_fit(algorithms: Sequence[Algorithm], with_proxy: bool) -> None:
+    if any(algorithm.extra for algorithm in algorithms):
+        load_optuna()
+    if with_proxy and not any(algorithm.needs for algorithm in algorithms):
+        takers = ", ".join(algorithm.name for algorithm in ALGORITHMS.values() if algorithm.needs)
+        raise ValueError(
+            f"{', '.join(a.name for a in algorithms)} would not look at the proxy: name one of "
+            f"{takers}, or all"
+        )
+
+
+def _preset(name: str) -> Recipe:
+    if name not in PRESETS:
+        raise ValueError(f"unknown --preset {name!r}; expected {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def main() -> None:
+    """Run the command."""
+    app()

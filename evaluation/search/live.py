@@ -1,0 +1,152 @@
+"""The live objective: train a cell, attack it, and keep the results for the next time."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evaluation.attacks import ATTACKS
+from evaluation.collection import Collection
+from evaluation.ground_truth import ATTACKS as PUBLISHED
+from evaluation.measurement import Measure, Measurement
+from evaluation.measures import attack_measures
+from evaluation.search.base import Answer
+from evaluation.search.cells import genotype_of
+from evaluation.search.objectives import ObjectiveError
+from testbed.nasbench201.checkpoints import settings_of
+from testbed.nasbench201.genotype import Genotype
+from testbed.nasbench201.training import DivergedError
+from testbed.store import RobustnessRow, Store
+from testbed.train_job import Task, TrainingJob, is_finished
+
+__all__ = ["Live", "live_measures"]
+
+# Both ways to name an attack: that of tables, ``apgd``, and that of commands, ``apgd-ce``.
+NAMES = {PUBLISHED[spec.key("Linf")]: name for name, spec in ATTACKS.items()}
+NAMES |= {name: name for name in ATTACKS}
+
+
+def live_measures(
+    targets: Sequence[str], settings: Mapping[str, Mapping[str, object]]
+) -> list[Measure]:
+    """Return what has to be measured for targets such as ``clean`` and ``fgsm@8`` (ℓ∞).
+
+    Each ε is a measure of its own, so that adding one later leaves the others alone.
+
+    Args:
+        targets: attack and ε (in units of 1/255), or ``clean``.
+        settings: by attack, what differs from its paper.
+
+    Raises:
+        ObjectiveError: for another target.
+    """
+    measures = []
+    for target in targets:
+        name, at, level = target.lower().partition("@")
+        if target == "clean":
+            measures.append(Measure("clean", (None,)))
+            continue
+        try:
+            epsilon = float(level)
+        except ValueError:
+            epsilon = float("nan")
+        if name not in NAMES or not at or not 0 <= epsilon < float("inf"):
+            raise ObjectiveError(
+                f"a live objective is clean or an attack and its ε in units of 1/255, such as "
+                f"fgsm@8; got {target!r}; attacks: {', '.join(ATTACKS)}"
+            )
+        measures += attack_measures([NAMES[name]], "Linf", (epsilon,), settings)
+    return measures
+
+
+@dataclass
+class Live:
+    """Trains and attacks; what the folder and the store hold is not done again.
+
+    A training that diverges has the score NaN.
+
+    Attributes:
+        targets: what is maximised, a part of ``measured``.
+        measured: names of what is measured of each cell.
+        measures: these, in the same order.
+        job: trains into a folder.
+        measurement: attacks the networks of that folder.
+        store: keeps the results.
+        run: of the store.
+        seed: of the weights and the training.
+        watch: called after each answer, with a line on its results where they are new here.
+    """
+
+    targets: tuple[str, ...]
+    measured: tuple[str, ...]
+    measures: Sequence[Measure]
+    job: TrainingJob
+    measurement: Measurement
+    store: Store
+    run: int
+    seed: int = 0
+    watch: Callable[[str | None], None] = lambda line: None
+    _known: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
+    _answers: dict[int, tuple[NDArray[np.float64], float]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        there = self.store.robustness()
+        rows = zip(there["digest"], there["accuracy"], there["seconds"], strict=True)
+        self._known = {digest: (accuracy, seconds) for digest, accuracy, seconds in rows}
+
+    def scalar(self, weights: Sequence[float]) -> Callable[[int], Answer]:
+        """Return candidate → weighted sum of its scores, and the seconds they cost."""
+        places = [self.measured.index(target) for target in self.targets]
+
+        def answer(candidate: int) -> Answer:
+            values, seconds = self.measure(candidate)
+            return Answer(float(values[places] @ np.asarray(weights)), seconds)
+
+        return answer
+
+    def table(self) -> pd.DataFrame:
+        """Return what was measured in this session, by candidate."""
+        rows = [values for values, _ in self._answers.values()]
+        values = np.array(rows).reshape(len(rows), len(self.measured))
+        return pd.DataFrame(values, pd.Index(list(self._answers)), list(self.measured))
+
+    def measure(self, candidate: int) -> tuple[NDArray[np.float64], float]:
+        """Return everything measured of a cell, (number of measures,), and its seconds.
+
+        The seconds are those of the training and the attacks, whenever they took place.
+        """
+        line = None
+        if candidate not in self._answers:
+            network = str(genotype_of(candidate))
+            self._answers[candidate], line = self._measure(network)
+        self.watch(line)
+        return self._answers[candidate]
+
+    def _measure(self, network: str) -> tuple[tuple[NDArray[np.float64], float], str]:
+        task, begun = Task(network, self.seed), time.perf_counter()
+        if not is_finished(task.path(self.job.folder)):
+            try:
+                self.job(task)
+            except DivergedError as error:
+                nothing = np.full(len(self.measures), np.nan)
+                return (nothing, time.perf_counter() - begun), f"{network}: {error}"
+        settings = settings_of(self.job.folder, Genotype.parse(network), self.seed)
+        results = [self._result(network, measure) for measure in self.measures]
+        values = np.array([accuracy for accuracy, _ in results])
+        seconds = settings["provenance"]["seconds"] + sum(seconds for _, seconds in results)
+        words = (f"{n} {v:.1%}" for n, v in zip(self.measured, values, strict=True))
+        return (values, seconds), f"{network}  {', '.join(words)}"
+
+    def _result(self, network: str, measure: Measure) -> tuple[float, float]:
+        ((key,),) = self.measurement.keys(network, self.seed, [measure])
+        if key.digest not in self._known:
+            rows: list[RobustnessRow] = []
+            collection = Collection(self.measurement)
+            for piece in self.measurement.pieces([network], [self.seed], [measure], ()):
+                rows += collection.add(piece, self.measurement(piece))
+            self.store.save_robustness(self.run, rows)
+            self._known |= {row.key.digest: (row.accuracy, row.seconds) for row in rows}
+        return self._known[key.digest]

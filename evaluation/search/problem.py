@@ -1,0 +1,61 @@
+"""What a command searches for: an objective, its candidates, and what is known of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from evaluation.ground_truth import Truth
+from evaluation.search.cells import published_ids
+from evaluation.search.objectives import Objective, ObjectiveError, Tabular, truth_objective
+from evaluation.search.proxy_scores import all_proxies, choose_proxies
+
+__all__ = ["Problem", "truth_problem"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An objective and what stands around it.
+
+    Attributes:
+        objective: that is maximised.
+        members: the candidates that may be asked for; None for all cells.
+        accuracies: returns what is known by now: fractions in [0, 1],
+            by candidate.
+        complete: whether that is so of every candidate before the search, which then has a
+            known optimum.
+    """
+
+    objective: Objective
+    members: tuple[int, ...] | None
+    accuracies: Callable[[], pd.DataFrame]
+    complete: bool
+
+
+def truth_problem(truth: Truth, words: Sequence[str], scores: pd.DataFrame) -> Problem:
+    """Return the search for the best accuracies of a truth, or for the best score of a proxy.
+
+    Args:
+        truth: an open truth.
+        words: targets, or one proxy.
+        scores: of a store, for the proxy.
+
+    Raises:
+        RankingError: if a word is neither.
+        ObjectiveError: if nothing is left to search among, or a proxy stands beside others.
+    """
+    targets = truth.targets()
+    accuracies = targets.reindex(published_ids()).reset_index(drop=True)
+    if any(_is_proxy(word, scores) and word not in targets for word in words):
+        if len(words) > 1:
+            raise ObjectiveError(f"a proxy is an objective of its own; got {', '.join(words)}")
+        (proxy,) = choose_proxies(scores, words)
+        objective = Tabular((proxy.name,), proxy.values[:, None])
+    else:
+        objective = truth_objective(targets, words)
+    return Problem(objective, objective.members(), lambda: accuracies, complete=True)
+
+
+def _is_proxy(word: str, scores: pd.DataFrame) -> bool:
+    name = word.removeprefix("-")
+    return any(name in (label, label.partition(" (")[0]) for label in all_proxies(scores))

@@ -1,0 +1,136 @@
+"""What the command prints: the table of the paper, what a proxy buys, and fronts."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.text import Text
+
+from evaluation.ground_truth import title
+
+__all__ = [
+    "print_best", "print_found", "print_front", "print_held_out", "print_networks",
+    "print_top_ones",
+]  # fmt: skip
+
+
+def print_found(
+    table: pd.DataFrame,
+    best: "pd.Series | None",
+    columns: Sequence[str],
+    objective: str,
+    console: Console,
+) -> None:
+    """Print what the searches found, the optimum of each column above.
+
+    Args:
+        table: as from `evaluation.search.results.found`.
+        best: the optimum by column, where it is known.
+        columns: in this order.
+        objective: what was maximised.
+        console: to print on.
+    """
+    rows = [["", *map(title, columns)]]
+    if best is not None:
+        optima = best.to_dict()
+        rows.append(["optimum", *(_percent(optima[column]) for column in columns)])
+    rows += _rows(table, "target", list(columns), 100)
+    _print(f"Networks found with objective {objective}, in %", rows, console)
+
+
+def print_best(table: pd.DataFrame, objective: str, scale: float, console: Console) -> None:
+    """Print the best value after some numbers of queries, see `results.best_after`."""
+    steps = sorted(set(table["query"]))
+    unit = ", in %" if scale == 100 else ""
+    rows = [["queries", *map(str, steps)], *_rows(table, "query", steps, scale)]
+    _print(f"Best {objective} so far{unit}", rows, console)
+
+
+def print_networks(table: pd.DataFrame, console: Console) -> None:
+    """Print algorithm, id and network of the best network of each algorithm."""
+    rows = [list(map(str, row)) for row in table.to_numpy().tolist()]
+    _print("Best networks over all runs: published id, architecture", rows, console)
+
+
+def print_top_ones(table: pd.DataFrame, objective: str, console: Console) -> None:
+    """Print what each proxy's first network has, see `proxy_scores.top_ones`."""
+    console.print(Text(f"Without a query: {objective} of the first network of each proxy"))
+    for row in table.to_dict("records"):
+        ends = [
+            f"{_percent(row[end])} %" + (f" (mean of {row[tied]} tied)" if row[tied] > 1 else "")
+            for end, tied in (("highest", "tied_highest"), ("lowest", "tied_lowest"))
+        ]
+        name = f"top-1 by {row['proxy']}: {ends[0]}"
+        line = f"  {name}; by its lowest score: {ends[1]}; n = {row['n']:,}"
+        console.print(Text(line), soft_wrap=True)
+    console.print()
+
+
+def print_front(
+    front: pd.DataFrame, shares: pd.DataFrame, names: pd.DataFrame, complete: bool, console: Console
+) -> None:
+    """Print the front of all runs, and how much of the front each algorithm reached.
+
+    Args:
+        front: by candidate.
+        shares: see `evaluation.search.results.common_front`.
+        names: by candidate, id and network.
+        complete: whether the shares are of the true front.
+        console: to print on.
+    """
+    rows = [["id", *map(title, front.columns), "network"]]
+    for candidate, values in zip(front.index, front.to_numpy().tolist(), strict=True):
+        number, network = names.loc[candidate].tolist()
+        rows.append([str(number), *map(_percent, values), network])
+    _print("Front: nothing asked for is better in all of these, in %", rows, console)
+    whole = "the true front" if complete else "this front"
+    for row in shares.to_dict("records"):
+        dominated = row["hypervolume"]
+        area = f"; dominated area {dominated:.4f}" if np.isfinite(dominated) else ""
+        line = f"{row['algorithm']}: {row['on_front']} of {row['of']} on {whole}{area}"
+        console.print(Text(line), soft_wrap=True)
+    console.print()
+
+
+def print_held_out(
+    rows: Iterable[tuple[str, int, float, float]], objective: str, console: Console
+) -> None:
+    """Print (features, n, mean τ, standard error): what predictors reach on unseen networks."""
+    console.print(Text(f"Random forests rank {objective} of networks they have not seen: τ-b"))
+    for features, count, tau, error in rows:
+        line = f"  {features}, fitted to {count:,}: {_number(tau, error, '+.3f')}"
+        console.print(Text(line), soft_wrap=True)
+    console.print()
+
+
+def _rows(table: pd.DataFrame, across: str, order: Sequence, scale: float) -> list[list[str]]:
+    rows = []
+    for algorithm, part in table.groupby("algorithm", sort=False):
+        cells = part.set_index(across)[["mean", "standard_error"]].reindex(list(order)) * scale
+        rows.append([str(algorithm), *(_number(*pair) for pair in cells.to_numpy().tolist())])
+    return rows
+
+
+def _print(caption: str, rows: Sequence[Sequence[str]], console: Console) -> None:
+    # Not rich's table: it would cut numbers to the width of a screen, or of no screen at all.
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    console.print(Text(caption))
+    for row in rows:
+        first, *cells = [
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        console.print(Text("  ".join([first, *cells])), soft_wrap=True)
+    console.print()
+
+
+def _percent(value: float) -> str:
+    return _number(100 * value)
+
+
+def _number(value: float, error: float = np.nan, form: str = ".2f") -> str:
+    if not np.isfinite(value):
+        return "–"
+    places = form.lstrip("+")
+    return f"{value:{form}}" + (f"±{error:{places}}" if np.isfinite(error) else "")

@@ -1,0 +1,96 @@
+"""On the published truth: the paper's table, and what proxies know without a query."""
+
+import numpy as np
+import pytest
+from truth_folder import published_truth
+
+from evaluation.ground_truth import Truth
+from evaluation.search import results
+from evaluation.search.cells import cells, operation_counts
+from evaluation.search.held_out import held_out_taus
+from evaluation.search.objectives import truth_objective
+from evaluation.search.problem import truth_problem
+from evaluation.search.proxy_scores import choose_proxies, top_ones
+from evaluation.search.registry import ALGORITHMS
+from evaluation.search.running import run_all
+from evaluation.search.study import Study, trajectories
+from testbed.store import read_scores
+from testbed.tables import RANDOM_CIFAR10
+
+# Jung, Lukasik and Keuper, ICLR 2023, table 1: 300 queries, objective FGSM@1, mean of 100 runs.
+PAPER = {"random": 67.2, "evolution": 68.8, "local": 69.1}
+
+
+@pytest.fixture(scope="module")
+def targets():
+    return Truth.open(published_truth()).targets()
+
+
+def ends(targets, objective, names, runs, queries=300, proxies=()):
+    chosen = truth_objective(targets, [objective])
+    study = Study(chosen, queries, chosen.members(), proxies=proxies)
+    tasks = study.tasks([ALGORITHMS[name] for name in names], runs)
+    return results.best_after(trajectories(study, run_all(study, tasks)))
+
+
+def test_the_searches_reproduce_the_paper(targets):
+    table = ends(targets, "fgsm@1", PAPER, 100).query("query == 300").set_index("algorithm")
+    for name, figure in PAPER.items():
+        row = 100 * table.loc[name, ["mean", "standard_error"]]
+        assert abs(row["mean"] - figure) < 2 * row["standard_error"], name
+
+
+def test_random_search_is_what_chance_gives(targets):
+    values = np.sort(truth_objective(targets, ["fgsm@1"]).values[list(cells().pool), 0])
+    # P(largest of 300 of 6,466 is at most the k-th) = C(k, 300) / C(6466, 300).
+    k, n, drawn = np.arange(len(values) + 1), len(values), 300
+    factors = np.array([np.maximum(k - i, 0) / (n - i) for i in range(drawn)])
+    below = factors.prod(axis=0)
+    expected = (values * np.diff(below)).sum()
+    row = ends(targets, "fgsm@1", ["random"], 300).query("query == 300").iloc[0]
+    assert abs(row["mean"] - expected) < 3 * row["standard_error"]
+    assert expected == pytest.approx(0.6729, abs=5e-4)
+
+
+def test_bananas_reaches_local_search(targets):
+    best = ends(targets, "fgsm@1", ["bananas"], 4).query("query == 300")["mean"].item()
+    assert best >= 0.69
+
+
+def test_a_bad_proxy_harms_a_warm_up_more_than_an_order(targets):
+    bad = choose_proxies(read_scores(RANDOM_CIFAR10), ["-jacobian_norm"])
+    names = ["local-ordered", "evolution-warm-up"]
+    table = ends(targets, "fgsm@1", names, 30, queries=50, proxies=bad).query("query == 50")
+    plain = ends(targets, "fgsm@1", ["local", "evolution"], 30, queries=50).query("query == 50")
+    lost = plain["mean"].to_numpy() - table["mean"].to_numpy()
+    assert lost[0] < 0.03
+    assert lost[1] > 0.04
+
+
+def test_the_first_network_by_params_needs_no_query(targets):
+    values = truth_objective(targets, ["fgsm@1"]).values[:, 0]
+    table = top_ones(read_scores(RANDOM_CIFAR10), values).set_index("proxy")
+    assert {"params", "flops", "jacobian_norm", "hessian_input", "hessian_params"} == set(
+        table.index
+    )
+    assert table.loc["params", "highest"] == pytest.approx(0.680)
+    assert table.loc["params", "tied_highest"] == 1
+
+
+@pytest.mark.parametrize(("target", "few", "many"), [("fgsm@1", 0.51, 0.70), ("pgd@1", 0.23, 0.53)])
+def test_the_floor_of_predictors(targets, target, few, many):
+    pool = list(cells().pool)
+    values = truth_objective(targets, [target]).values[pool, 0].tolist()
+    taus = held_out_taus(operation_counts()[pool], values, 32, 20)
+    error = taus.std(ddof=1) / np.sqrt(len(taus))
+    assert abs(taus.mean() - few) < 2.5 * error
+    taus = held_out_taus(cells().one_hot(pool), values, 1024, 3)
+    assert taus.mean() == pytest.approx(many, abs=0.02)
+
+
+def test_the_optimum_above_the_table(targets):
+    problem = truth_problem(Truth.open(published_truth()), ["fgsm@1"], read_scores(RANDOM_CIFAR10))
+    best = results.optimum(problem.accuracies(), cells().pool)
+    assert best[["clean", "fgsm@1", "pgd@1", "apgd@1", "square@1"]].tolist() == [
+        0.946, 0.692, 0.588, 0.540, 0.736,
+    ]  # fmt: skip
