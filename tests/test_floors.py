@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("testbed", "proxies", "evaluation")
 ABOVE = ("tests", "benchmarks", "scripts", "notebooks")
 # The one module of `evaluation` that turns a proxy into a search objective.
-BRIDGE = "evaluation.search.objective"
+BRIDGE = "evaluation.search.adapters"
 
 FORBIDDEN = {
     "testbed": ("proxies", "evaluation", *ABOVE),
@@ -105,7 +105,7 @@ def test_imports_of_the_real_modules_are_seen():
         ("testbed/seeding.py", "import proxies.operators", "proxies"),
         ("testbed/seeding.py", "from evaluation import correlation", "evaluation"),
         ("testbed/store/keys.py", "import numpy, proxies as p", "proxies"),
-        ("testbed/__init__.py", "from evaluation.search.objective import f", "evaluation"),
+        ("testbed/__init__.py", "from evaluation.search.adapters import f", "evaluation"),
         ("testbed/images/cifar.py", "from testbed import store", "testbed.store"),
         ("testbed/images/cifar.py", "from ..engine import run", "testbed.engine"),
         ("testbed/images/__init__.py", "from ..store import Store", "testbed.store"),
@@ -124,7 +124,7 @@ def test_imports_of_the_real_modules_are_seen():
         ("evaluation/search/__init__.py", "import proxies", "proxies"),
         ("evaluation/search/objectives.py", "import proxies", "proxies"),
         ("evaluation/objective.py", "import proxies", "proxies"),
-        ("evaluation/search/objective.py", "import benchmarks.speed", "benchmarks"),
+        ("evaluation/search/adapters.py", "import benchmarks.speed", "benchmarks"),
         ("testbed/store/keys.py", "import tests.truth_folder", "tests"),
         ("proxies/jacobian.py", "from scripts import run", "scripts"),
         ("evaluation/correlate.py", "from benchmarks.speed import f", "benchmarks"),
@@ -143,7 +143,7 @@ def test_a_violation_is_found(tmp_path, file, line, target):
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("evaluation/search/objective.py", "from proxies.registry import PROXIES\nimport proxies"),
+        ("evaluation/search/adapters.py", "from proxies.registry import PROXIES\nimport proxies"),
         ("evaluation/correlate.py", "from testbed.store import Store"),
         ("evaluation/correlate.py", "import proxies_of_others\nfrom .proxies import f"),
         ("proxies/compute.py", "from testbed import engine, store"),

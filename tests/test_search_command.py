@@ -14,7 +14,7 @@ from truth_folder import EPSILONS, IDS, write_truth
 from typer.testing import CliRunner
 
 from evaluation.ground_truth import Truth
-from evaluation.search import live
+from evaluation.search import findings, live
 from evaluation.search.command import app
 from evaluation.search.objectives import ObjectiveError
 from testbed.nasbench201.training import DivergedError
@@ -40,7 +40,8 @@ def truth(tmp_path_factory):
     return write_truth(tmp_path_factory.mktemp("search") / "truth")
 
 
-def test_a_truth_is_searched_and_the_tables_say_what_was_found(truth, tmp_path):
+def test_a_truth_is_searched_and_the_tables_say_what_was_found(truth, tmp_path, monkeypatch):
+    monkeypatch.setattr(findings, "REPEATS", 2)
     output = invoke(
         *("--truth", truth, "--algorithm", "all", "--queries", 20, "--runs", 3),
         *("--proxy", "params", "--out", tmp_path / "out", "--table", "csv"),

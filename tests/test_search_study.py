@@ -225,9 +225,10 @@ def test_curves_hold_what_the_tables_say(tmp_path):
     assert places.tolist() == [1, 2, 3]
     assert best.tolist() == [[0.1, 0.3, 0.3], [0.2, 0.2, 0.6]]
     places, best = steps(table, "seconds")
-    assert (places[0], places[-1]) == (2, 4)  # where both have answers
+    assert (places[0], places[-1]) == (2, 8)  # from where both have answers
     assert best[:, 0].tolist() == [0.3, 0.2]
     assert best[:, -1].tolist() == [0.3, 0.6]
+    assert best[1][places > 4].tolist() == [0.6] * (places > 4).sum()
     figure = curves(table, "query", label="best a", optimum=0.7)
     (line, optimum), (band,) = figure.axes[0].lines, figure.axes[0].collections
     assert line.get_ydata() == pytest.approx([0.15, 0.25, 0.45])

@@ -15,6 +15,7 @@ __all__ = ["FIGURES", "curves", "front_figure", "save", "steps"]
 FIGURES = ("png", "svg")
 INTERVAL = 1.96  # standard errors: 95 % of a normal distribution
 GRID = 200
+COLOURS, LINES = 10, ("-", "--", ":")
 
 
 def curves(
@@ -28,17 +29,19 @@ def curves(
 
     Args:
         queries: one row a query: algorithm, run, query, best, seconds.
-        against: ``query`` or ``seconds``; seconds are drawn on a logarithmic axis, from
-            where every run of an algorithm has an answer to where the first run ends.
+        against: ``query`` or ``seconds``, on a logarithmic axis, see `steps`.
         label: of the values.
         optimum: a line to compare with.
     """
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    for algorithm, part in queries.groupby("algorithm", sort=False):
+    for place, (algorithm, part) in enumerate(queries.groupby("algorithm", sort=False)):
         x, best = steps(part, against)
         mean = best.mean(axis=0)
-        (line,) = axes.plot(x, mean, drawstyle="steps-post", label=str(algorithm))
+        (line,) = axes.plot(
+            x, mean, LINES[place // COLOURS % len(LINES)], color=f"C{place % COLOURS}",
+            drawstyle="steps-post", label=str(algorithm),
+        )  # fmt: skip
         if len(best) > 1:
             half = INTERVAL * best.std(axis=0, ddof=1) / np.sqrt(len(best))
             axes.fill_between(
@@ -50,19 +53,23 @@ def curves(
     axes.set_ylabel(label)
     axes.set_xscale("log")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside right upper", fontsize="small")
     return figure
 
 
 def steps(part: pd.DataFrame, against: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return places on the axis (m,), and the best value so far of each run there (runs, m)."""
+    """Return places on the axis (m,), and the best value so far of each run there (runs, m).
+
+    Queries are counted to the end of the shortest run. Seconds go from where every run has an
+    answer to the end of the longest; a run that has ended keeps what it found.
+    """
     runs = [run.sort_values("query") for _, run in part.groupby("run")]
     if against == "query":
         shortest = min(len(run) for run in runs)
         best = np.stack([run["best"].to_numpy()[:shortest] for run in runs])
         return np.arange(1, shortest + 1, dtype=np.float64), best
     start = max(run["seconds"].iloc[0] for run in runs)
-    end = max(start, min(run["seconds"].iloc[-1] for run in runs))
+    end = max(start, max(run["seconds"].iloc[-1] for run in runs))
     places = np.geomspace(max(start, 1e-9), max(end, 1e-9), GRID)
     places[0], places[-1] = start, end  # not a rounding error before the first answer
     rows = []
