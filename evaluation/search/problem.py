@@ -10,7 +10,7 @@ from evaluation.search.cells import published_ids
 from evaluation.search.objectives import Objective, ObjectiveError, Tabular, truth_objective
 from evaluation.search.proxy_scores import all_proxies, choose_proxies
 
-__all__ = ["Problem", "truth_problem"]
+__all__ = ["Problem", "proxy_problem", "truth_problem"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,31 @@ def truth_problem(truth: Truth, words: Sequence[str], scores: pd.DataFrame) -> P
     targets = truth.targets()
     accuracies = targets.reindex(published_ids()).reset_index(drop=True)
     if any(_is_proxy(word, scores) and word not in targets for word in words):
-        if len(words) > 1:
-            raise ObjectiveError(f"a proxy is an objective of its own; got {', '.join(words)}")
-        (proxy,) = choose_proxies(scores, words)
-        objective = Tabular((proxy.name,), proxy.values[:, None])
-    else:
-        objective = truth_objective(targets, words)
+        return proxy_problem(words, scores, accuracies)
+    objective = truth_objective(targets, words)
     return Problem(objective, objective.members(), lambda: accuracies, complete=True)
+
+
+def proxy_problem(
+    words: Sequence[str], scores: pd.DataFrame, accuracies: pd.DataFrame | None = None
+) -> Problem:
+    """Return the search for the best score of a proxy; it needs no truth.
+
+    Args:
+        words: one proxy.
+        scores: of a store.
+        accuracies: by candidate, for the tables.
+
+    Raises:
+        RankingError: if the proxy is unknown.
+        ObjectiveError: if there are several words.
+    """
+    if len(words) != 1:
+        raise ObjectiveError(f"a proxy is an objective of its own; got {', '.join(words)}")
+    (proxy,) = choose_proxies(scores, words)
+    objective = Tabular((proxy.name,), proxy.values[:, None])
+    shown = pd.DataFrame(proxy.values, columns=[proxy.name]) if accuracies is None else accuracies
+    return Problem(objective, objective.members(), lambda: shown, complete=True)
 
 
 def _is_proxy(word: str, scores: pd.DataFrame) -> bool:
