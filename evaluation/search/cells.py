@@ -1,8 +1,9 @@
 """NAS-Bench-201 as a search space: 6,466 classes of cells, each named by its lowest id.
 
-The 15,625 strings are a worse space to search: isomorphic cells come up again and again, and
-random search finds less (66.6 % FGSM@1 in 300 queries, the paper 67.25 %). So a candidate is a
-class, and its neighbours are the classes of its representative's 24 neighbours.
+The 15,625 strings are another space: classes of poor cells have many members, and the best of
+300 random strings has 66.53 % FGSM@1 on average, that of 300 random classes 67.30 %; the paper
+reports 67.25 %. So a candidate is a class here, and its neighbours are the classes of its
+representative's 24 neighbours.
 """
 
 from functools import cache
