@@ -323,3 +323,28 @@ def test_own_measurements_are_described_by_their_settings(small):
         "queries 9). Corruptions: fog. Of these results, 20% carry a warning of the measurement."
     )
     assert "Jung" in methods(small, table.iloc[:0])[1]
+
+
+def test_searches_of_a_folder_are_shown(truth, tmp_path):
+    queries = pd.DataFrame(
+        [
+            ("FGSM@1", name, run, query, 0.1 * query, query)
+            for name in ("random", "local")
+            for run in range(3)
+            for query in (1, 2, 3)
+        ],
+        columns=["objective", "algorithm", "run", "query", "best", "seconds"],
+    )
+    folder = tmp_path / "searches"
+    folder.mkdir()
+    options = ("--truth", truth.root, "--store", "none", "--out", tmp_path / "r", "--search")
+    result = run(*options, folder)
+    assert result.exit_code == 2
+    assert "has no trajectories.parquet nor trajectories.csv" in result.stderr
+    queries.to_csv(folder / "trajectories.csv", index=False)
+    assert run(*options, folder).exit_code == 0
+    text = (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
+    assert "The best FGSM@1 found so far against seconds, mean of 3 runs" in text
+    assert (tmp_path / "r" / "search-queries.svg").is_file()
+    queries.drop(columns="best").to_csv(folder / "trajectories.csv", index=False)
+    assert "lacks the columns best" in run(*options, folder).stderr

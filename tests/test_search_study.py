@@ -247,7 +247,7 @@ def test_curves_hold_what_the_tables_say(tmp_path):
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_trajectories_are_written_with_networks(tmp_path, kind):
-    table = readable(table_of([(of(11), 0.1, 1), (of(IDS[-1]), 0.3, 2)]))
+    table = readable(table_of([(of(11), 0.1, 1), (of(IDS[-1]), 0.3, 2)]), "FGSM@1")
     path = write_table(table, tmp_path / "folder" / "runs", kind)
     back = pd.read_csv(path) if kind == "csv" else pd.read_parquet(path)
     assert back["id"].tolist() == [11, IDS[-1]]

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from evaluation.ground_truth import TruthError
 from evaluation.report.runs import measured, read_runs
+from evaluation.report.searches import read_searches
 from evaluation.report.study import study
 from evaluation.report.write import write_report
 from evaluation.suite_zero import read_any_scores
@@ -64,6 +65,13 @@ def report(
     archs: Annotated[
         str | None, typer.Option(help=f"Networks whose cells are drawn: {SELECTION_HELP}.")
     ] = None,
+    search: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of python -m evaluation.search, whose curves are shown.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder, made if it is not there.")] = Path("report"),
 ) -> None:
     """Write a page, figures and tables: how well scores rank robust accuracies.
@@ -74,6 +82,7 @@ def report(
     console = Console(stderr=True)
     try:
         opened = open_truth(truth, dataset)
+        searches = None if search is None else read_searches(search)
         alone = store == NO_SCORES
         path = RANDOM_CIFAR10 if store is None else Path(store)
         with progress(console) as bar:
@@ -98,7 +107,7 @@ def report(
             done.append(True)
             own = pd.DataFrame() if alone else measured(path, dataset)
             chosen = select(archs) if archs else []
-            page = write_report(found, out, chosen, own, watch)
+            page = write_report(found, out, chosen, own, searches, watch)
     except (StoreError, TruthError, GenotypeError, ValueError, OSError) as error:
         fail(" ".join(str(error).split()))
     Console().print(f"The report is in {page}", soft_wrap=True, highlight=False)

@@ -9,6 +9,7 @@ from evaluation.report.files import write_figure
 from evaluation.report.gallery import Missing, gallery
 from evaluation.report.methods import methods
 from evaluation.report.page import page
+from evaluation.report.searches import search_pictures
 from evaluation.report.study import Study
 from evaluation.report.tables import write_tables
 from testbed.nasbench201.genotype import Genotype
@@ -24,6 +25,7 @@ def write_report(
     folder: str | Path,
     architectures: Sequence[Genotype] = (),
     measured: pd.DataFrame | None = None,
+    searches: pd.DataFrame | None = None,
     watch: Callable[[Iterable], Iterable] = iter,
 ) -> Path:
     """Write a report and return the path of its page.
@@ -33,6 +35,7 @@ def write_report(
         folder: made if it is not there; files of the same names are replaced.
         architectures: whose cells are drawn.
         measured: see :func:`~evaluation.report.methods.methods`.
+        searches: as :func:`~evaluation.report.searches.read_searches` returns them.
         watch: hands the figures on one by one; a progress bar, say.
 
     Raises:
@@ -41,7 +44,8 @@ def write_report(
     folder = Path(folder)
     written = write_tables(study, folder)
     shown = []
-    for item in watch(list(gallery(study, architectures))):
+    found = [] if searches is None else search_pictures(searches)
+    for item in watch([*gallery(study, architectures), *found]):
         shown.append((item, "" if isinstance(item, Missing) else write_figure(item, folder)))
     parts = methods(study, measured)
     with replacing(folder / PAGE) as temporary:

@@ -148,8 +148,9 @@ class Findings:
             kind: of the trajectories, one of `output.TABLES`.
             formats: of the figures.
         """
+        queries = output.readable(self.queries, self.objective)
         written = [
-            output.write_table(output.readable(self.queries), folder / "trajectories", kind),
+            output.write_table(queries, folder / "trajectories", kind),
             output.write_table(self.table, folder / "table"),
             output.write_table(results.best_after(self.queries), folder / "best"),
             *output.write_figures(

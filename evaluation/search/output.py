@@ -14,12 +14,20 @@ __all__ = ["TABLES", "readable", "write_figures", "write_front", "write_table"]
 TABLES = ("parquet", "csv")
 
 
-def readable(queries: pd.DataFrame) -> pd.DataFrame:
-    """Return trajectories with published ids and architecture strings for candidates."""
+def readable(queries: pd.DataFrame, objective: str) -> pd.DataFrame:
+    """Return trajectories with published ids and architecture strings for candidates.
+
+    Args:
+        queries: as from `evaluation.search.study.trajectories`.
+        objective: what was maximised, in words.
+    """
     networks = [cells().name(candidate) for candidate in queries["candidate"]]
     ids = published_ids()
     return queries.assign(
-        id=ids[queries["candidate"]], network=networks, best_id=ids[queries["incumbent"]]
+        objective=objective,
+        id=ids[queries["candidate"]],
+        network=networks,
+        best_id=ids[queries["incumbent"]],
     ).drop(columns=["candidate", "incumbent"])
 
 
