@@ -9,7 +9,6 @@ import pytest
 from search_toys import hill, random_heights, toy_space
 
 from evaluation.search import Answer, BudgetSpent, Queries, Space, search
-from evaluation.search.bananas import bananas
 from evaluation.search.ensemble import Ensemble
 from evaluation.search.evolution import evolution
 from evaluation.search.local_search import local_search
@@ -88,6 +87,12 @@ def test_a_repeated_query_costs_nothing_until_the_last():
     assert calls == [1, 2]
     with pytest.raises(BudgetSpent):
         ask(1)
+
+
+def test_a_score_that_is_missing_is_answered_as_the_worst():
+    ask = Queries(lambda candidate: math.nan, 1)
+    assert ask(1) == -math.inf
+    assert math.isnan(ask.trajectory[0].value)
 
 
 def test_the_cost_of_an_answer_is_what_it_says():
@@ -209,14 +214,15 @@ def test_the_ensemble_learns_and_doubts_what_it_has_not_seen():
     assert ensemble.predict(20 * inputs)[1].mean() > 5 * spread.mean()
 
 
-def test_bananas_beats_random_search_on_a_hill():
+@pytest.mark.parametrize("name", ["bananas", "predictor", "tpe"])
+def test_what_learns_beats_random_search_on_a_hill(name):
     space = Space({str(i): range(5) for i in range(6)})
 
     def best(function):
         runs = [search(function, space, hill(space), 60, seed).trajectory for seed in range(5)]
         return np.mean([max(query.value for query in run) for run in runs])
 
-    assert best(bananas) > best(random_search) + 2
+    assert best(searcher(name, None)) > best(random_search) + 2
 
 
 def test_proxies_enter_a_forest_as_ranks():

@@ -98,6 +98,30 @@ def test_neighbours_of_a_cell_are_the_classes_of_its_neighbours():
         assert len(found) == len(expected)
 
 
+def test_mutants_of_a_cell_are_classes():
+    source, pool = random.Random(0), set(cells().pool)
+    start = candidate_of(Genotype.from_index(11))
+    mutants = {cells().mutate(start, source, 0.25) for _ in range(300)}
+    assert mutants <= pool
+    assert start not in mutants
+    assert len(mutants) > 50
+
+
+def test_the_paths_of_a_cell():
+    source = random.Random(0)
+    working = ("skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+    for candidate in source.sample(range(15_625), 300):
+        operations = dict(zip(EDGES, cells().configuration(candidate).values(), strict=True))
+        expected = set()
+        if operations[0, 3] != "none":
+            expected.add(working.index(operations[0, 3]))
+        for middle in (1, 2):
+            ends = operations[0, middle], operations[middle, 3]
+            if "none" not in ends:
+                expected.add(4 + 4 * working.index(ends[0]) + working.index(ends[1]))
+        assert set(path_encoding()[candidate].nonzero()[0]) == expected
+
+
 def test_encodings_of_cells():
     operations = ("nor_conv_3x3", "none", "avg_pool_3x3", "skip_connect", "nor_conv_1x1", "none")
     genotype = Genotype(operations)

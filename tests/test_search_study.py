@@ -87,6 +87,10 @@ def test_proxies_are_chosen_by_name_or_label():
     )
     (trace,) = choose_proxies(scores, ["trace"])
     assert np.isfinite(trace.values).sum() == len(IDS)
+    # A member of a class is not always the same function as the one that stands for it.
+    stranger = next(i for i, lowest in enumerate(representatives()) if i != lowest)
+    (mixed,) = choose_proxies(frame(score_rows(ids=(*IDS, stranger))), ["norm"])
+    assert np.isfinite(mixed.values).sum() == len(IDS)
     (turned,) = choose_proxies(scores, ["-norm (batch=64)"])
     assert turned.name == "−norm (batch=64)"
     with pytest.raises(RankingError, match=r"several proxies fit 'norm'.*batch=16.*batch=64"):
