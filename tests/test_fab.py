@@ -79,7 +79,7 @@ def test_the_least_radius_of_a_linear_classifier_is_found_within_one_percent(nor
         assert [bool(level.robust) for level in result.levels] == [True, False]
 
 
-@pytest.mark.parametrize(("norm", "epsilons"), [("Linf", [12.0, 20.0]), ("L2", [60.0, 120.0])])
+@pytest.mark.parametrize(("norm", "epsilons"), [("Linf", [12.0]), ("L2", [120.0])])
 def test_the_original_leaves_as_many_images_right(norm, epsilons):
     pytest.importorskip("pyautoattack")
     network, (images, labels) = digits_network(), digits(12)

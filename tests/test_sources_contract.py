@@ -170,8 +170,8 @@ def test_scores_of_trained_networks_are_one_column_beside_the_random_ones(traine
     columns, _ = score_columns(table, ["jacobian_norm"])
     assert [(c.seeds, int(c.values.notna().sum())) for c in columns] == [(2, 2), (2, 2)]
     names = labels([column.identity for column in columns])
-    assert sum(name.startswith("jacobian_norm (init=random") for name in names) == 1
-    assert sum(name.startswith("jacobian_norm (init=trained") for name in names) == 1
+    assert sum(name.startswith("jacobian_norm (random") for name in names) == 1
+    assert sum(name.startswith("jacobian_norm (trained") for name in names) == 1
     modes = {
         init: json.loads(settings)["batch_norm"]
         for init, settings in table.query("proxy == 'jacobian_norm'")[
