@@ -24,7 +24,8 @@ demo: $(READY)
 		--dataset digits --targets all --out $(DEMO)/tau.csv
 	$(BIN)/python -m evaluation.report --store $(DEMO)/demo.sqlite --truth $(DEMO)/truth \
 		--dataset digits --out $(DEMO)/report
-	@echo "The table is in $(DEMO)/tau.csv; scores and robust accuracies are in $(DEMO)/demo.sqlite."
+	@echo "Open $(DEMO)/report/index.html; the table is in $(DEMO)/tau.csv too, and all results are in"
+	@echo "$(DEMO)/demo.sqlite."
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile
