@@ -49,6 +49,8 @@ class Ranking:
         left_out: what was scored and is not in the sample, and why; one sentence each.
         winners: for each target the winner, under the names of
             :func:`~evaluation.score_columns.labels`; None where no τ-b is defined.
+        columns: the score columns by these names, baselines first.
+        values: their scores, one row a network of the sample, by id and name.
     """
 
     table: pd.DataFrame
@@ -56,6 +58,8 @@ class Ranking:
     population: str
     left_out: tuple[str, ...]
     winners: dict[str, Winner | None] = field(default_factory=dict)
+    columns: dict[str, ScoreColumn] = field(default_factory=dict, repr=False)
+    values: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
 
 def rank(
@@ -95,21 +99,22 @@ def rank(
     columns, strangers = score_columns(scores, proxies, seeds)
     sample, left_out = common_sample(columns, accuracies, strangers)
     columns = _with_baselines(columns, sample)
-    values = [column.values.loc[sample].to_numpy() for column in columns]
-    counts = next(v for v, c in zip(values, columns, strict=True) if c.identity[0] == "params")
+    named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
+    values = pd.DataFrame({name: column.values.loc[sample] for name, column in named.items()})
+    counts = next(values[name] for name, c in named.items() if c.identity[0] == "params")
     clean = known["clean"].loc[sample] if "clean" in known else pd.Series(np.nan, sample)
-    statistics = PairStatistics(accuracies.loc[sample], clean.to_numpy(), counts, top)
-    names = dict(zip(map(id, columns), labels([c.identity for c in columns]), strict=True))
+    shared = PairStatistics(accuracies.loc[sample], clean.to_numpy(), counts.to_numpy(), top)
     who, rows = population(sample), []
     taus: dict[str, dict[str, TauB]] = {}
-    for column, scored in zip(watch(columns), values, strict=True):
-        for target, tau, row in statistics.of(scored, column.identity[0] in BASELINES):
-            taus.setdefault(target, {})[names[id(column)]] = tau
+    for name, column in zip(named, watch(columns), strict=True):
+        scored = values[name].to_numpy()
+        for target, tau, row in shared.of(scored, column.identity[0] in BASELINES):
+            taus.setdefault(target, {})[name] = tau
             rows.append(
                 {
                     "dataset": truth.dataset,
                     **dict(zip(IDENTITY, column.identity, strict=True)),
-                    "label": names[id(column)],
+                    "label": name,
                     "seeds": column.seeds,
                     "target": target,
                     "n": len(sample),
@@ -118,7 +123,8 @@ def rank(
                 }
             )
     best = winners(taus)
-    return Ranking(_judged(pd.DataFrame(rows), best), len(sample), who, tuple(left_out), best)
+    table = _judged(pd.DataFrame(rows), best)
+    return Ranking(table, len(sample), who, tuple(left_out), best, named, values)
 
 
 def _with_baselines(columns: list[ScoreColumn], sample: list[int]) -> list[ScoreColumn]:

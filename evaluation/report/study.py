@@ -13,11 +13,9 @@ from evaluation.report.coverage import without_rare
 from evaluation.report.names import attacks_of
 from evaluation.report.pairwise import pairwise_tau
 from evaluation.score_columns import (
-    BASELINES,
     IDENTITY,
     Identity,
     ScoreColumn,
-    baseline_column,
     row_labels,
     score_columns,
 )
@@ -125,17 +123,14 @@ def study(
         scores, left_aside = without_rare(scores, set(accuracies.index))
     ranking = rank(scores, truth, proxies, chosen, (), seeds, watch=watch)
     table = ranking.table.assign(label=row_labels(ranking.table))
-    columns = _columns(scores, table, accuracies, proxies, seeds)
-    sample = _sample(columns, accuracies, ranking.n)
-    values = pd.DataFrame({label: column.values.loc[sample] for label, column in columns.items()})
-    used = scores.loc[scores["proxy"].isin({column.identity[0] for column in columns.values()})]
+    used = scores.loc[scores["proxy"].isin({c.identity[0] for c in ranking.columns.values()})]
     return replace(
         truth_alone,
         ranking=ranking,
         table=table,
-        columns=columns,
-        values=values,
-        pairs=pairwise_tau(values, watch),
+        columns=ranking.columns,
+        values=ranking.values,
+        pairs=pairwise_tau(ranking.values, watch),
         seconds=_seconds(used, table, seeds),
         runs=[run for run in runs if run.get("id") in set(used["run"])],
         left_aside=tuple(left_aside),
@@ -148,35 +143,6 @@ def _guessing(truth: AnyTruth) -> float | None:
             return 1 / truth.confusion()[1].shape[-1]
     classes = CLASSES.get(truth.dataset)
     return None if classes is None else 1 / classes
-
-
-def _columns(
-    scores: pd.DataFrame,
-    table: pd.DataFrame,
-    accuracies: pd.DataFrame,
-    proxies: Sequence[str] | None,
-    seeds: Collection[int] | None,
-) -> dict[str, ScoreColumn]:
-    """Return the columns that a ranking's table is of, by their labels."""
-    found = {c.identity: c for c in score_columns(scores, proxies, seeds)[0]}
-    columns = {}
-    for identity, label in zip(_identities(table), table["label"], strict=True):
-        if label not in columns:
-            computed = identity[0] in BASELINES and identity not in found
-            columns[label] = (
-                baseline_column(identity[0], accuracies.index) if computed else found[identity]
-            )
-    return columns
-
-
-def _sample(columns: Mapping[str, ScoreColumn], accuracies: pd.DataFrame, n: int) -> list[int]:
-    """Return the ids that a ranking is of: those with every score and every target."""
-    sample = set(accuracies.dropna().index)
-    for column in columns.values():
-        sample &= set(column.values.dropna().index)
-    if len(sample) != n:
-        raise RuntimeError(f"the ranking is of {n} networks, the figures of {len(sample)}")
-    return sorted(sample)
 
 
 def _seconds(
