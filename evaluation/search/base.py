@@ -20,7 +20,7 @@ Proxy = Callable[[int], float]
 
 
 class Answer(NamedTuple):
-    """A score, and what it cost where that is known (it may come from an earlier session)."""
+    """A score, and what it cost where that is known (it may come from an earlier run)."""
 
     value: float
     seconds: float | None = None

@@ -108,7 +108,7 @@ class Live:
         return answer
 
     def table(self) -> pd.DataFrame:
-        """Return what was measured in this session, by candidate."""
+        """Return what was asked for in this run, by candidate."""
         rows = [values for values, _ in self._answers.values()]
         values = np.array(rows).reshape(len(rows), len(self.measured))
         return pd.DataFrame(values, pd.Index(list(self._answers)), list(self.measured))
