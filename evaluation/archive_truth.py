@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
-from rich.progress import track
 
 from evaluation.truth_files import TruthError
+from testbed.console import quiet_track
 from testbed.nasbench201.archive import DATASETS, Archive, ArchiveError, open_archive
 from testbed.nasbench201.archive.errors import MissingArchitectureError
 from testbed.nasbench201.isomorphism import unique_ids
@@ -62,9 +61,7 @@ class ArchiveTruth:
         return self._read[0].copy()
 
     def _table(self) -> pd.DataFrame:
-        console = Console(stderr=True)
-        off = not console.is_terminal
-        bar = track(unique_ids(), "reading", console=console, transient=True, disable=off)
+        bar = quiet_track(unique_ids(), "reading")
         try:
             rows = {number: self._accuracy(number) for number in bar if self._has(number)}
         except ArchiveError as error:

@@ -7,17 +7,16 @@ from typing import Annotated
 import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
 from evaluation.ground_truth import TruthError, title
 from evaluation.ranking_table import Ranking, rank
-from evaluation.score_columns import BASELINES, ScoreColumn, row_labels
+from evaluation.score_columns import BASELINES, ScoreColumn
 from evaluation.statistics_table import print_statistics
 from evaluation.suite_zero import read_any_scores
 from evaluation.truths import open_truth
-from testbed.console import fail, split_words, whole_numbers
+from testbed.console import fail, quiet_track, split_words, whole_numbers
 from testbed.store import StoreError
 from testbed.tables import RANDOM_CIFAR10
 
@@ -105,15 +104,12 @@ def correlate(
 
 
 def _bar(columns: Sequence[ScoreColumn]) -> Iterable[ScoreColumn]:
-    # On standard error, and gone at the end: the table may be going to a file.
-    console = Console(stderr=True)
-    off = not console.is_terminal
-    return track(columns, "ranking", console=console, transient=True, disable=off)
+    return quiet_track(columns, "ranking")
 
 
 def print_ranking(ranking: Ranking, console: Console) -> None:
     """Print the table, in blocks of as many targets as fit the console's width."""
-    table = ranking.table.assign(label=row_labels(ranking.table))
+    table = ranking.labelled
     left = max(len("pairs tied"), *map(len, table["label"]))
     left = min(left, max(console.width // 3, len("pairs tied")))
     across = max(1, (console.width - left - len("seeds") - 6) // (CELL + 2))

@@ -16,6 +16,7 @@ from evaluation.score_columns import (
     ScoreColumn,
     baseline_column,
     labels,
+    row_labels,
     score_columns,
 )
 from evaluation.target_choice import choose_targets
@@ -60,6 +61,11 @@ class Ranking:
     winners: dict[str, Winner | None] = field(default_factory=dict)
     columns: dict[str, ScoreColumn] = field(default_factory=dict, repr=False)
     values: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+
+    @property
+    def labelled(self) -> pd.DataFrame:
+        """The table with a further column ``label``: the name of each row's score column."""
+        return self.table.assign(label=row_labels(self.table))
 
 
 def rank(

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from evaluation.ground_truth import title
 from evaluation.ranking_table import Ranking
-from evaluation.score_columns import BASELINES, row_labels
+from evaluation.score_columns import BASELINES
 
 __all__ = ["print_statistics"]
 
@@ -20,7 +20,7 @@ COLUMNS = (
 
 def print_statistics(ranking: Ranking, console: Console) -> None:
     """Print one table a target: intervals, other measures, partial τ-b, against params."""
-    table = ranking.table.assign(label=row_labels(ranking.table))
+    table = ranking.labelled
     for target, rows in table.groupby("target", sort=False):
         console.print(_block(str(target), rows))
         console.print(Text(_verdict(ranking, str(target))))

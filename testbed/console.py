@@ -1,9 +1,9 @@
 """What all commands share: progress bars, the device, and errors without a traceback."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import torch
 import typer
@@ -15,9 +15,15 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    track,
 )
 
-__all__ = ["check_device", "default_workers", "fail", "progress", "split_words", "whole_numbers"]
+__all__ = [
+    "check_device", "default_workers", "fail", "progress", "quiet_track", "split_words",
+    "whole_numbers",
+]  # fmt: skip
+
+Item = TypeVar("Item")
 
 
 def fail(message: object, code: int = 2) -> NoReturn:
@@ -36,6 +42,16 @@ def progress(console: Console) -> Iterator[Progress]:
     # The estimate looks back over ten minutes, since networks differ tenfold in cost.
     with Progress(*columns, console=console, speed_estimate_period=600) as bar:
         yield bar
+
+
+def quiet_track(items: Sequence[Item], description: str) -> Iterable[Item]:
+    """Hand items on with a bar on standard error: standard output may be going to a file.
+
+    The bar is gone at the end, and is not there at all where standard error is no terminal.
+    """
+    console = Console(stderr=True)
+    off = not console.is_terminal
+    return track(items, description, console=console, transient=True, disable=off)
 
 
 def split_words(option: str) -> list[str]:

@@ -15,7 +15,7 @@ from testbed.console import fail, progress
 from testbed.provenance import provenance
 from testbed.store import Store
 
-__all__ = ["Plan", "Work", "work"]
+__all__ = ["INTERRUPTED", "Plan", "Work", "work"]
 
 Task = TypeVar("Task")
 Value = TypeVar("Value")

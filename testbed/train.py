@@ -1,16 +1,15 @@
 """The command ``python -m testbed.train``: train networks, resumably."""
 
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from testbed import engine, images
 from testbed.console import check_device, default_workers, fail, whole_numbers
-from testbed.nasbench201.recipe import PRESETS, Recipe
+from testbed.nasbench201.recipe import override, preset_named
 from testbed.nasbench201.selection import SELECTION_HELP, select
 from testbed.options import DataRoot, Device, Download, ImageSetName, Threads, Workers
 from testbed.resumable import Work
@@ -83,10 +82,8 @@ def train(
     """
     console = Console()
     try:
-        if preset not in PRESETS:
-            raise ValueError(f"unknown --preset {preset!r}; expected {', '.join(PRESETS)}")
         recipe = override(
-            PRESETS[preset], epochs=epochs, channels=channels, cells=cells,
+            preset_named(preset), epochs=epochs, channels=channels, cells=cells,
             batch_size=batch_size, lr=lr, momentum=momentum, nesterov=nesterov,
             weight_decay=weight_decay, flip=flip, padding=padding,
         )  # fmt: skip
@@ -102,11 +99,6 @@ def train(
         fail(error)
     console.print(f"Trained networks are in {out}.")
     result.report(console, out)
-
-
-def override(recipe: Recipe, **changes: Any) -> Recipe:
-    """Return the recipe with those fields replaced that are not None."""
-    return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
 
 
 def work(job: TrainingJob, tasks: list[Task], workers: int, threads: int, console: Console) -> Work:

@@ -15,7 +15,7 @@ from evaluation.report.pairwise import square
 from evaluation.report.style import GRID, MUTED, figure
 from evaluation.report.words import records, signed
 
-__all__ = ["agreement"]
+__all__ = ["agreement", "lower_triangle"]
 
 ROOM = 12  # targets
 
@@ -27,13 +27,8 @@ def agreement(pairs: pd.DataFrame, targets: list[str]) -> Figure:
         pairs: as :func:`~evaluation.report.pairwise.pairwise_tau` returns it.
         targets: their names, in order; those of one attack stand together.
     """
-    table = square(pairs, targets).iloc[1:, :-1]
-    tips = {frozenset((pair["x"], pair["y"])): tip(pair) for pair in records(pairs)}
+    table, text = lower_triangle(pairs, targets)
     place = {name: number for number, name in enumerate(targets)}
-
-    def text(row: str, column: str) -> str:
-        return tips[frozenset((row, column))] if place[row] > place[column] else ""
-
     count = len(targets) - 1
     size = max(3.2, min(7.0, 1.6 + 0.19 * count))
     drawn = figure(size, size * 0.98)
@@ -57,8 +52,26 @@ def agreement(pairs: pd.DataFrame, targets: list[str]) -> Figure:
     return drawn
 
 
-def tip(pair: Mapping[str, Any], name: Callable[[str], str] = plain) -> str:
-    """Return what is known of one pair in words; ``name`` writes its members."""
+def lower_triangle(
+    pairs: pd.DataFrame, names: list[str], name: Callable[[str], str] = plain
+) -> tuple[pd.DataFrame, Callable[[str, str], str]]:
+    """Return τ of every two, and row, column → what is known of the pair, once for each.
+
+    Args:
+        pairs: as :func:`~evaluation.report.pairwise.pairwise_tau` returns it.
+        names: the members, in order; the first has no row and the last no column.
+        name: writes a member.
+    """
+    tips = {frozenset((pair["x"], pair["y"])): _tip(pair, name) for pair in records(pairs)}
+    place = {member: number for number, member in enumerate(names)}
+
+    def text(row: str, column: str) -> str:
+        return tips[frozenset((row, column))] if place[row] > place[column] else ""
+
+    return square(pairs, names).iloc[1:, :-1], text
+
+
+def _tip(pair: Mapping[str, Any], name: Callable[[str], str]) -> str:
     return (
         f"{name(pair['x'])} – {name(pair['y'])}: τ = {signed(pair['tau'])}, "
         f"95 % interval {signed(pair['low'])} to {signed(pair['high'])}, n = {pair['n']:,}"

@@ -3,11 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evaluation.report.agreement import tip
+from evaluation.report.agreement import lower_triangle
 from evaluation.report.heat import colour_bar, heat_map
-from evaluation.report.pairwise import square
 from evaluation.report.style import figure
-from evaluation.report.words import records
 
 __all__ = ["proxy_pairs"]
 
@@ -19,13 +17,7 @@ def proxy_pairs(pairs: pd.DataFrame, labels: list[str]) -> Figure:
         pairs: as :func:`~evaluation.report.pairwise.pairwise_tau` returns it, of scores.
         labels: the columns' names, in order; two at least.
     """
-    table = square(pairs, labels).iloc[1:, :-1]
-    tips = {frozenset((pair["x"], pair["y"])): tip(pair, str) for pair in records(pairs)}
-    place = {name: number for number, name in enumerate(labels)}
-
-    def text(row: str, column: str) -> str:
-        return tips[frozenset((row, column))] if place[row] > place[column] else ""
-
+    table, text = lower_triangle(pairs, labels, str)
     count = len(labels) - 1
     cells = max(0.8, 0.36 * count)
     margin = 0.3 + 0.065 * max(map(len, labels))

@@ -13,10 +13,7 @@ from evaluation.report.coverage import without_rare
 from evaluation.report.names import attacks_of
 from evaluation.report.pairwise import pairwise_tau
 from evaluation.score_columns import (
-    IDENTITY,
-    Identity,
     ScoreColumn,
-    row_labels,
     score_columns,
 )
 from evaluation.section33 import section33
@@ -122,16 +119,15 @@ def study(
     if proxies is None:
         scores, left_aside = without_rare(scores, set(accuracies.index))
     ranking = rank(scores, truth, proxies, chosen, (), seeds, watch=watch)
-    table = ranking.table.assign(label=row_labels(ranking.table))
     used = scores.loc[scores["proxy"].isin({c.identity[0] for c in ranking.columns.values()})]
     return replace(
         truth_alone,
         ranking=ranking,
-        table=table,
+        table=ranking.labelled,
         columns=ranking.columns,
         values=ranking.values,
         pairs=pairwise_tau(ranking.values, watch),
-        seconds=_seconds(used, table, seeds),
+        seconds=_seconds(used, ranking, seeds),
         runs=[run for run in runs if run.get("id") in set(used["run"])],
         left_aside=tuple(left_aside),
     )
@@ -146,19 +142,14 @@ def _guessing(truth: AnyTruth) -> float | None:
 
 
 def _seconds(
-    scores: pd.DataFrame, table: pd.DataFrame, seeds: Collection[int] | None
+    scores: pd.DataFrame, ranking: Ranking, seeds: Collection[int] | None
 ) -> dict[str, float]:
     """Return the median seconds of a network by label: all its seeds, since all are averaged."""
     timed = scores.assign(value=scores["seconds"]).drop_duplicates(list(_SCORE))
-    labels = dict(zip(_identities(table), table["label"], strict=True))
+    labels = {column.identity: label for label, column in ranking.columns.items()}
     columns = score_columns(timed, None, seeds)[0]
     return {
         labels[c.identity]: float(c.values.median()) * max(1, c.seeds)
         for c in columns
         if c.identity in labels and c.values.notna().any()
     }
-
-
-def _identities(table: pd.DataFrame) -> list[Identity]:
-    rows = table[list(IDENTITY)].itertuples(index=False, name=None)
-    return [(str(p), str(init), str(images), str(options)) for p, init, images, options in rows]

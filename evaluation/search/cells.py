@@ -19,6 +19,8 @@ __all__ = ["candidate_of", "cells", "genotype_of", "operation_counts", "publishe
 
 # The paths from input to output of one and of two edges, as numbers of edges.
 SHORT_PATHS = ((3,), (0, 4), (1, 5))
+# By how much a candidate grows with the operation of each edge.
+STRIDES = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
 
 
 @cache
@@ -46,7 +48,7 @@ def published_ids() -> NDArray[np.int64]:
 def _candidates() -> NDArray[np.int64]:
     """Return the candidate of each published id: its place in product order."""
     digits = [[OPERATIONS.index(op) for op in cell.operations] for cell in enumerate_space()]
-    return np.array(digits) @ (len(OPERATIONS) ** np.arange(len(EDGES))[::-1])
+    return np.array(digits) @ STRIDES
 
 
 def candidate_of(genotype: Genotype) -> int:
@@ -87,5 +89,4 @@ def operation_counts() -> NDArray[np.float32]:
 
 
 def _digits() -> NDArray[np.int64]:
-    strides = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
-    return np.arange(len(OPERATIONS) ** len(EDGES))[:, None] // strides % len(OPERATIONS)
+    return np.arange(len(OPERATIONS) ** len(EDGES))[:, None] // STRIDES % len(OPERATIONS)

@@ -20,15 +20,15 @@ from evaluation.search.running import Plan, RunFailedError, search_live, search_
 from evaluation.search.tpe import load_optuna
 from testbed import engine, images
 from testbed.console import check_device, fail, split_words, whole_numbers
-from testbed.nasbench201.recipe import PRESETS, Recipe
+from testbed.nasbench201.recipe import PRESETS, override, preset_named
+from testbed.options import Threads
+from testbed.resumable import INTERRUPTED
 from testbed.store import StoreError, read_scores
 from testbed.tables import RANDOM_CIFAR10
-from testbed.train import override
 
 __all__ = ["main"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-INTERRUPTED = 130
 
 
 @app.command(
@@ -93,7 +93,7 @@ def search(
     workers: Annotated[
         int | None, typer.Option(help="Processes; as fits if not given, 1 with --live.", min=1)
     ] = None,
-    threads: Annotated[int, typer.Option(help="Of each process.", min=1)] = 1,
+    threads: Threads = 1,
     image_set: Annotated[
         str, typer.Option("--images", help="Live: " + ", ".join(images.NAMES))
     ] = "digits",
@@ -137,7 +137,7 @@ def search(
             algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads
         )
         if live and out is not None:
-            recipe = override(_preset(preset), epochs=epochs, channels=channels, cells=cells)
+            recipe = override(preset_named(preset), epochs=epochs, channels=channels, cells=cells)
             settings = LiveSettings(
                 recipe, image_set, data_root, count, weights_seed, check_device(device), threads,
                 {"square": {"queries": square_queries}}, tuple(sys.argv),
@@ -187,12 +187,6 @@ def _check_fit(algorithms: Sequence[Algorithm], with_proxy: bool) -> None:
             f"{', '.join(a.name for a in algorithms)} would not look at the proxy: name one of "
             f"{takers}, or all"
         )
-
-
-def _preset(name: str) -> Recipe:
-    if name not in PRESETS:
-        raise ValueError(f"unknown --preset {name!r}; expected {', '.join(PRESETS)}")
-    return PRESETS[name]
 
 
 def main() -> None:

@@ -5,10 +5,11 @@ Architecture Search", ICLR 2020, section 2.3 and table 1.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
+from typing import Any
 
-__all__ = ["PRESETS", "Recipe"]
+__all__ = ["PRESETS", "Recipe", "override", "preset_named"]
 
 
 @dataclass(frozen=True)
@@ -95,3 +96,19 @@ PRESETS = MappingProxyType(
         "paper": Recipe(),
     }
 )
+
+
+def preset_named(name: str) -> Recipe:
+    """Return one of `PRESETS`.
+
+    Raises:
+        ValueError: if there is none of this name.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"unknown --preset {name!r}; expected {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def override(recipe: Recipe, **changes: Any) -> Recipe:
+    """Return the recipe with those fields replaced that are not None."""
+    return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
