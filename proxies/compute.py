@@ -112,7 +112,8 @@ def compute(
             outcome = work(
                 study, left, open_store, plan, console, verb="scoring",
                 name=lambda task: task.network,
-                save=lambda run, task, rows: open_store.save(run, rows),
+                save=lambda run, task, scored: open_store.save(run, scored.rows),
+                failures=lambda scored: scored.failures,
             )  # fmt: skip
             print_summary(open_store.scores(), wanted, names, console, show)
             if export is not None:

@@ -1,27 +1,44 @@
 """Parameters and FLOPs: the baselines that any proxy must beat."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
+from proxies.conditions import UndefinedError
 from proxies.probe import Probe, Score
 from testbed.nasbench201 import cost
 from testbed.nasbench201.network import Network
+from testbed.networks.copying import unwrapped
 
 __all__ = ["flops", "params"]
 
+# Operations that add a bias, and the place of it among their arguments.
+BIASED = {
+    torch.ops.aten.convolution: 2, torch.ops.aten._convolution: 2, torch.ops.aten.addmm: 0
+}  # fmt: skip
+
 
 def params(probe: Probe) -> Score:
-    """Return the number of trainable parameters."""
-    return Score(float(sum(parameter.numel() for parameter in probe.module.parameters())))
+    """Return the number of parameters, frozen ones included, shared ones once."""
+    network = unwrapped(probe.module)
+    return Score(float(sum(parameter.numel() for parameter in network.parameters())))
 
 
 def flops(probe: Probe) -> Score:
-    """Return the multiply-accumulates of one image in convolutions and linear layers.
+    """Return the multiply-accumulates of one image in convolutions and matrix products.
 
-    For a NAS-Bench-201 network this is the published figure, which counts every edge,
-    dead ones included; for any other module, the layers that a forward pass executes.
+    For a NAS-Bench-201 network this is the published figure, which counts every edge, dead ones
+    included. For any other module they are counted as they are executed, by operation, not by
+    layer: in a scripted module, in an attention's projections and in its products of queries
+    with keys and of weights with values alike. A bias that is part of a product counts as one for
+    each output.
     """
-    networks = [layer for layer in probe.module.modules() if isinstance(layer, Network)]
+    module = unwrapped(probe.module)
+    networks = [layer for layer in module.modules() if isinstance(layer, Network)]
     if len(networks) == 1:
         network = networks[0]
         count = cost.flops(
@@ -33,27 +50,43 @@ def flops(probe: Probe) -> Score:
             probe.images.shape[-1],
         )
         return Score(float(count))
-    return Score(float(_executed(probe.network, probe.images)))
+    count = _executed(probe.network, probe.images)
+    if not count and any(True for _ in module.parameters()):
+        raise UndefinedError(
+            "no convolution or matrix product was seen although the network has parameters: its "
+            "operations are compiled into ones that are not counted"
+        )
+    return Score(float(count))
 
 
 def _executed(network: nn.Module, images: Tensor) -> int:
+    """Return the multiply-accumulates of one image: the difference that one more makes."""
+    return _of_batch(network, images[:1].repeat(3, 1, 1, 1)) - _of_batch(
+        network, images[:1].repeat(2, 1, 1, 1)
+    )
+
+
+def _of_batch(network: nn.Module, images: Tensor) -> int:
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one operation that hides its products
+    try:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _Count() as count:
+            network(images)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+    return count.total
+
+
+class _Count(TorchDispatchMode):
+    """Adds up the multiply-accumulates of convolutions and matrix products."""
+
     total = 0
 
-    def count(layer: nn.Module, _: tuple, output: Tensor) -> None:
-        nonlocal total
-        assert isinstance(layer.weight, Tensor)
-        positions = output[0].numel() // layer.weight.shape[0]
-        bias = 0 if layer.bias is None else layer.weight.shape[0]
-        total += positions * (layer.weight.numel() + bias)
-
-    kinds = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
-    hooks = [
-        layer.register_forward_hook(count)
-        for layer in network.modules()
-        if isinstance(layer, kinds)
-    ]
-    with torch.no_grad():
-        network(images[:2])
-    for hook in hooks:
-        hook.remove()
-    return total
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None:
+            self.total += formula(*args, **(kwargs or {}), out_val=result) // 2
+            if func._overloadpacket in BIASED and args[BIASED[func._overloadpacket]] is not None:
+                self.total += result.numel()
+        return result

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from proxies.conditions import OptionError
+
 __all__ = ["WHICH", "Eigenvalues", "Matvec", "lanczos", "power_iteration"]
 
 WHICH = ("magnitude", "positive")
@@ -185,9 +187,9 @@ def _normalise(vector: Tensor) -> tuple[Tensor, Tensor]:
 
 def _check(which: str, tolerance: float, max_iterations: int) -> None:
     if which not in WHICH:
-        raise ValueError(f"which is one of {', '.join(WHICH)}; got {which!r}")
+        raise OptionError(f"which is one of {', '.join(WHICH)}; got {which!r}")
     if not tolerance > 0 or max_iterations < 1:
-        raise ValueError(
+        raise OptionError(
             f"expected a positive tolerance and at least one iteration; "
             f"got {tolerance} and {max_iterations}"
         )

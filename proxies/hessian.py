@@ -19,7 +19,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from proxies.conditions import OptionError, UndefinedError, require_derivative, require_independence
 from proxies.estimators import Eigenvalues, Matvec, lanczos, power_iteration
+from proxies.jacobian import MASKED
 from proxies.operators import InputHessian, ParameterHessian
 from proxies.probe import Probe, Score
 
@@ -38,12 +40,15 @@ def gauss_newton_input(probe: Probe) -> Score:
     projection; so the K × K matrix Aᵀ (J Jᵀ) A has the wanted spectrum, without a root
     of a nearly singular matrix.
     """
-    logits, gram = probe.gram
-    root = logits.softmax(1).sqrt()
+    gram = probe.gram
+    root = gram.logits.softmax(1).sqrt()
     identity = torch.eye(root.shape[1], dtype=root.dtype)
     factor = root[:, :, None] * (identity - root[:, :, None] * root[:, None, :])
-    top = torch.linalg.eigvalsh(factor.mT @ gram @ factor)[:, -1].clamp(min=0)
-    return Score.mean_of(top, method="gauss-newton")
+    matrices = factor.mT @ gram.products @ factor
+    if not bool(matrices.isfinite().all()):
+        raise UndefinedError("the logits or their derivatives are not finite numbers")
+    top = torch.linalg.eigvalsh(matrices)[:, -1].clamp(min=0)
+    return Score.mean_of(top, MASKED if gram.masked else None, method="gauss-newton")
 
 
 def hessian_input(
@@ -68,13 +73,15 @@ def hessian_input(
         method = "exact" if probe.piecewise_linear else "lanczos"
     if method == "exact":
         if not probe.piecewise_linear:
-            raise ValueError(
+            raise OptionError(
                 "the exact form of the input Hessian holds for piecewise-linear networks "
                 "only; use method 'lanczos', or the proxy gauss_newton_input"
             )
         score = gauss_newton_input(probe)
         return replace(score, details=score.details | {"method": "exact"})
-    operator = InputHessian(probe.frozen, probe.images, probe.labels)
+    require_derivative(probe)
+    require_independence(probe)
+    operator = InputHessian(probe.fast.network, probe.fast.arrange(probe.images), probe.labels)
     start = _start(probe, "input", operator.shape)
     return _report(_extreme(operator, start, which, method, tolerance, max_iterations), method)
 
@@ -100,7 +107,7 @@ def _extreme(
     operator: Matvec, start: Tensor, which: str, method: str, tolerance: float, limit: int
 ) -> Eigenvalues:
     if method not in ESTIMATORS:
-        raise ValueError(f"unknown method {method!r}; expected {', '.join(ESTIMATORS)}")
+        raise OptionError(f"unknown method {method!r}; expected {', '.join(ESTIMATORS)}")
     return ESTIMATORS[method](operator, start, which, tolerance, limit)
 
 

@@ -1,12 +1,17 @@
 """Tells whether a network is piecewise linear in its input.
 
-If so, off the kinks, its logits have no second derivative, and the Hessian of
-the loss is exactly its Gauss-Newton form. The answer comes from the operations
-that one forward pass really executes, not from the names of modules, so a GELU
-hidden in a ``forward`` is seen. Operations that are not known to be piecewise
-linear count as not: the answer errs to the side of the general method.
+If so, off the kinks, its logits have no second derivative, and the Hessian of the loss is
+exactly its Gauss-Newton form. Three steps, from the cheapest:
+
+1. The graph that a forward pass leaves for the derivatives is walked. If every node on the way
+   from the images to the logits is known to be piecewise linear, the answer is yes, and proven:
+   autograd itself has taken care of views, of writes in place and of what is a constant.
+2. Else the operations that a forward pass executes are followed. Those that are not known to be
+   piecewise linear count as not: the answer errs to the side of the general method.
+3. What step 2 claims is verified by one product with the second derivative, which must be zero.
 """
 
+import re
 from typing import Any
 
 import torch
@@ -14,74 +19,165 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["is_piecewise_linear"]
+from testbed.networks.fast import FastCopy
+from testbed.networks.outcome import direction
+from testbed.seeding import generator
 
-# Piecewise linear in all tensor arguments together.
+__all__ = ["claims_linear", "is_piecewise_linear", "proven_linear", "second_derivative_vanishes"]
+
+# Operations, and the nodes of a graph that are named after them. Piecewise linear in all tensor
+# arguments together:
 LINEAR = {
-    *("add", "sub", "neg", "cat", "stack", "sum", "mean", "clone", "copy_", "alias", "detach"),
-    *("view", "_unsafe_view", "reshape", "expand", "permute", "transpose", "t", "squeeze"),
-    *("unsqueeze", "select", "slice", "split", "split_with_sizes", "unbind", "flatten"),
-    *("constant_pad_nd", "reflection_pad2d", "replication_pad2d", "_to_copy", "flip", "roll"),
-    *("relu", "relu_", "add_", "leaky_relu", "leaky_relu_", "hardtanh", "hardtanh_", "clamp"),
-    *("clamp_min", "clamp_max", "threshold", "threshold_", "abs", "maximum", "minimum"),
-    *("avg_pool2d", "max_pool2d_with_indices", "adaptive_avg_pool2d", "_adaptive_avg_pool2d"),
-    *("adaptive_max_pool2d", "amax", "amin", "upsample_nearest2d", "upsample_bilinear2d"),
-    *("pixel_shuffle", "pixel_unshuffle", "zeros_like", "ones_like", "empty_like"),
+    *("add", "sub", "neg", "cat", "stack", "sum", "mean", "clone", "copy", "alias", "to_copy"),
+    *("view", "unsafe_view", "reshape", "reshape_alias", "expand", "permute", "transpose", "t"),
+    *("squeeze", "unsqueeze", "select", "slice", "split", "split_with_sizes", "unbind"),
+    *("flatten", "as_strided", "diagonal", "repeat", "unfold", "im2col", "col2im", "narrow"),
+    *("constant_pad_nd", "reflection_pad2d", "replication_pad2d", "flip", "roll", "movedim"),
+    *("relu", "leaky_relu", "hardtanh", "hardsigmoid", "clamp", "clamp_min", "clamp_max"),
+    *("threshold", "abs", "maximum", "minimum", "avg_pool2d", "adaptive_avg_pool2d"),
+    *("max_pool2d_with_indices", "adaptive_max_pool2d", "amax", "amin", "upsample_nearest2d"),
+    *("upsample_bilinear2d", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
+    *("native_channel_shuffle", "select_scatter", "slice_scatter", "lift_fresh", "detach"),
+    *("zeros_like", "ones_like", "empty_like", "new_zeros", "new_empty", "fill", "zero"),
 }
 # Linear in one argument while the others are constants of the network.
 BILINEAR = {
-    *("mul", "mul_", "mm", "bmm", "matmul", "addmm", "baddbmm", "linear", "prelu"),
-    *("_prelu_kernel", "convolution", "mkldnn_convolution", "_slow_conv2d_forward"),
+    *("mul", "mm", "bmm", "mv", "dot", "matmul", "addmm", "baddbmm", "linear", "prelu"),
+    *("prelu_kernel", "convolution", "mkldnn_convolution", "slow_conv2d_forward"),
     *("cudnn_convolution", "miopen_convolution", "convolution_overrideable"),
 }
-# Linear in the first argument, a constant divisor or frozen statistics behind it.
-FIRST_ONLY = {"div", "div_", "native_batch_norm", "cudnn_batch_norm", "_native_batch_norm_legit"}
-FIRST_ONLY |= {"_native_batch_norm_legit_no_training", "native_dropout"}
+# Linear in the first argument, constants of the network behind it.
+FIRST_ONLY = {
+    *("div", "native_batch_norm", "cudnn_batch_norm", "native_batch_norm_legit"),
+    *("native_batch_norm_legit_no_training", "native_dropout", "index", "index_select", "gather"),
+    *("index_put", "masked_fill"),
+}
+LINEAR, BILINEAR, FIRST_ONLY = (
+    {word.replace("_", "") for word in words} for words in (LINEAR, BILINEAR, FIRST_ONLY)
+)
 
 
-def is_piecewise_linear(network: nn.Module, image: Tensor) -> bool:
+def is_piecewise_linear(copy: FastCopy, image: Tensor) -> bool:
     """Say whether the logits are piecewise linear in the image.
 
     Args:
-        network: in the mode in which it is to be judged; batch norm must be in eval mode.
+        copy: of a network in the mode in which it is to be judged.
         image: (1, C, H, W), any example.
     """
+    if proven_linear(copy.alone.logits):
+        return True
+    image = copy.arrange(image)
+    return claims_linear(copy.network, image) and second_derivative_vanishes(copy.network, image)
+
+
+def proven_linear(logits: Tensor) -> bool:
+    """Say whether the graph of logits holds piecewise-linear nodes only, all the way down."""
+    seen, open_nodes = set(), [logits.grad_fn]
+    while open_nodes:
+        node = open_nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        sources = [source for source, _ in node.next_functions]
+        if not _is_linear_node(node, sources):
+            return False
+        open_nodes += sources
+    return True
+
+
+def _is_linear_node(node: Any, sources: list[Any]) -> bool:
+    name = node.name()
+    if name == "torch::autograd::AccumulateGrad":
+        return True
+    kind = re.fullmatch(r"([A-Za-z0-9]+?)Backward\d*", name)
+    moving = [position for position, source in enumerate(sources) if source is not None]
+    trains = getattr(node, "_saved_training", False)
+    return kind is not None and _is_linear(_word(kind[1]), moving, trains)
+
+
+def _word(name: str) -> str:
+    """Return what an operation (``_prelu_kernel``) and its node (``PreluKernel``) share."""
+    return name.replace("_", "").lower()
+
+
+def second_derivative_vanishes(network: nn.Module, image: Tensor) -> bool:
+    """Say whether one product with the second derivative of the logits is zero.
+
+    The combination of logits and the vector are fixed random ones, over which a second
+    derivative that is not zero cannot hide.
+    """
+    leaf = image.detach().clone().requires_grad_()
+    logits = network(leaf)
+    if not logits.requires_grad:
+        return True
+    combined = (logits @ direction(logits.shape[1]).to(logits)).sum()
+    try:
+        (gradient,) = torch.autograd.grad(combined, leaf, create_graph=True)
+        if not gradient.requires_grad:
+            return True
+        vector = torch.randn(leaf.shape, generator=generator("second derivative")).to(leaf)
+        (product,) = torch.autograd.grad(gradient, leaf, vector, materialize_grads=True)
+    except RuntimeError:  # a step that torch cannot differentiate twice: nothing is proven
+        return False
+    scale = torch.finfo(leaf.dtype).eps ** 0.5 * gradient.detach().abs().max()
+    return bool(product.abs().max() <= scale)
+
+
+def claims_linear(network: nn.Module, image: Tensor) -> bool:
+    """Say whether all operations that touch what depends on the image are piecewise linear."""
     with torch.no_grad(), _Trace(image) as trace:
         network(trace.image)
     return trace.linear
 
 
 class _Trace(TorchDispatchMode):
-    """Follows the tensors that depend on the image through every operation."""
+    """Follows what depends on the image through every operation.
+
+    What is followed is memory, not tensors: who writes into a view changes its base.
+    """
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()
         self.image = image.detach().clone()
-        self.dependent = {id(self.image)}
-        self.keep: list[Any] = [self.image]  # an id is only unique while its object lives
         self.linear = True
+        self.dependent: dict[int, Any] = {}  # kept, since an address is reused after a life
+        self._mark(self.image)
+
+    def _mark(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        self.dependent[storage._cdata] = storage
+
+    def _moves(self, tensor: Tensor) -> bool:
+        return tensor.untyped_storage()._cdata in self.dependent
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
+        # Before the operation: a constant that is overwritten was none of its arguments.
         leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        moving = [leaf for leaf in leaves if id(leaf) in self.dependent]
+        moving = [leaf for leaf in leaves if self._moves(leaf)]
+        result = func(*args, **(kwargs or {}))
         if moving:
-            self.linear &= _is_linear(func, args, moving)
-            outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-            self.dependent |= {id(leaf) for leaf in outputs}
-            self.keep += outputs
+            name = _word(func._schema.name.removeprefix("aten::"))
+            places = [0 if leaf is args[0] else 1 for leaf in moving]
+            self.linear &= _is_linear(name, places, _trains(func, args))
+            for leaf in tree_leaves(result):
+                if isinstance(leaf, Tensor):
+                    self._mark(leaf)
         return result
 
 
-def _is_linear(func: Any, args: Any, moving: list[Tensor]) -> bool:
-    name = func._schema.name.removeprefix("aten::")
-    if name in LINEAR:
+def _is_linear(word: str, moving: list[int], trains: bool) -> bool:
+    """Say whether an operation is piecewise linear.
+
+    Args:
+        word: its name.
+        moving: the places of the arguments that depend on the image; 0 is the first.
+        trains: whether it takes statistics of the batch, or draws.
+    """
+    if word in LINEAR:
         return True
-    if name in BILINEAR:
+    if word in BILINEAR:
         return len(moving) == 1
-    if name in FIRST_ONLY:
-        return len(moving) == 1 and moving[0] is args[0] and not _trains(func, args)
-    return False
+    return word in FIRST_ONLY and moving == [0] and not trains
 
 
 def _trains(func: Any, args: Any) -> bool:

@@ -2,6 +2,7 @@
 
 ``calibrated``  one forward pass sets the running statistics from the batch, then eval mode:
                 samples are independent, so per-sample Jacobians are what they claim to be.
+                See `proxies.calibration`.
 ``running``     eval mode with the statistics as loaded; for trained networks.
 ``batch``       train mode, as much published code does it: every sample's output depends
                 on the whole batch. For comparison only.
@@ -10,21 +11,18 @@ Eval mode with the statistics of a fresh network (mean 0, variance 1) is no
 normalisation at all, ranks networks in the inverse order, and is refused.
 """
 
-import copy
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
-from testbed.folding import channels_last
+from proxies.calibration import BatchNormError, calibrate
+from testbed.networks.copying import unwrapped, working_copy
 
-__all__ = ["BATCH_NORM_MODES", "BatchNormError", "prepare", "resolve"]
+__all__ = ["BATCH_NORM_MODES", "BatchNormError", "Prepared", "prepare", "prepared", "resolve"]
 
 BATCH_NORM_MODES = ("calibrated", "running", "batch")
-
-
-class BatchNormError(ValueError):
-    """The asked batch-norm mode makes no sense for this network."""
 
 
 def resolve(module: nn.Module, mode: str) -> str:
@@ -35,7 +33,7 @@ def resolve(module: nn.Module, mode: str) -> str:
     Raises:
         BatchNormError: for an unknown mode, or ``running`` on fresh statistics.
     """
-    norms = _batch_norms(module)
+    norms = _norms(unwrapped(module))
     fresh = bool(norms) and all(_is_fresh(norm) for norm in norms)
     if mode == "auto":
         return "calibrated" if fresh else "running"
@@ -52,48 +50,65 @@ def resolve(module: nn.Module, mode: str) -> str:
     return mode
 
 
+class Prepared(NamedTuple):
+    """A network ready to be scored.
+
+    Attributes:
+        network: the copy.
+        calibrated_from: how many values of a channel the least filled of its batch-norm
+            statistics was calibrated from; None where nothing was calibrated.
+    """
+
+    network: nn.Module
+    calibrated_from: int | None
+
+
 def prepare(module: nn.Module, images: Tensor, mode: str) -> nn.Module:
+    """Return the network of `prepared`."""
+    return prepared(module, images, mode).network
+
+
+def prepared(
+    module: nn.Module, images: Tensor, mode: str, layout: torch.memory_format | None = None
+) -> Prepared:
     """Return a copy of the module, ready to be scored; the module itself is not touched.
 
     Args:
         module: any network; dropout and the like are off in the copy.
-        images: (B, C, H, W), the batch that calibrates.
+        images: (B, C, H, W), the batch that calibrates; its dtype and device become the copy's.
         mode: one of `BATCH_NORM_MODES`, see `resolve`.
+        layout: of the images that calibrate, for speed; as they are by default.
 
     Raises:
-        BatchNormError: also if samples would not be independent although the mode says so.
+        BatchNormError: if the statistics cannot be what the mode says they are.
+        NetworkError: if the module cannot be copied, or fails on the images.
     """
     mode = resolve(module, mode)
-    network = channels_last(copy.deepcopy(module).to(images.device, images.dtype).eval())
-    norms = _batch_norms(network)
+    network = working_copy(module).to(images.device, images.dtype).eval()
+    norms = _norms(network)
     if mode != "batch" and any(norm.running_mean is None for norm in norms):
         raise BatchNormError(
             f"a batch norm of this network keeps no running statistics, so mode {mode!r} cannot "
             "make its samples independent; use 'batch'"
         )
     if mode == "running":
-        return network
+        return Prepared(network, None)
     for norm in norms:
         norm.train()
-    if mode == "calibrated":
-        _calibrate(network, norms, images)
-    return network
-
-
-def _calibrate(network: nn.Module, norms: list[_BatchNorm], images: Tensor) -> None:
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a cumulative average: after one pass, that pass's statistics
-    with torch.no_grad():
-        network(images.contiguous(memory_format=torch.channels_last))
+    if mode == "batch":
+        return Prepared(network, None)
+    fewest = calibrate(network, norms, images.clone(memory_format=layout or torch.preserve_format))
     network.eval()
+    return Prepared(network, fewest)
 
 
-def _batch_norms(module: nn.Module) -> list[_BatchNorm]:
-    return [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+def _norms(module: nn.Module) -> list[_NormBase]:
+    """Return the batch norms, and the instance norms that keep statistics as batch norms do."""
+    found = [layer for layer in module.modules() if isinstance(layer, _NormBase)]
+    return [norm for norm in found if isinstance(norm, _BatchNorm) or norm.track_running_stats]
 
 
-def _is_fresh(norm: _BatchNorm) -> bool:
+def _is_fresh(norm: _NormBase) -> bool:
     if norm.running_mean is None or norm.running_var is None:
         return False
     return bool((norm.running_mean == 0).all()) and bool((norm.running_var == 1).all())

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from proxies.operators import chunks, jacobian
+from proxies.calibration import FEW
+from proxies.copies import Copies, copies
+from proxies.gram import Gram, gram
+from proxies.operators import chunks
 from proxies.piecewise import is_piecewise_linear
-from proxies.preparation import prepare, resolve
+from proxies.preparation import resolve
 from proxies.shared_work import SharedWork
-from testbed.folding import freeze
+from testbed.networks.errors import NetworkError
+from testbed.networks.fast import FastCopy
+from testbed.networks.logits import check_labels
 from testbed.seeding import generator
 
 __all__ = ["DEFAULT_MEMORY", "Probe", "Score"]
@@ -31,6 +35,8 @@ class Score:
         iterations: products with the operator, at most over the parts of the batch.
         residual: the largest relative residual ‖Hv − θv‖ / |θ| among the samples.
         seconds: wall time, shared work included as if this proxy had been alone.
+        failed: whether the reason is an accident of this run rather than of the network: such
+            a score is not to be kept.
         details: what else is known, by name.
     """
 
@@ -40,95 +46,141 @@ class Score:
     iterations: int | None = None
     residual: float | None = None
     seconds: float = 0.0
+    failed: bool = False
     details: dict[str, Any] = field(default_factory=dict)
 
     def __float__(self) -> float:
         return self.value
 
     @staticmethod
-    def mean_of(values: Tensor, **details: Any) -> "Score":
+    def mean_of(values: Tensor, reason: str | None = None, **details: Any) -> "Score":
         """Return the mean of one value a sample, (B,), with their extent in the details."""
         extent = {"min": float(values.min()), "max": float(values.max())}
-        return Score(float(values.mean()), details=details | extent)
+        return Score(float(values.mean()), reason, details=details | extent)
 
 
 class Probe:
     """A network, a batch, and the quantities that several proxies need.
 
-    The module is copied; it stays as it was. Everything is lazy and computed once.
+    The module is copied; it stays as it was. Everything is lazy and computed once. What is
+    asked of a network that cannot give it raises `proxies.conditions.UndefinedError`.
 
     Args:
         module: images (B, C, H, W) in [0, 1] → logits (B, K).
         images: the batch; its dtype and device are those of the computation.
-        labels: (B,) class numbers.
+        labels: (B,) class numbers; None where no proxy asks for them.
         batch_norm: ``auto`` or one of `preparation.BATCH_NORM_MODES`.
         key: words that random draws depend on, such as the architecture and its seed.
-        memory: bytes that the graph of one part of the batch may take, for Jacobians.
+        memory: bytes that a part of the batch may take, for Jacobians.
     """
 
     def __init__(
         self,
         module: nn.Module,
         images: Tensor,
-        labels: Tensor,
+        labels: Tensor | None,
         *,
         batch_norm: str = "auto",
         key: tuple[object, ...] = (),
         memory: int = DEFAULT_MEMORY,
     ) -> None:
-        self.module, self.images, self.labels = module, images, labels
+        self.module, self.images = module, images
+        self._labels = labels
         self.batch_norm = resolve(module, batch_norm)
         self.key, self.memory = key, memory
         self._work = SharedWork()
+        self._over_budget: dict[str, Any] = {}
 
     def timed(self, function: Callable[["Probe"], Score]) -> tuple[Score, float]:
         """Return a proxy's score and its cost in seconds, borrowed work included."""
         return self._work.timed(lambda: function(self))
+
+    def shared(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Return a piece of work by its name, computed at its first use."""
+        return self._work.get(name, compute)
 
     def generator(self, *words: object) -> torch.Generator:
         """Return a generator that depends on the probe's key and on ``words`` alone."""
         return generator(*self.key, *words)
 
     @property
-    def network(self) -> nn.Module:
-        """The copy with its batch-norm statistics in place."""
-        return self._work.get("network", lambda: prepare(self.module, self.images, self.batch_norm))
+    def labels(self) -> Tensor:
+        """The class numbers, (B,).
+
+        Raises:
+            NetworkError: if there are none.
+        """
+        if self._labels is None:
+            raise NetworkError("a proxy compares with the true classes: give labels, (B,) int64")
+        return self._labels
+
+    def check(self) -> None:
+        """Run the network, and see that the labels are classes of it.
+
+        Raises:
+            NetworkError: if it cannot be copied or run, gives no logits, or they are not.
+        """
+        if self._labels is not None:
+            check_labels(self._labels, self.fast.classes)
 
     @property
-    def frozen(self) -> nn.Module:
-        """The copy for derivatives over the images: folded, without parameter gradients."""
-        return self._work.get("frozen", lambda: freeze(self.network))
+    def copies(self) -> Copies:
+        """The network in its batch-norm mode, plain and fast."""
+        make = lambda: copies(self.module, self.images, self.batch_norm)  # noqa: E731
+        return self.shared("copies", make)
+
+    @property
+    def network(self) -> nn.Module:
+        """The copy with its batch-norm statistics in place, and nothing else changed."""
+        return self.copies.fast.plain
+
+    @property
+    def fast(self) -> FastCopy:
+        """The copy for derivatives over the images, as fast as this network allows."""
+        return self.copies.fast
 
     @property
     def piecewise_linear(self) -> bool:
         """Whether the logits are piecewise linear in the images."""
-        return self._work.get(
-            "piecewise", lambda: is_piecewise_linear(self.frozen, self.images[:1])
-        )
-
-    def parts(self) -> list[Tensor]:
-        """Return the parts of the images whose graphs fit into the memory budget each."""
-        images = self.images.contiguous(memory_format=torch.channels_last)
-        if self.batch_norm == "batch":  # a sample's output depends on all the others
-            return [images]
-        return list(chunks(self.frozen, images, self.memory))
+        return self.shared("piecewise", lambda: is_piecewise_linear(self.fast, self.images[:1]))
 
     @property
-    def gram(self) -> tuple[Tensor, Tensor]:
-        """The logits (B, K) and J Jᵀ (B, K, K) of every sample, in float64 on the CPU."""
-        return self._work.get("gram", partial(_gram, self))
+    def gram(self) -> Gram:
+        """The logits and J Jᵀ of every sample."""
+        return self.shared("gram", lambda: gram(self))
 
+    def parts(self, bytes_beside: int) -> list[Tensor]:
+        """Return the parts of the images that fit into the memory budget each.
 
-def _gram(probe: Probe) -> tuple[Tensor, Tensor]:
-    parts = probe.parts()
-    logits, products = torch.empty(0), []
-    for images in parts:
-        logits, rows = jacobian(probe.frozen, images)
-        rows = rows.double()
-        products.append((rows @ rows.mT).cpu())
-    if len(parts) > 1:
-        # The last bits of a matrix product depend on its number of rows, so the logits are
-        # those of the whole batch however it was divided.
-        with torch.no_grad():
-            logits = probe.frozen(torch.cat(parts))
-    return logits.detach().double().cpu(), torch.cat(products)
+        Args:
+            bytes_beside: what an image takes beside the graph.
+        """
+        images = self.fast.arrange(self.images)
+        if self.batch_norm == "batch":  # a sample's output depends on all the others
+            return [images]
+        need = self.fast.alone.graph_bytes + bytes_beside
+        parts = list(chunks(images, self.memory // max(1, need), self.fast.least_rows))
+        largest = need * len(parts[0])
+        if largest > self.memory:
+            self._over_budget["memory"] = (
+                f"{len(parts[0])} images, the smallest part there is, take {largest / 2**30:.2g} "
+                f"GiB, more than the budget of {self.memory / 2**30:.2g}"
+            )
+        return parts
+
+    def notes(self) -> tuple[list[str], dict[str, Any]]:
+        """Return warnings for a score's reason, and facts for its details, so far as is known."""
+        if not self._work.has("copies"):
+            return [], {}
+        facts = dict(self._over_budget)
+        if self.fast.given_up:
+            given_up = self.fast.given_up.items()
+            facts["given_up"] = "; ".join(f"{trick}: {why}" for trick, why in given_up)
+        count = self.copies.calibrated_from
+        if count is None or count >= FEW:
+            return [], facts
+        facts["calibrated_from"] = count
+        return [
+            f"batch norm was calibrated from {count} values a channel where they are fewest "
+            f"(from {FEW} on it is not noted): give more images, or larger ones"
+        ], facts

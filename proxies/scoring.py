@@ -1,15 +1,20 @@
 """``score``: any ``nn.Module`` and a batch in, scores out."""
 
 import math
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from proxies.conditions import OptionError, UndefinedError
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.registry import ProxySpec, get
+from testbed.networks.errors import NetworkError
+from testbed.networks.images import check_images
+from testbed.networks.modes import own_modes
+from testbed.networks.outcome import explained
 from testbed.seeding import global_draws
 
 __all__ = ["evaluate", "score"]
@@ -20,8 +25,8 @@ DEFAULT_PROXIES = ("params", "flops", "jacobian_norm", "hessian_input")
 def score(
     module: nn.Module,
     images: Tensor,
-    labels: Tensor,
-    proxies: Iterable[str] = DEFAULT_PROXIES,
+    labels: Tensor | None = None,
+    proxies: Iterable[str] | str = DEFAULT_PROXIES,
     *,
     batch_norm: str = "auto",
     seed: int = 0,
@@ -30,56 +35,92 @@ def score(
 ) -> dict[str, Score]:
     """Score a network with training-free proxies; the network is left as it was.
 
+    The modes of the caller (``no_grad``, ``inference_mode``, ``autocast``) do not matter.
+
     Args:
         module: images in [0, 1] → logits (B, K); normalisation is a layer of it.
-        images: (B, C, H, W), floating; dtype and device are those of the computation.
-        labels: (B,) class numbers.
-        proxies: names of `registry.PROXIES`.
+        images: (B, C, H, W), float32 or float64 in [0, 1]; their dtype and device are those of
+            the computation.
+        labels: (B,) class numbers; may be None for proxies that compare with none.
+        proxies: names of `registry.PROXIES`, or one name.
         batch_norm: ``calibrated``, ``running``, ``batch``, or ``auto``: calibrated for a
             network whose batch norms are fresh, running otherwise (see `preparation`).
         seed: of random projections and of the estimators' starts.
-        memory: bytes that the graph of one part of the batch may take, for Jacobians.
+        memory: bytes that a part of the batch may take, for Jacobians.
         options: of single proxies, ``{"jacobian_projection": {"projections": 3}}``.
 
     Returns:
-        name → `Score`; ``float(score)`` is its value.
+        name → `Score`; ``float(score)`` is its value. A proxy that has no value for this network,
+        or fails on it, is NaN with the reason, and does the others no harm.
 
     Raises:
         UnknownProxyError: for a name not in the table.
-        ValueError: for a batch, a mode or an option that does not fit.
+        NetworkError: for a network, images or labels that no proxy can work with.
+        ValueError: for a mode or an option that does not fit.
     """
-    specs = [get(name) for name in proxies]
-    check_batch(images, labels)
-    probe = Probe(module, images, labels, batch_norm=batch_norm, key=("probe", seed), memory=memory)
-    return {spec.name: evaluate(spec, probe, (options or {}).get(spec.name, {})) for spec in specs}
+    names = [proxies] if isinstance(proxies, str) else list(proxies)
+    specs = [get(name) for name in names]
+    chosen = {spec.name: _settings(spec, (options or {}).get(spec.name, {})) for spec in specs}
+    check_images(images, labels)
+    if memory < 1:
+        raise ValueError(f"memory is a number of bytes, at least 1; got {memory}")
+    with own_modes(images.device):
+        probe = Probe(
+            module, images.detach().clone(), labels, batch_norm=batch_norm, key=("probe", seed),
+            memory=memory,
+        )  # fmt: skip
+        for spec in specs:
+            spec.check_mode(probe.batch_norm)
+        return {spec.name: evaluate(spec, probe, chosen[spec.name]) for spec in specs}
 
 
 def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score:
-    """Return one proxy's score of a probe, timed, the global random state untouched."""
+    """Return one proxy's score of a probe, timed, the global random state untouched.
+
+    What goes wrong inside a proxy is the reason of a NaN. If it says nothing about the network
+    (there was no memory, say, or it is a fault of ours), ``failed`` is set.
+
+    Raises:
+        NetworkError: for a network, images or labels that no proxy can work with.
+        ValueError: for an option that the proxy has not.
+    """
+    settings = _settings(spec, options)
+    spec.check_mode(probe.batch_norm)
+    device = probe.images.device
+    with own_modes(device), global_draws(*probe.key, "forward", device=device):
+        if not spec.structural:
+            probe.check()
+        start = time.perf_counter()
+        try:
+            result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))
+        except (NetworkError, OptionError):
+            raise
+        except UndefinedError as error:
+            result, seconds = Score(math.nan, str(error)), time.perf_counter() - start
+        except Exception as error:
+            result = Score(math.nan, f"failed: {explained(error)}", failed=True)
+            seconds = time.perf_counter() - start
+    return _explained(replace(result, seconds=seconds), probe)
+
+
+def _settings(spec: ProxySpec, options: Mapping[str, Any]) -> dict[str, Any]:
     unknown = set(options) - set(spec.options)
     if unknown:
         raise ValueError(
             f"{spec.name} has no option {', '.join(sorted(unknown))}; "
             f"it has {', '.join(spec.options) or 'none'}"
         )
-    spec.check_mode(probe.batch_norm)
-    settings = {**spec.options, **options}
-    with global_draws(*probe.key, "forward", device=probe.images.device):
-        result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))
-    if not math.isfinite(result.value) and result.reason is None:
-        result = replace(result, value=math.nan, reason=f"the result is {result.value}")
-    return replace(result, seconds=seconds)
+    return {**spec.options, **options}
 
 
-def check_batch(images: Tensor, labels: Tensor) -> None:
-    """Raise ValueError unless images and labels are a batch."""
-    if images.dim() != 4 or not images.is_floating_point() or len(images) == 0:
-        raise ValueError(
-            f"images are a floating tensor (B, C, H, W), B ≥ 1; "
-            f"got {images.dtype} of shape {tuple(images.shape)}"
-        )
-    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(
-            f"labels are an int64 tensor of shape ({len(images)},), one for each image; "
-            f"got {labels.dtype} of shape {tuple(labels.shape)}"
-        )
+def _explained(score: Score, probe: Probe) -> Score:
+    """Add to a score what is to be known of the network's preparation."""
+    warnings, facts = probe.notes()
+    reason = score.reason
+    if not math.isfinite(score.value) and reason is None:
+        reason = f"the result is {score.value}"
+    value = score.value if math.isfinite(score.value) else math.nan
+    reasons = [text for text in (reason, *warnings) if text]
+    return replace(
+        score, value=value, reason="; ".join(reasons) or None, details=score.details | facts
+    )

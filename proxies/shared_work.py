@@ -41,6 +41,10 @@ class SharedWork:
         self._frames[-1].touched |= part.needs
         return part.value
 
+    def has(self, name: str) -> bool:
+        """Say whether the part of this name has been computed."""
+        return name in self._parts
+
     def timed(self, function: Callable[[], T]) -> tuple[T, float]:
         """Return a result and its seconds, counting each part it uses once, new or not."""
         value, seconds, needs = self._measure(function)

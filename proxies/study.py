@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from proxies.probe import DEFAULT_MEMORY, Probe
+from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.registry import PROXIES, ProxySpec, get
 from proxies.scoring import evaluate
 from testbed.images import Batch, ImageSet
 from testbed.sources import Source
 from testbed.store import ScoreKey, ScoreRow
 
-__all__ = ["Study", "Task", "unfinished"]
+__all__ = ["Scored", "Study", "Task", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,19 @@ def unfinished(tasks: Iterable[Task], finished: Container[str]) -> list[Task]:
         if keys:
             rest.append(replace(task, keys=keys))
     return rest
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What became of a task.
+
+    Attributes:
+        rows: the scores, NaN with a reason where a network has none.
+        failures: proxy → why, of those that failed in this run and are left to another.
+    """
+
+    rows: list[ScoreRow]
+    failures: dict[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +123,8 @@ class Study:
                     tasks.append(Task(network, seed, tuple(keys)))
         return tasks
 
-    def __call__(self, task: Task) -> list[ScoreRow]:
-        """Return the rows of a task."""
+    def __call__(self, task: Task) -> Scored:
+        """Return the scores of a task; one that fails does the others no harm."""
         network = self.source.build(task.network, task.seed)
         images = torch.from_numpy(self.images).to(self.device, getattr(torch, self.dtype))
         probe = Probe(
@@ -122,11 +135,15 @@ class Study:
             key=("probe", task.network, self.source.init, task.seed),
             memory=self.memory,
         )
-        return [self._row(key, probe) for key in task.keys]
+        scores = {key: evaluate(PROXIES[key.proxy], probe, {}) for key in task.keys}
+        return Scored(
+            [_row(key, score) for key, score in scores.items() if not score.failed],
+            {key.proxy: str(score.reason) for key, score in scores.items() if score.failed},
+        )
 
-    def _row(self, key: ScoreKey, probe: Probe) -> ScoreRow:
-        score = evaluate(PROXIES[key.proxy], probe, {})
-        return ScoreRow(
-            key, score.value, score.reason, score.converged, score.iterations, score.residual,
-            score.seconds, score.details,
-        )  # fmt: skip
+
+def _row(key: ScoreKey, score: Score) -> ScoreRow:
+    return ScoreRow(
+        key, score.value, score.reason, score.converged, score.iterations, score.residual,
+        score.seconds, score.details,
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 """A run of many tasks: each is saved as it finishes, an interrupt keeps what is finished."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +82,7 @@ def work(
     function: Callable[[Task], Value], tasks: Sequence[Task], store: Store, plan: Plan,
     console: Console, *, save: Callable[[int, Task, Value], object],
     name: Callable[[Task], str], verb: str,
+    failures: Callable[[Value], Mapping[str, str]] = lambda value: {},
 ) -> Work:  # fmt: skip
     """Do the tasks in the plan's workers, with a bar; record the run in the store.
 
@@ -94,6 +95,7 @@ def work(
         save: called with the run's number, a task and its value as each one finishes.
         name: of a task, for the report of failures.
         verb: in front of the bar.
+        failures: of a value: which of its parts failed, and why; the others are saved.
     """
     result = Work(len(tasks))
     if not tasks:
@@ -116,6 +118,8 @@ def work(
                     result.failed.append((name(task), str(outcome.error)))
                 else:
                     save(run, task, outcome.value)
+                    for part, error in failures(outcome.value).items():
+                        result.failed.append((f"{name(task)}, {part}", error))
                 result.left -= 1
                 bar.advance(count)
         status = "failed" if result.failed else "done"

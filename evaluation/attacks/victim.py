@@ -1,55 +1,60 @@
 """The network as an attack sees it: logits and gradients, counted.
 
-An attack works on a copy that requires no parameter gradients, with batch norms folded
-into convolutions and in channels-last order: the same function up to rounding, at about
-two thirds of the cost. What counts in the end is judged on the network itself.
+An attack works on the fast copy (`testbed.networks.fast`): the same function up to rounding, at
+about two thirds of the cost. What counts in the end is judged on the network itself.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
-from testbed.folding import freeze
+from testbed.networks.copying import working_copy
+from testbed.networks.fast import fast_copy
 
-__all__ = ["Loss", "Victim", "pad"]
+__all__ = ["LEAST_ROWS", "Loss", "Victim", "pad"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits (N, K), labels (N,) → losses (N,)
 
 # Below this many rows, kernels add up in another order: an image's last bits would depend on
-# how many neighbours it has. A folded copy on one thread needs fewer.
+# how many neighbours it has.
 LEAST_ROWS = 16
-FOLDED_ROWS = 4
-TOLERANCE = 1e-5  # of the folded copy's logits, relative to their size
 
 
 class Victim:
-    """A frozen copy of a network for attacks; counts what they ask of it.
+    """A copy of a network for attacks; counts what they ask of it.
 
     Attributes:
         queries: forward passes so far, in images.
         gradients: backward passes so far, in images.
-        folded: whether batch norm was folded (not, if that changed the logits).
+        copy: the copy that is asked, and which tricks it does without.
     """
 
     def __init__(self, network: nn.Module, probe: Tensor) -> None:
         self.queries = self.gradients = 0
-        plain = copy.deepcopy(network).eval().requires_grad_(False)
-        self.network, self.folded = plain, False
-        folded = freeze(plain)
-        images = pad(probe[:FOLDED_ROWS], FOLDED_ROWS)
-        logits = _forward(plain, images)
-        try:
-            change = (_forward(folded, _channels_last(images)) - logits).abs()
-        except RuntimeError:  # a ``view`` that channels-last order does not allow
-            return
-        if float(change.max()) <= TOLERANCE * max(1.0, float(logits.abs().max())):
-            self.network, self.folded = folded, True
+        self.copy = fast_copy(working_copy(network).eval(), probe)
+        self.network = self.copy.network
+
+    @property
+    def classes(self) -> int:
+        """The number of logits, K."""
+        return self.copy.classes
+
+    @property
+    def folded(self) -> bool:
+        """Whether the copy has all its tricks: folded batch norms, layout, frozen weights."""
+        return not self.copy.given_up
+
+    @property
+    def no_gradient(self) -> str | None:
+        """Why gradients over the images say nothing, or None: they are zero then."""
+        if self.copy.alone.connected:
+            return self.copy.alone.reason
+        return "no path of derivatives leads from the images to the logits"
 
     def arrange(self, images: Tensor) -> Tensor:
         """Return images in the memory layout that the copy is fastest with."""
-        return _channels_last(images) if self.folded else images
+        return self.copy.arrange(images)
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) of images (N, C, H, W)."""
@@ -76,16 +81,18 @@ class Victim:
         self.queries += len(images)
         self.gradients += len(images)
         size = len(images)
+        if self.no_gradient is not None:
+            logits = _forward(self.network, self._padded(images))[:size]
+            return logits, loss(logits, labels), torch.zeros_like(images)
         leaf = self._padded(images).detach().requires_grad_()
         with torch.enable_grad():
             logits = self.network(leaf)[:size]
             losses = loss(logits, labels)
-            (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+            (gradient,) = torch.autograd.grad(losses.sum(), leaf, materialize_grads=True)
         return logits.detach(), losses.detach(), gradient[:size]
 
     def _padded(self, images: Tensor) -> Tensor:
-        few = self.folded and torch.get_num_threads() == 1
-        return pad(images, FOLDED_ROWS if few else LEAST_ROWS)
+        return pad(images, self.copy.least_rows)
 
 
 def pad(images: Tensor, rows: int = LEAST_ROWS) -> Tensor:
@@ -97,7 +104,3 @@ def pad(images: Tensor, rows: int = LEAST_ROWS) -> Tensor:
 def _forward(network: nn.Module, images: Tensor) -> Tensor:
     with torch.no_grad():
         return network(images)
-
-
-def _channels_last(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last)

@@ -4,18 +4,21 @@ In eval mode a batch norm is an affine map of each channel, and the convolution
 before it can do it: W' = W·γ/σ and b' = β + (b − μ)·γ/σ. This saves two passes
 over every feature map and leaves the function as it is up to rounding.
 
-Only neighbours inside an ``nn.Sequential`` are folded: there, and only there,
-the structure alone proves that nobody else reads the convolution's output.
+Only neighbours inside an ``nn.Sequential`` are folded, where usually nobody else reads the
+convolution's output. The structure cannot prove it: whoever loops over the layers himself may.
+So a folded network is compared with the plain one before it is used (`testbed.networks.fast`).
 """
 
-import copy
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FoldedFunction", "freeze"]
+from testbed.networks.copying import working_copy
+
+__all__ = ["FoldedFunction", "folded"]
 
 
 class FoldedFunction:
@@ -27,7 +30,7 @@ class FoldedFunction:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self.skeleton = copy.deepcopy(network)
+        self.skeleton = working_copy(network)
         self.affine: dict[str, tuple[str, Tensor, Tensor]] = {}
         for conv_path, norm_path in foldable(network):
             norm = self.skeleton.get_submodule(norm_path)
@@ -61,60 +64,45 @@ class FoldedFunction:
         return torch.func.functional_call(self.skeleton, self.fold(parameters), (images,))
 
 
-def freeze(network: nn.Module) -> nn.Module:
-    """Return a folded copy for derivatives with respect to the images alone.
-
-    Its parameters require no gradient and lie in channels-last order. On a CPU and one thread,
-    an image's logits do not depend on how many others it comes with, from four on.
-    """
+def folded(network: nn.Module) -> nn.Module:
+    """Return a folded copy; a parameter of it may have another meaning than before."""
     function = FoldedFunction(network)
     with torch.no_grad():
-        folded = function.fold(dict(network.named_parameters()))
-        function.skeleton.load_state_dict(folded, strict=False)
-    _keep_one_kernel(function.skeleton)
-    return channels_last(function.skeleton.requires_grad_(False))
-
-
-def _keep_one_kernel(network: nn.Module) -> None:
-    # On one thread PyTorch gives a 1 × 1 convolution of fewer than 16 images to another kernel,
-    # which rounds otherwise (on AVX2 at least), unless it is dilated, which means nothing here.
-    for layer in network.modules():
-        if type(layer) is nn.Conv2d and layer.kernel_size == (1, 1):
-            layer.dilation = (2, 2)
-
-
-def channels_last(network: nn.Module) -> nn.Module:
-    """Put a network's convolution weights into channels-last order, in place."""
-    # On a CPU, pooling is several times faster in it and convolutions no slower.
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        parameters = function.fold(dict(network.named_parameters()))
+        function.skeleton.load_state_dict(parameters, strict=False)
+    return function.skeleton
 
 
 def foldable(network: nn.Module) -> list[tuple[str, str]]:
     """Return the paths of (convolution, batch norm) pairs that may be folded."""
-    counts: dict[int, int] = {}
-    for _, module in network.named_modules(remove_duplicate=False):
-        counts[id(module)] = counts.get(id(module), 0) + 1
+    layers = Counter(id(layer) for _, layer in network.named_modules(remove_duplicate=False))
+    shared = Counter(id(value) for _, value in network.named_parameters(remove_duplicate=False))
     pairs = []
     for path, parent in network.named_modules():
-        if type(parent).forward is not nn.Sequential.forward:
+        if type(parent).forward is not nn.Sequential.forward or _is_altered(parent):
             continue
         children = list(parent.named_children())
         for (conv_name, conv), (norm_name, norm) in itertools.pairwise(children):
-            if _is_pair(conv, norm) and counts[id(conv)] == counts[id(norm)] == 1:
+            uses = [layers[id(conv)], layers[id(norm)]]
+            uses += [shared[id(value)] for part in (conv, norm) for value in part.parameters()]
+            if _is_pair(conv, norm) and set(uses) == {1}:
                 prefix = f"{path}." if path else ""
                 pairs.append((prefix + conv_name, prefix + norm_name))
     return pairs
 
 
 def _is_pair(conv: nn.Module, norm: nn.Module) -> bool:
-    # Subclasses and hooks may do anything, so only the plain layers are folded.
+    # Subclasses may do anything, so only the plain layers are folded.
     plain = type(conv) is nn.Conv2d and type(norm) is nn.BatchNorm2d
     if not plain or norm.training or norm.running_mean is None:
         return False
-    return not any(
-        layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks
-        for layer in (conv, norm)
-    )
+    return not _is_altered(conv) and not _is_altered(norm)
+
+
+def _is_altered(layer: nn.Module) -> bool:
+    """Say whether hooks or a forward of its own make an instance do more than its class."""
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks)
+    return any(hooks) or bool(layer._backward_pre_hooks) or "forward" in layer.__dict__
 
 
 def _replace(network: nn.Module, path: str, layer: nn.Module) -> None:

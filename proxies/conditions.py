@@ -1,0 +1,79 @@
+"""When a score over the images has no meaning for a network, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from testbed.networks.independence import influence, neighbours
+
+if TYPE_CHECKING:
+    from proxies.probe import Probe
+
+__all__ = ["OptionError", "UndefinedError", "require_derivative", "require_independence"]
+
+
+class OptionError(ValueError):
+    """An option of a proxy that does not fit it, or the network."""
+
+
+class UndefinedError(Exception):
+    """A score has no value for this network; the message is the reason."""
+
+
+def require_derivative(probe: Probe) -> None:
+    """Check that derivatives over the images say something of the network.
+
+    A network whose logits do not change with the images has the derivative 0.
+
+    Raises:
+        UndefinedError: if a step of the network has no derivative, or its logits change with
+            the images and no path of derivatives leads from one to the other.
+    """
+    alone = probe.fast.alone
+    if alone.reason is not None:
+        raise UndefinedError(f"the logits have no derivative over the images: {alone.reason}")
+    if not alone.connected and probe.shared("varies", lambda: _varies(probe)):
+        raise UndefinedError(
+            "the logits change with the images, but no path of derivatives leads from one to the "
+            "other: the network detaches its features, or leaves torch for a while"
+        )
+
+
+def require_independence(probe: Probe, logits: Tensor | None = None) -> None:
+    """Check that an image's logits do not depend on the images beside it.
+
+    Args:
+        probe: in batch-norm mode ``batch`` they do on purpose.
+        logits: (B, K) of the batch, where they are known; else two images are asked for.
+
+    Raises:
+        UndefinedError: if they do, by how much.
+    """
+    if probe.batch_norm == "batch":
+        return
+    known = logits is not None and len(probe.images) > 1
+    name = "influence in the batch" if known else "influence of one image"
+    change = probe.shared(name, lambda: _influence(probe, logits if known else None))
+    if change is not None:
+        raise UndefinedError(
+            f"images influence each other: the first one's logits change by {change:.1g} of the "
+            "largest when it comes alone, so that no image has a derivative of its own; keep "
+            "statistics over the batch out of the forward pass"
+        )
+
+
+def _influence(probe: Probe, logits: Tensor | None) -> float | None:
+    images = probe.fast.arrange(probe.images if logits is not None else neighbours(probe.images))
+    if logits is None:
+        with torch.no_grad():
+            logits = probe.fast.network(images)
+    return influence(probe.fast.network, images, probe.fast.alone.logits[:1], logits[:1])
+
+
+def _varies(probe: Probe) -> bool:
+    with torch.no_grad():
+        logits = probe.network(neighbours(probe.images))
+    return not torch.equal(logits[0], logits[1])

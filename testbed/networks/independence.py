@@ -1,0 +1,73 @@
+"""Whether the images of a batch influence each other, and whether a network draws numbers."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from testbed.networks.copying import working_copy
+from testbed.seeding import global_draws
+
+__all__ = ["influence", "neighbours", "relative_change"]
+
+# Kernels add up in another order when there are more images.
+ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-11}
+DOUBTLESS = 1e-3  # beyond any rounding, where no float64 pass can tell
+
+
+def relative_change(now: Tensor, before: Tensor) -> float:
+    """Return the largest difference of two tensors, relative to the largest entry.
+
+    Not a number equals itself, and differs infinitely from any number.
+    """
+    now, before = now.detach().double(), before.detach().double()
+    if not torch.equal(now.isfinite(), before.isfinite()):
+        return float("inf")
+    known = before.isfinite()
+    difference = (now - before)[known].abs()
+    if not difference.numel() or not float(difference.max()):
+        return 0.0
+    return float(difference.max() / before[known].abs().max().clamp_min(1e-300))
+
+
+def neighbours(images: Tensor) -> Tensor:
+    """Return the first image with another one beside it, (2, C, H, W)."""
+    if len(images) > 1:
+        return images[:2]
+    return torch.cat([images, images.flip(-1) * 0.5])
+
+
+def influence(network: nn.Module, images: Tensor, alone: Tensor, among: Tensor) -> float | None:
+    """Return how much the first image's logits change with its company, or None if they do not.
+
+    Args:
+        network: what gave the logits; asked again only where rounding may explain a change.
+        images: (N, C, H, W), the batch.
+        alone: (1, K), the logits of ``images[:1]``.
+        among: (1, K), those of the first row of the batch.
+
+    Returns:
+        The largest change relative to the largest logit. A network that draws numbers gives
+        others each time, company or not: that is no influence, and is left to its own check.
+    """
+    change = relative_change(among, alone)
+    if change <= ROUNDING[images.dtype] or is_random(network, images[:1]):
+        return None
+    with torch.no_grad():
+        try:
+            exact = working_copy(network).double()
+            many = images.double()
+            change = relative_change(exact(many)[:1], exact(many[:1]))
+            return change if change > ROUNDING[torch.float64] ** 0.75 else None
+        except Exception:  # a network that cannot compute in float64
+            return change if change > DOUBTLESS else None
+
+
+def is_random(network: Callable[[Tensor], Tensor], images: Tensor) -> bool:
+    """Say whether a network gives other outputs when other random numbers are drawn."""
+    with torch.no_grad():
+        outputs = []
+        for word in ("first", "second"):
+            with global_draws("randomness", word, device=images.device):
+                outputs.append(network(images.clone()).clone())
+    return relative_change(outputs[1], outputs[0]) > ROUNDING[images.dtype]

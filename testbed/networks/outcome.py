@@ -1,0 +1,115 @@
+"""What a network says of one image: logits, and the gradient of a combination of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from testbed.networks.errors import NetworkError
+from testbed.networks.logits import check_logits
+from testbed.seeding import generator, global_draws
+
+__all__ = ["Outcome", "outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A forward and a backward pass over copies of one image.
+
+    Attributes:
+        logits: (N, K), with the graph that led to them, whose tensors are gone.
+        gradient: (N, C, H, W), of Σ u · logits for a fixed direction u over the images; None
+            where the network has a graph that cannot be walked.
+        reason: why there is no gradient.
+        writes: whether the network wrote into the images it was given.
+        graph_bytes: what the graph of one image kept for the backward pass.
+    """
+
+    logits: Tensor
+    gradient: Tensor | None
+    reason: str | None
+    writes: bool
+    graph_bytes: int
+
+    @property
+    def connected(self) -> bool:
+        """Whether a path of derivatives leads from the images to the logits."""
+        return self.logits.requires_grad
+
+
+def outcome(network: nn.Module, images: Tensor) -> Outcome:
+    """Return the outcome of images (N, C, H, W), all of them copies of one.
+
+    Raises:
+        NetworkError: if the network fails, or gives no logits.
+    """
+    leaf = images.detach().clone().requires_grad_()
+    given = leaf.clone()  # not the leaf itself, which a network may not write into
+    version, kept = given._version, _Kept()
+    with global_draws("outcome", device=images.device):
+        logits = check_logits(kept.while_(lambda: _called(network, given)), len(images))
+    writes = given._version != version or not torch.equal(given.detach(), leaf.detach())
+    gradient, reason = torch.zeros_like(images), None
+    if logits.requires_grad:
+        weights = direction(logits.shape[1]).to(logits)
+        try:
+            (found,) = torch.autograd.grad((logits @ weights).sum(), leaf, allow_unused=True)
+            gradient = gradient if found is None else found
+        except Exception as error:  # a step without a derivative, in torch or a user's own
+            gradient, reason = None, explained(error)
+    return Outcome(logits, gradient, reason, writes, kept.bytes // len(images))
+
+
+def direction(classes: int) -> Tensor:
+    """Return the fixed direction in logit space, (K,)."""
+    return torch.randn(classes, generator=generator("outcome", classes), dtype=torch.float64)
+
+
+def explained(error: BaseException) -> str:
+    """Return a failed derivative's reason in one sentence."""
+    first = str(error).strip().partition("\n")[0][:200]
+    if "use_reentrant=True" in str(error):
+        return (
+            "a reentrant checkpoint has no derivative over the images: call "
+            "torch.utils.checkpoint.checkpoint with use_reentrant=False"
+        )
+    return f"{type(error).__name__}: {first}"
+
+
+def _called(network: nn.Module, images: Tensor) -> Tensor:
+    try:
+        return network(images)
+    except NetworkError:
+        raise
+    except Exception as error:  # whatever a user's forward may raise
+        raise NetworkError(
+            f"the network fails on images {tuple(images.shape)} of {images.dtype} on "
+            f"{images.device}: {explained(error)}"
+        ) from error
+
+
+class _Kept:
+    """Counts the bytes that a graph keeps, each tensor once, parameters not at all."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[int, int] = {}
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.tensors.values())
+
+    def while_(self, run: Callable[[], Tensor]) -> Tensor:
+        """Return what ``run`` returns, counting what is kept meanwhile."""
+        with torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack):
+            return run()
+
+    def _pack(self, tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            self.tensors[tensor.data_ptr()] = tensor.nbytes
+        # Detached: a node that keeps its own output would otherwise live for ever.
+        return tensor.detach()
+
+
+def _unpack(tensor: Tensor) -> Tensor:
+    return tensor
