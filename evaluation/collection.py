@@ -1,12 +1,14 @@
 """Parts of a measure become rows of the store, once all of them are there."""
 
+import math
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from evaluation.attacks import Level
 from evaluation.attacks.outcome import count_confusion
-from evaluation.attacks.sanity import grid_warnings
+from evaluation.attacks.sanity import count_warnings, grid_warnings
 from evaluation.measurement import Measurement, Part, Piece
 from testbed.store import RobustnessKey, RobustnessRow
 
@@ -39,6 +41,8 @@ class Collection:
         if measure.attack is not None:
             correct = torch.cat([part.correct for part in parts])
             warnings = warnings + grid_warnings(measure.attack, levels, correct)
+        else:
+            warnings = warnings + count_warnings(levels)
         (keys,) = self.measurement.keys(piece.network, piece.seed, [measure])
         for key, level in zip(keys, levels, strict=True):
             yield self._row(key, level, warnings, measure.attack is not None)
@@ -52,8 +56,8 @@ class Collection:
         return RobustnessRow(
             key,
             robust=level.robust.tolist(),
-            confidence_label=float(level.label_confidence.mean()) if whole else None,
-            confidence_prediction=float(level.prediction_confidence.mean()) if whole else None,
+            confidence_label=_mean(level.label_confidence) if whole else None,
+            confidence_prediction=_mean(level.prediction_confidence) if whole else None,
             confusion=count_confusion(labels, level.prediction, classes) if whole else None,
             seconds=level.seconds,
             gradients=level.gradients,
@@ -61,3 +65,9 @@ class Collection:
             warnings=warnings,
             details=level.counts,
         )
+
+
+def _mean(confidences: Tensor) -> float | None:
+    """Return the mean; None where an image has none, since logits were not finite numbers."""
+    mean = float(confidences.mean())
+    return mean if math.isfinite(mean) else None

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.attacks import Attack, Level, evaluate
-from evaluation.attacks.evaluate import in_eval_mode
 from evaluation.attacks.judge import predict
+from evaluation.attacks.subject import subject
 from testbed.images import ImageSet
 from testbed.images.batch import fingerprint
 from testbed.images.corrupted import SEVERITIES, load_corrupted
@@ -156,8 +156,9 @@ class Measurement:
         labels = self.labels[piece.start : piece.stop].to(self.device)
         measure = piece.measure
         if measure.attack is None:
-            levels = [self._plain(network, piece, level, labels) for level in measure.levels]
-            return Part(levels, [], levels[0].robust)
+            found = [self._plain(network, piece, level, labels) for level in measure.levels]
+            levels, notes = [level for level, _ in found], found[0][1]
+            return Part(levels, notes, levels[0].robust)
         epsilons = [epsilon for epsilon in measure.levels if epsilon is not None]
         result = evaluate(
             network, self._images(piece), labels, measure.attack, epsilons, mode=self.mode,
@@ -170,14 +171,15 @@ class Measurement:
 
     def _plain(
         self, network: nn.Module, piece: Piece, severity: float | None, labels: Tensor
-    ) -> Level:
+    ) -> tuple[Level, list[str]]:
         begun = time.perf_counter()
         images = self._images(piece) if severity is None else self._corrupted(piece, int(severity))
-        with in_eval_mode(network):
-            probabilities = predict(network, images, self.batch_size)
+        with subject(network, images, labels) as asked:
+            probabilities = predict(asked.network, images, self.batch_size)
+            notes = asked.notes + asked.doubts()
         level = Level.of_probabilities(severity or 0.0, probabilities, labels).without_images()
         level.seconds, level.queries = time.perf_counter() - begun, len(labels)
-        return level
+        return level, notes
 
     def _images(self, piece: Piece) -> Tensor:
         pixels = self.pixels[piece.start : piece.stop].to(self.device)

@@ -1,7 +1,6 @@
 """One attack on one network over an ε grid: ``evaluate(network, images, labels, attack, ε)``."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,13 +8,14 @@ from torch import Tensor, nn
 
 from evaluation.attacks.base import Attack
 from evaluation.attacks.draws import Draws
-from evaluation.attacks.judge import predict
+from evaluation.attacks.judge import classes_of, predict
 from evaluation.attacks.modes import MODES, Job
 from evaluation.attacks.outcome import Level
 from evaluation.attacks.sanity import grid_warnings, network_warnings
+from evaluation.attacks.subject import subject
 from evaluation.attacks.victim import Victim
 
-__all__ = ["Evaluation", "evaluate", "in_eval_mode"]
+__all__ = ["Evaluation", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ def evaluate(
 ) -> Evaluation:  # fmt: skip
     """Attack a network at each ε and judge the results.
 
+    The modes of the caller (``no_grad``, ``inference_mode``, ``autocast``) do not matter.
+
     Args:
         network: images (N, C, H, W) in [0, 1] → logits (N, K); runs in eval mode and is left
             as it was.
-        images: float32, on the network's device.
+        images: float32 or float64, on the network's device.
         labels: the true classes, (N,).
         attack: see `evaluation.attacks.registry.make`.
         epsilons: in units of 1/255, in ℓ2 too.
@@ -58,16 +60,19 @@ def evaluate(
         checks: whether to run the sanity checks.
 
     Raises:
-        ValueError: if the images, labels, ε or the mode make no sense.
-        RuntimeError: if the network changes its buffers in eval mode.
+        NetworkError: if the network, the images or the labels cannot be worked with; an image
+            whose logits depend on its neighbours, or on what the network saw before, is such.
+        ValueError: if ε, the mode or the batch size make no sense, or the attack has no meaning
+            for so few classes.
     """
-    _check(images, labels, epsilons, mode, batch_size)
-    with in_eval_mode(network):
+    _check(epsilons, mode, batch_size)
+    with subject(network, images, labels) as asked:
+        network, images = asked.network, images.detach().clone()
+        warnings = asked.notes + attack.notes(asked.classes)
         victim = Victim(network, images)
-        correct = predict(network, images, batch_size).argmax(1) == labels
-        warnings = []
+        correct = classes_of(predict(network, images, batch_size)) == labels
         if checks:
-            warnings = network_warnings(network, victim, attack, images, labels, seed)
+            warnings = warnings + network_warnings(network, victim, attack, images, labels, seed)
         parts: list[list[Level]] = []
         for rows in torch.arange(len(images), device=images.device).split(batch_size):
             batch = victim.arrange(images[rows])
@@ -77,57 +82,14 @@ def evaluate(
             )
             parts.append(job.run(mode, epsilons))
         levels = [Level.join(list(part)) for part in zip(*parts, strict=True)]
+        warnings = warnings + asked.doubts()
     doubts = grid_warnings(attack, levels, correct) if checks else []
     return Evaluation(correct, levels, warnings, warnings + doubts, victim.folded)
 
 
-@contextmanager
-def in_eval_mode(network: nn.Module) -> Iterator[None]:
-    """Put every module into eval mode, and restore each one's mode afterwards.
-
-    Raises:
-        RuntimeError: if a buffer has another value in the end.
-    """
-    training = {module: module.training for module in network.modules()}
-    buffers = {name: value.clone() for name, value in network.named_buffers()}
-    network.eval()
-    try:
-        yield
-        now = dict(network.named_buffers())
-        changed = [
-            name for name, value in buffers.items() if not torch.equal(value, now.get(name, value))
-        ]
-        if changed:
-            raise RuntimeError(
-                f"the network changed its buffers in eval mode ({', '.join(changed[:3])}), so its "
-                "outputs depend on what it saw before: its accuracies would mean nothing"
-            )
-    finally:
-        for module, mode in training.items():
-            module.training = mode
-
-
-def _check(
-    images: Tensor, labels: Tensor, epsilons: Sequence[float], mode: str, batch_size: int
-) -> None:
+def _check(epsilons: Sequence[float], mode: str, batch_size: int) -> None:
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}; there are {', '.join(MODES)}")
-    if images.dim() != 4 or not images.is_floating_point() or not len(images):
-        raise ValueError(
-            f"images are (N, C, H, W) of floating point, N ≥ 1; got {tuple(images.shape)} "
-            f"of {images.dtype}"
-        )
-    low, high = float(images.min()), float(images.max())
-    if not (low >= 0 and high <= 1):
-        raise ValueError(
-            f"pixels are in [0, 1]; got {low:g} to {high:g}: divide by 255, and make "
-            "normalisation a layer of the network"
-        )
-    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(
-            f"labels are int64, one for each of the {len(images)} images; got "
-            f"{tuple(labels.shape)} of {labels.dtype}"
-        )
     if not epsilons or not all(0 <= epsilon < float("inf") for epsilon in epsilons):
         raise ValueError(f"ε are numbers from 0, in units of 1/255; got {list(epsilons)}")
     if batch_size < 1:

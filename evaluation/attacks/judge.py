@@ -1,7 +1,8 @@
 """The judge of proposals: only a fresh forward pass of the network itself counts.
 
 A proposal is cut to the ball and the box; what is not finite counts as the clean image.
-An image is robust if the network classifies it correctly both clean and attacked.
+An image is robust if the network classifies it correctly both clean and attacked. Logits that
+are not finite numbers name no class: the image is wrong.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 from evaluation.attacks.norms import ball
 from evaluation.attacks.victim import pad
 
-__all__ = ["SLACK", "Verdict", "judge", "predict"]
+__all__ = ["NO_CLASS", "SLACK", "Verdict", "classes_of", "judge", "predict"]
 
 SLACK = 1e-6  # what rounding may add to a norm
+NO_CLASS = -1  # the prediction of a network whose logits are not finite numbers
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,16 @@ def predict(network: nn.Module, images: Tensor, batch_size: int) -> Tensor:
     parts = []
     with torch.no_grad():
         for part in images.split(batch_size):
-            parts.append(network(pad(part).contiguous())[: len(part)].double().softmax(1))
+            # A copy, since a network may write into what it is given.
+            given = pad(part).clone(memory_format=torch.contiguous_format)
+            parts.append(network(given)[: len(part)].double().softmax(1))
     return torch.cat(parts)
+
+
+def classes_of(probabilities: Tensor) -> Tensor:
+    """Return the predicted class of each row (N, K), `NO_CLASS` where there is none, (N,)."""
+    known = probabilities.isfinite().all(1)
+    return torch.where(known, probabilities.argmax(1), NO_CLASS)
 
 
 def judge(
@@ -72,7 +82,7 @@ def judge(
     outside = (judged != proposals).flatten(1).any(1) | long
     judged = torch.where(outside[:, None, None, None], around.project(judged), judged)
     probabilities = predict(network, judged, batch_size)
-    right = probabilities.argmax(1) == labels
+    right = classes_of(probabilities) == labels
     returned = right & ~correct
     if returned.any():
         judged[returned] = clean[returned]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from evaluation.attacks.judge import Verdict
+from evaluation.attacks.judge import NO_CLASS, Verdict, classes_of
 
 __all__ = ["Level", "count_confusion"]
 
@@ -18,8 +18,8 @@ class Level:
     Attributes:
         epsilon: in units of 1/255; of a corruption its severity.
         robust: (N,) bool, correct both clean and attacked.
-        prediction: (N,) the class of the attacked image.
-        label_confidence: (N,) float64, the softmax probability of the true class.
+        prediction: (N,) the class of the attacked image; `judge.NO_CLASS` where there is none.
+        label_confidence: (N,) float64, the softmax probability of the true class; NaN there.
         prediction_confidence: (N,) of the predicted class.
         images: (N, C, H, W), the attacked images; None once they are given up.
         seconds: wall-clock time.
@@ -44,7 +44,7 @@ class Level:
         """Return the outcome that a verdict gives; its cost is not known yet."""
         level = Level.of_probabilities(epsilon, verdict.probabilities, labels)
         level.robust, level.images = verdict.robust, verdict.images
-        level.counts = {
+        level.counts |= {
             "outside": verdict.outside, "not finite": verdict.broken, "returned": verdict.returned
         }  # fmt: skip
         return level
@@ -52,9 +52,13 @@ class Level:
     @staticmethod
     def of_probabilities(epsilon: float, probabilities: Tensor, labels: Tensor) -> "Level":
         """Return the outcome of softmax probabilities (N, K) that no attack had a part in."""
-        top = probabilities.max(1)
+        prediction = classes_of(probabilities)
         chosen = probabilities.gather(1, labels[:, None])[:, 0]
-        return Level(epsilon, top.indices == labels, top.indices, chosen, top.values, None)
+        level = Level(
+            epsilon, prediction == labels, prediction, chosen, probabilities.amax(1), None
+        )  # fmt: skip
+        level.counts["undefined"] = int((prediction == NO_CLASS).sum())
+        return level
 
     def without_images(self) -> "Level":
         """Return the outcome on the CPU, without the images."""
@@ -86,6 +90,11 @@ class Level:
 
 
 def count_confusion(labels: Tensor, prediction: Tensor, classes: int) -> list[list[int]]:
-    """Return how often each true class (row) was predicted as each class (column), (K, K)."""
+    """Return how often each true class (row) was predicted as each class (column), (K, K).
+
+    An image whose logits were not finite numbers stands in no column.
+    """
+    known = prediction != NO_CLASS
+    labels, prediction = labels[known], prediction[known]
     cells = torch.bincount(labels * classes + prediction, minlength=classes * classes)
     return cells.view(classes, classes).tolist()

@@ -12,17 +12,25 @@ from torch import Tensor, nn
 
 from evaluation.attacks.base import Attack
 from evaluation.attacks.draws import Draws
-from evaluation.attacks.judge import predict
+from evaluation.attacks.judge import classes_of, predict
 from evaluation.attacks.losses import cross_entropy
 from evaluation.attacks.outcome import Level
 from evaluation.attacks.pgd import PGD
 from evaluation.attacks.victim import Victim, pad
+from testbed.networks.independence import relative_change
 
-__all__ = ["grid_warnings", "network_warnings"]
+__all__ = ["count_warnings", "grid_warnings", "network_warnings"]
 
 PROBE = 64  # images that the checks of a network look at
 HUGE = 128.0  # ε in units of 1/255: nothing of the image need remain
 FEW = 0.01  # of images, up to which chance explains what an attack missed
+BLIND = "attacks by gradients of the cross-entropy cannot move them; Square needs none"
+DOUBTFUL = {
+    "outside": "proposals left the ball or the box and were cut",
+    "not finite": "proposals were not finite and were dropped",
+    "undefined": "images gave logits that are not finite numbers, and count as wrong",
+    "audit broke": "images inferred to be robust fell in the audit",
+}
 SHARE = 0.05  # of images, above which a doubtful event is reported
 
 
@@ -33,25 +41,29 @@ def network_warnings(
     probe, classes = images[:PROBE], labels[:PROBE]
     warnings = []
     with torch.no_grad():
-        first, second = (network(pad(probe).contiguous()) for _ in range(2))
-    if not torch.equal(first, second):
+        first, second = (network(pad(probe).clone()) for _ in range(2))
+    change = relative_change(second, first)
+    if change:
         warnings.append(
             "random outputs: two passes over the same images differ by up to "
-            f"{float((first - second).abs().max()):.2g}; robust accuracies are then too high"
+            f"{change:.2g} of the largest logit; robust accuracies are then too high"
         )
     if bool((first >= 0).all()) and torch.allclose(first.sum(1), torch.ones(()).to(first)):
         warnings.append(
             "outputs are probabilities, not logits: softmax hides gradients; attack the layer "
             "before it"
         )
+    if not attack.uses_gradients:
+        return warnings
+    if victim.no_gradient is not None:
+        return [*warnings, f"zero gradients ({victim.no_gradient}): {BLIND}"]
     _, _, gradient = victim.gradient(victim.arrange(probe), classes, cross_entropy)
     flat = float((gradient == 0).flatten(1).all(1).double().mean())
     if flat > SHARE:
         warnings.append(
-            f"zero gradients for {flat:.0%} of {len(probe)} clean images: attacks by gradients "
-            "of the cross-entropy cannot move them"
+            f"zero gradients for {flat:.0%} of {len(probe)} clean images: {BLIND}"
         )
-    if attack.iterative and attack.uses_gradients:
+    if attack.iterative:
         warnings += _huge(victim, probe, classes, seed)
     return warnings
 
@@ -65,15 +77,16 @@ def grid_warnings(attack: Attack, levels: Sequence[Level], correct: Tensor) -> l
             f"note: {wrong} of {len(correct)} clean images are misclassified and count as not "
             "robust at every ε"
         )
-    for name, meaning in (
-        ("outside", "proposals left the ball or the box and were cut"),
-        ("not finite", "proposals were not finite and were dropped"),
-        ("audit broke", "images inferred to be robust fell in the audit"),
-    ):
-        total = sum(level.counts.get(name, 0) for level in levels)
-        if total:
-            warnings.append(f"{total} {meaning}")
-    return warnings
+    return warnings + count_warnings(levels)
+
+
+def count_warnings(levels: Sequence[Level]) -> list[str]:
+    """Return what the judge and the mode counted that ought not to happen."""
+    return [
+        f"{total} {meaning}"
+        for name, meaning in DOUBTFUL.items()
+        if (total := sum(level.counts.get(name, 0) for level in levels))
+    ]
 
 
 def _monotone(attack: Attack, levels: Sequence[Level]) -> list[str]:
@@ -98,8 +111,9 @@ def _huge(victim: Victim, images: Tensor, labels: Tensor, seed: int) -> list[str
     attacked = PGD(steps=10, step_divisor=4.0).propose(
         victim, clean, labels, HUGE / 255, draws, stop_early=True
     )
-    accuracy = float((predict(victim.network, attacked, PROBE).argmax(1) == labels).double().mean())
-    chance = 1 / victim.logits(clean[:1]).shape[1]
+    right = classes_of(predict(victim.network, attacked, PROBE)) == labels
+    accuracy = float(right.double().mean())
+    chance = 1 / victim.classes
     if accuracy <= chance + 3 * (chance * (1 - chance) / len(images)) ** 0.5:
         return []
     return [
