@@ -67,14 +67,16 @@ class LinfMoves:
         assert isinstance(around, LinfBall)
         height, width = best.shape[2:]
         size = min(max(round(math.sqrt(share * height * width)), 1), height, width)
-        place = _window(best, rows, numbers[:, :2], size)
-        down = (numbers[:, 2:] < 0.5)[:, :, None, None]
-        old = best[place]
-        best[place] = torch.where(down, around.lower[place], around.upper[place])
+        # With the channels last an index is a pixel, and all its channels lie side by side.
+        pixels, lower, upper = (x.permute(0, 2, 3, 1) for x in (best, around.lower, around.upper))
+        place = _pixels(best, rows, numbers[:, :2], size)
+        down = (numbers[:, 2:] < 0.5)[:, None, None]
+        old = pixels[place]
+        pixels[place] = torch.where(down, lower[place], upper[place])
 
         def undo(worse: Tensor) -> None:
-            image, plane, lines, columns = place
-            best[image[worse], plane, lines[worse], columns[worse]] = old[worse]
+            image, lines, columns = place
+            pixels[image[worse], lines[worse], columns[worse]] = old[worse]
 
         return undo
 
@@ -140,16 +142,22 @@ def _window(
     images: Tensor, which: Tensor, places: Tensor, size: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the indices of one square in each of some images (n,), (n, C, size, size)."""
-    channels, height, width = images.shape[1:]
+    image, rows, columns = (index[:, None] for index in _pixels(images, which, places, size))
+    plane = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
+    return image, plane, rows, columns
+
+
+def _pixels(
+    images: Tensor, which: Tensor, places: Tensor, size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the indices of the pixels of one square in each image, (n, size, size)."""
+    height, width = images.shape[2:]
     steps = torch.arange(size, device=images.device)
     # Uniform over all places where the square lies inside the image.
     room = torch.tensor([height - size + 1, width - size + 1], device=images.device)
     corner = (places * room).long().minimum(room - 1)
-    rows = (corner[:, :1] + steps)[:, None, :, None]
-    columns = (corner[:, 1:] + steps)[:, None, None, :]
-    image = which[:, None, None, None]
-    plane = torch.arange(channels, device=images.device)[None, :, None, None]
-    return image, plane, rows, columns
+    rows, columns = corner[:, :1] + steps, corner[:, 1:] + steps
+    return which[:, None, None], rows[:, :, None], columns[:, None, :]
 
 
 def _bump(size: int) -> Tensor:
