@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from evaluation.attacks.apgd_run import Run, intervals
-from evaluation.attacks.base import put
+from evaluation.attacks.base import put, targets_note
 from evaluation.attacks.draws import Draws
 from evaluation.attacks.losses import cross_entropy, dlr, targeted_dlr
 from evaluation.attacks.norms import Ball
 from evaluation.attacks.search import Pairs, Search, SearchAttack
+from evaluation.attacks.settings import count
 from evaluation.attacks.victim import Loss, Victim
 
 __all__ = ["APGD", "APGDCE", "APGDDLR", "APGDT"]
@@ -35,8 +36,8 @@ class APGD(SearchAttack):
         restarts: runs from new random starts, for images that are not broken yet.
     """
 
-    steps: int = 100
-    restarts: int = 1
+    steps: int = count(100)
+    restarts: int = count(1)
 
     @abstractmethod
     def targets(self, victim: Victim, images: Tensor) -> Tensor:
@@ -146,6 +147,8 @@ class APGDDLR(APGDCE):
     """APGD on the difference of logits ratio, untargeted."""
 
     name: ClassVar[str] = "apgd-dlr"
+    least_classes: ClassVar[int] = 3
+    too_few: ClassVar[str] = ": the DLR loss compares 3 logits; take apgd-ce instead"
 
     def loss(self, targets: Tensor) -> Loss:
         """Return the DLR loss."""
@@ -160,9 +163,15 @@ class APGDT(APGD):
         target_classes: how many; there are at most K − 1.
     """
 
-    target_classes: int = 9
+    target_classes: int = count(9)
 
     name: ClassVar[str] = "apgd-t"
+    least_classes: ClassVar[int] = 4
+    too_few: ClassVar[str] = ": the targeted DLR loss compares 4 logits; take apgd-ce instead"
+
+    def notes(self, classes: int) -> list[str]:
+        """Return that fewer targets are used than were asked for, if so."""
+        return super().notes(classes) + targets_note(self.name, self.target_classes, classes)
 
     def targets(self, victim: Victim, images: Tensor) -> Tensor:
         """Return the classes by their logits at the clean image, the second largest first."""

@@ -17,6 +17,7 @@ from evaluation.attacks.draws import Draws
 from evaluation.attacks.losses import margin
 from evaluation.attacks.norms import Ball
 from evaluation.attacks.search import Pairs, Search, SearchAttack
+from evaluation.attacks.settings import count, number
 from evaluation.attacks.square_moves import MOVES
 from evaluation.attacks.victim import Victim
 
@@ -47,8 +48,8 @@ class Square(SearchAttack):
         p_init: the share of the pixels that the first squares cover.
     """
 
-    queries: int = 5000
-    p_init: float = 0.8
+    queries: int = count(5000)
+    p_init: float = number(0.8, largest=1)
 
     name: ClassVar[str] = "square"
     uses_gradients: ClassVar[bool] = False
