@@ -60,9 +60,9 @@ def print_ratios(title: str, seconds: Mapping[str, list[float]], subject: str) -
     CONSOLE.print(table)
 
 
-def architecture(index: int, seed: int = 0) -> torch.nn.Module:
-    """Return a real network, C = 16, N = 5, ten classes, behind CIFAR-10's normalisation."""
-    network = random_network(Genotype.from_index(index), seed)
+def architecture(index: int, seed: int = 0, channels: int = 16, cells: int = 5) -> torch.nn.Module:
+    """Return a real network of C channels and N cells, behind CIFAR-10's normalisation."""
+    network = random_network(Genotype.from_index(index), seed, channels=channels, cells=cells)
     return normalised(network, (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616))
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from evaluation.attacks import evaluate, make
-from evaluation.attacks.apgd import _check, _State, checkpoints
+from evaluation.attacks.apgd_run import Run, checkpoints, intervals
 from evaluation.attacks.norms import ball
 from evaluation.attacks.square import share_of_pixels
 from tests.attack_networks import digits, digits_network
@@ -96,22 +96,28 @@ def test_checkpoints_are_those_of_the_paper(steps):
     assert list(checkpoints(steps)) == [p * steps // 100 for p in shares[1:] if p <= 100]
 
 
+def test_a_check_is_due_after_the_gradient_of_its_iteration():
+    due = intervals(100)  # the first gradient is that of the start
+    assert due.nonzero()[:, 0].tolist() == [mark + 1 for mark in checkpoints(100)]
+    assert due[due > 0].tolist() == list(checkpoints(100).values())
+
+
 def test_a_checkpoint_halves_the_steps_of_stuck_images_and_returns_them_to_their_best():
-    ones = torch.ones(4, 1, 1, 1)
-    #          few rises | many rises | no new best, halved before | no new best, not halved before
-    improved = torch.tensor([15.0, 16.0, 16.0, 16.0])
-    state = _State(
-        torch.arange(4), torch.zeros(4).long(), torch.zeros(4).long(), torch.zeros(4).bool(),
-        ball("Linf", ones / 2, 0.1), 0.1 * ones, 0.2 * ones, 0.9 * ones, 0.3 * ones, 0.8 * ones,
-        torch.zeros(4), torch.tensor([2.0, 2.0, 1.0, 1.0]), torch.ones(4), 0.4 * ones,
-        improved, torch.tensor([False, False, True, False]),
-    )  # fmt: skip
-    _check(state, 20)
-    assert state.halved.tolist() == [True, False, False, True]
-    assert state.step.flatten().tolist() == pytest.approx([0.2, 0.4, 0.4, 0.2])
-    assert state.current.flatten().tolist() == pytest.approx([0.9, 0.1, 0.1, 0.9])
-    assert state.gradient.flatten().tolist() == pytest.approx([0.8, 0.3, 0.3, 0.8])
-    assert state.improved.tolist() == [0, 0, 0, 0]
+    ones = torch.ones(5, 1, 1, 1)
+    # few rises | many rises | no new best, halved before | no new best, not halved | not due
+    run = Run.start(ball("Linf", ones / 2, 0.1), 0.2 * ones)
+    run.current, run.best = 0.1 * ones, 0.9 * ones
+    run.gradient, run.best_gradient = 0.3 * ones, 0.8 * ones
+    run.best_loss, run.checked_loss = torch.tensor([2.0, 2.0, 1.0, 1.0, 1.0]), torch.ones(5)
+    run.step, run.improved = 0.4 * ones, torch.tensor([15.0, 16.0, 16.0, 16.0, 1.0])
+    run.halved = torch.tensor([False, False, True, False, False])
+    run.check(torch.tensor([20.0, 20.0, 20.0, 20.0, 0.0]))
+    assert run.halved.tolist() == [True, False, False, True, False]
+    assert run.step.flatten().tolist() == pytest.approx([0.2, 0.4, 0.4, 0.2, 0.4])
+    assert run.current.flatten().tolist() == pytest.approx([0.9, 0.1, 0.1, 0.9, 0.1])
+    assert run.gradient.flatten().tolist() == pytest.approx([0.8, 0.3, 0.3, 0.8, 0.3])
+    assert run.checked_loss.tolist() == [2, 2, 1, 1, 1]
+    assert run.improved.tolist() == [0, 0, 0, 0, 1]
 
 
 def test_squares_shrink_at_the_paper_s_queries():

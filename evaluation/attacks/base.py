@@ -8,14 +8,19 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from evaluation.attacks.draws import Draws
+from evaluation.attacks.norms import BALLS
+from evaluation.attacks.settings import check, choice
 from evaluation.attacks.victim import Victim
 
-__all__ = ["Attack", "put"]
+__all__ = ["Attack", "put", "targets_note"]
 
 
 @dataclass(frozen=True)
 class Attack(ABC):
     """An attack with its settings; the fields of a subclass are what its results depend on.
+
+    A field may have a rule (see `evaluation.attacks.settings`), which is checked here, once for
+    all attacks.
 
     Attributes:
         norm: ``Linf`` or ``L2``.
@@ -23,15 +28,25 @@ class Attack(ABC):
             attack's own perturbation. FGSM is not: its perturbation has a fixed length.
         attacks_misclassified: whether images that the network gets wrong are attacked too,
             which matters to confidences only.
+        least_classes: fewer give the attack no meaning.
+        too_few: why, and what to do, at the end of a sentence.
+
+    Raises:
+        ValueError: if a setting breaks its rule.
     """
 
-    norm: str = "Linf"
+    norm: str = choice("Linf", BALLS)
 
     name: ClassVar[str]
     nested: ClassVar[bool] = True
     uses_gradients: ClassVar[bool] = True
     iterative: ClassVar[bool] = True
     attacks_misclassified: ClassVar[bool] = False
+    least_classes: ClassVar[int] = 2
+    too_few: ClassVar[str] = ": no class is a wrong one, so that there is nothing to attack"
+
+    def __post_init__(self) -> None:
+        check(self, self.name)
 
     @abstractmethod
     def propose(
@@ -67,9 +82,34 @@ class Attack(ABC):
         for epsilon in epsilons:
             yield self.propose(victim, images, labels, epsilon, draws, stop_early=False)
 
+    def notes(self, classes: int) -> list[str]:
+        """Return what to know of the attack on a network of K classes, as sentences.
+
+        It is asked once, before the work. Sentences begin with ``note: ``.
+
+        Raises:
+            ValueError: if the attack has no meaning for so few classes.
+        """
+        if classes < self.least_classes:
+            raise ValueError(
+                f"{self.name} needs {self.least_classes} classes and the network has {classes}"
+                f"{self.too_few}"
+            )
+        return []
+
     def settings(self) -> dict[str, Any]:
         """Return what a result depends on, for its key."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def targets_note(name: str, asked: int, classes: int) -> list[str]:
+    """Return the note that a targeted attack on K classes aims at fewer than were asked for."""
+    if classes - 1 >= asked:
+        return []
+    return [
+        f"note: {name} aims at {classes - 1} of the {asked} target classes asked for: the network "
+        f"has {classes} classes"
+    ]
 
 
 def put(target: Tensor, where: Tensor, values: Tensor) -> None:

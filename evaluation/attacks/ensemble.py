@@ -14,6 +14,7 @@ from evaluation.attacks.apgd import APGDCE, APGDT
 from evaluation.attacks.base import Attack, put
 from evaluation.attacks.draws import Draws
 from evaluation.attacks.fab import FABT
+from evaluation.attacks.settings import count
 from evaluation.attacks.square import Square
 from evaluation.attacks.victim import Victim
 
@@ -29,10 +30,30 @@ class Standard(Attack):
         queries: of Square.
     """
 
-    steps: int = 100
-    queries: int = 5000
+    steps: int = count(100)
+    queries: int = count(5000)
 
     name: ClassVar[str] = "autoattack"
+
+    def members(self) -> tuple[Attack, ...]:
+        """Return the attacks in their order."""
+        return (
+            APGDCE(self.norm, self.steps), APGDT(self.norm, self.steps),
+            FABT(self.norm, self.steps), Square(self.norm, self.queries),
+        )  # fmt: skip
+
+    def notes(self, classes: int) -> list[str]:
+        """Return which attack is left out on so few classes, and what the others note."""
+        found = super().notes(classes)
+        for member in self.members():
+            if classes >= member.least_classes:
+                found += member.notes(classes)
+                continue
+            found.append(
+                f"note: autoattack leaves out {member.name}, which needs {member.least_classes} "
+                f"classes: the network has {classes}"
+            )
+        return found
 
     def propose(
         self,
@@ -43,21 +64,24 @@ class Standard(Attack):
         draws: Draws,
         stop_early: bool,
     ) -> Tensor:
-        """Return what the first successful member proposes, else the image."""
+        """Return what the first successful member proposes, else the image.
+
+        An attack that needs more classes than the network has is left out.
+        """
         result = images.clone()
         left = torch.arange(len(images), device=images.device)
-        members = (
-            APGDCE(self.norm, self.steps), APGDT(self.norm, self.steps),
-            FABT(self.norm, self.steps), Square(self.norm, self.queries),
-        )  # fmt: skip
-        for member in members:
+        classes = APGDCE.least_classes  # until the first attack has seen logits
+        for member in self.members():
             if not len(left):
                 break
+            if classes < member.least_classes:
+                continue
             found = member.propose(
                 victim, images[left], labels[left], epsilon,
                 draws.take(left).keyed(member.name), stop_early,
             )  # fmt: skip
-            wrong = victim.logits(found).argmax(1) != labels[left]
+            logits = victim.logits(found)
+            classes, wrong = logits.shape[1], logits.argmax(1) != labels[left]
             put(result, left[wrong], found[wrong])
             left = left[~wrong]
         return result

@@ -12,12 +12,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from evaluation.attacks.base import Attack, put
+from evaluation.attacks.base import Attack, put, targets_note
 from evaluation.attacks.draws import Draws
 from evaluation.attacks.losses import target_gap
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.per_image import PerImage
 from evaluation.attacks.projections import to_hyperplane
+from evaluation.attacks.settings import count
 from evaluation.attacks.victim import Victim
 
 __all__ = ["FABT"]
@@ -46,10 +47,14 @@ class FABT(Attack):
         target_classes: runs; there are at most K − 1.
     """
 
-    steps: int = 100
-    target_classes: int = 9
+    steps: int = count(100)
+    target_classes: int = count(9)
 
     name: ClassVar[str] = "fab-t"
+
+    def notes(self, classes: int) -> list[str]:
+        """Return that fewer targets are used than were asked for, if so."""
+        return super().notes(classes) + targets_note(self.name, self.target_classes, classes)
 
     def propose(
         self,

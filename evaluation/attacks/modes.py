@@ -19,9 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.attacks.base import Attack, put
+from evaluation.attacks.descent import Descent, descend
 from evaluation.attacks.draws import Draws
 from evaluation.attacks.judge import judge
 from evaluation.attacks.outcome import Level
+from evaluation.attacks.search import SearchAttack
 from evaluation.attacks.victim import Victim
 
 __all__ = ["AUDIT", "MODES", "Job"]
@@ -69,14 +71,24 @@ class Job:
         )  # fmt: skip
         return Level.of(epsilon, verdict, self.labels)
 
-    def attack_some(self, rows: Tensor, epsilon: float, draws: Draws) -> Tensor:
+    def attack_some(self, rows: Tensor, epsilon: float) -> Tensor:
         """Return proposals for some rows, each of which stops once it is broken."""
         if not len(rows):
             return self.images[rows]
         return self.attack.propose(
-            self.victim, self.images[rows], self.labels[rows], epsilon / LEVELS, draws.take(rows),
-            stop_early=True,
+            self.victim, self.images[rows], self.labels[rows], epsilon / LEVELS,
+            self.draws.take(rows), stop_early=True,
         )  # fmt: skip
+
+    def descend(self, epsilons: Sequence[float], audit: Tensor) -> Descent | None:
+        """Attack down falling ε, with an audit (E, N), if the attack is such that it can."""
+        if not isinstance(self.attack, SearchAttack):
+            return None
+        search = self.attack.search(
+            self.victim, self.images, self.labels, [epsilon / LEVELS for epsilon in epsilons],
+            self.draws, stop_early=True,
+        )  # fmt: skip
+        return descend(search, self.correct, audit & self.correct)
 
     @contextmanager
     def charge(self) -> Iterator[Callable[[Level], Level]]:
@@ -116,7 +128,7 @@ def ascending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
     for epsilon in epsilons:
         with job.charge() as charged:
             rows = (~broken).nonzero()[:, 0]
-            put(proposals, rows, job.attack_some(rows, epsilon, job.draws))
+            put(proposals, rows, job.attack_some(rows, epsilon))
             level = charged(job.judge(proposals, epsilon))
         level.counts["inherited"] = len(job.labels) - len(rows)
         broken = ~level.robust
@@ -127,20 +139,29 @@ def ascending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
 
 def descending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
     """Attack from the largest ε down, at each only what broke at the one before."""
+    grid = list(reversed(epsilons))
+    chosen = torch.stack([job.draws.uniform((), "audit", epsilon) < AUDIT for epsilon in grid])
+    ahead = job.descend(grid, chosen)
     fallen = job.correct
-    for epsilon in reversed(epsilons):
+    for number, epsilon in enumerate(grid):
         with job.charge() as charged:
-            proposals = job.images.clone()
-            rows = fallen.nonzero()[:, 0]
-            put(proposals, rows, job.attack_some(rows, epsilon, job.draws))
             inferred = job.correct & ~fallen
-            share = job.draws.uniform((), "audit", epsilon)
-            audited = (inferred & (share < AUDIT)).nonzero()[:, 0]
-            put(proposals, audited, job.attack_some(audited, epsilon, job.draws.keyed("audit")))
+            audited = inferred & chosen[number]
+            wanted = fallen | audited
+            proposals = job.images.clone()
+            if ahead is not None:
+                known = wanted & ahead.attacked[number]
+                put(proposals, known, ahead.proposals[number][known])
+                wanted = wanted & ~known
+            # What the judge sees fall and the victim does not, or all without a descent.
+            rows = wanted.nonzero()[:, 0]
+            put(proposals, rows, job.attack_some(rows, epsilon))
             level = charged(job.judge(proposals, epsilon))
+        if ahead is not None:
+            ahead.charge(level, number)
         level.counts |= {
-            "inferred": int(inferred.sum()), "audited": len(audited),
-            "audit broke": int((~level.robust[audited]).sum()),
+            "inferred": int(inferred.sum()), "audited": int(audited.sum()),
+            "audit broke": int((audited & ~level.robust).sum()),
         }  # fmt: skip
         fallen = fallen & ~level.robust
         yield level

@@ -103,11 +103,15 @@ class L2Ball(Ball):
 BALLS: dict[str, type[Ball]] = {"Linf": LinfBall, "L2": L2Ball}
 
 
-def ball(norm: str, center: Tensor, epsilon: float) -> Ball:
-    """Return the balls of radius ε (in units of pixel values) around images (N, C, H, W)."""
-    radius = center.new_full((len(center), 1, 1, 1), epsilon)
+def ball(norm: str, center: Tensor, epsilon: float | Tensor) -> Ball:
+    """Return the balls of radius ε around images (N, C, H, W).
+
+    ε is in units of pixel values: one number, or (N, 1, 1, 1) for a radius of each image.
+    """
+    same = isinstance(epsilon, float | int)
+    radius = center.new_full((len(center), 1, 1, 1), epsilon) if same else epsilon
     if norm == "Linf":
-        lower, upper = (center - epsilon).clamp_(0, 1), (center + epsilon).clamp_(0, 1)
+        lower, upper = (center - radius).clamp_(0, 1), (center + radius).clamp_(0, 1)
         return LinfBall(center, radius, lower, upper)
     return BALLS[norm](center, radius)
 

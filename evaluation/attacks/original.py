@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from evaluation.attacks.base import Attack
+from evaluation.attacks.base import Attack, targets_note
 from evaluation.attacks.draws import Draws
+from evaluation.attacks.settings import choice, count
 from evaluation.attacks.victim import Victim
 from testbed.seeding import global_draws
 
@@ -22,6 +23,9 @@ __all__ = ["MEMBERS", "Original", "package"]
 
 PACKAGES = ("autoattack", "pyautoattack")
 MEMBERS = ("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square", "autoattack")
+TARGETED = ("apgd-t", "fab-t", "autoattack")
+TARGETS = 9  # classes that these aim at
+LEAST_CLASSES = {"apgd-dlr": 3, "apgd-t": 4, "autoattack": 4}  # of the DLR losses; else 2
 
 
 def package() -> ModuleType:
@@ -51,9 +55,9 @@ class Original(Attack):
         queries: of Square.
     """
 
-    member: str = "apgd-ce"
-    restarts: int = 1
-    queries: int = 5000
+    member: str = choice("apgd-ce", MEMBERS)
+    restarts: int = count(1)
+    queries: int = count(5000)
 
     name: ClassVar[str] = "original"
 
@@ -78,10 +82,31 @@ class Original(Attack):
             )  # fmt: skip
             attack.verbose, attack.apgd.n_restarts = False, self.restarts
             attack.square.n_queries = self.queries
+            if self.member in TARGETED:
+                # The package aims at 9 classes whatever there are, and fails on fewer.
+                targets = min(TARGETS, victim.logits(images[:1]).shape[1] - 1)
+                attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = targets
             found, _ = attack.run_standard_evaluation(
                 images.contiguous(), labels, batch_size=len(images)
             )
         return victim.arrange(found.detach())
+
+    def notes(self, classes: int) -> list[str]:
+        """Return that fewer targets are used than the authors do, if so.
+
+        Raises:
+            ValueError: if the package cannot attack a network of so few classes.
+        """
+        least = LEAST_CLASSES.get(self.member, self.least_classes)
+        if classes < least:
+            raise ValueError(
+                f"the original {self.member} needs {least} classes and the network has {classes}: "
+                "take apgd-ce or square, or leave --backend own for the autoattack of this "
+                "package, which does without apgd-t then"
+            )
+        if self.member not in TARGETED:
+            return []
+        return targets_note(f"the original {self.member}", TARGETS, classes)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings, with the package and its version."""

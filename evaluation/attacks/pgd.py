@@ -12,6 +12,7 @@ from evaluation.attacks.draws import Draws
 from evaluation.attacks.losses import cross_entropy
 from evaluation.attacks.norms import Ball, ball
 from evaluation.attacks.per_image import PerImage
+from evaluation.attacks.settings import count, flag, number
 from evaluation.attacks.victim import Victim
 
 __all__ = ["FGSM", "PGD"]
@@ -83,14 +84,15 @@ class PGD(Attack):
         random_start: whether to start uniformly in the ball or at the image.
     """
 
-    steps: int = 40
-    step_divisor: float | None = None
-    random_start: bool = True
+    steps: int = count(40)
+    step_divisor: float | None = number(None)
+    random_start: bool = flag(True)
 
     name: ClassVar[str] = "pgd"
     attacks_misclassified: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.step_divisor is None:
             object.__setattr__(self, "step_divisor", DIVISORS[self.norm])
 

@@ -5,18 +5,19 @@ adversarial attack via random search", ECCV 2020, algorithm 1. Every image has i
 random squares, and is finished as soon as it is misclassified.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from evaluation.attacks.base import Attack, put
+from evaluation.attacks.base import put
 from evaluation.attacks.draws import Draws
 from evaluation.attacks.losses import margin
-from evaluation.attacks.norms import Ball, ball
-from evaluation.attacks.per_image import PerImage
+from evaluation.attacks.norms import Ball
+from evaluation.attacks.search import Pairs, Search, SearchAttack
+from evaluation.attacks.settings import count, number
 from evaluation.attacks.square_moves import MOVES
 from evaluation.attacks.victim import Victim
 
@@ -36,73 +37,95 @@ def share_of_pixels(p_init: float, query: int) -> float:
     return p_init / 2 ** sum(query > mark for mark in HALVINGS)
 
 
-@dataclass
-class _State(PerImage):
-    row: Tensor  # (n,) where in the batch the image stands
-    labels: Tensor  # (n,)
-    around: Ball
-    best: Tensor  # (n, C, H, W), the image of the smallest margin so far
-    margin: Tensor  # (n,)
-    draws: Draws
-    numbers: Tensor  # (n, BLOCK, ·), uniform, of the queries to come
-
-
 @dataclass(frozen=True)
-class Square(Attack):
+class Square(SearchAttack):
     """Square Attack on the margin of the logits, untargeted.
+
+    The first misclassified image of the search is proposed, else that of the least margin.
 
     Attributes:
         queries: at most so many for an image, after the first.
         p_init: the share of the pixels that the first squares cover.
     """
 
-    queries: int = 5000
-    p_init: float = 0.8
+    queries: int = count(5000)
+    p_init: float = number(0.8, largest=1)
 
     name: ClassVar[str] = "square"
     uses_gradients: ClassVar[bool] = False
 
-    def propose(
+    def search(
         self,
         victim: Victim,
         images: Tensor,
         labels: Tensor,
-        epsilon: float,
+        epsilons: Sequence[float],
         draws: Draws,
         stop_early: bool,
-    ) -> Tensor:
-        """Return the first misclassified image of the search, else that of the least margin."""
-        around, moves = ball(self.norm, images, epsilon), MOVES[self.norm]
-        best = victim.arrange(moves.start(around, draws))
-        result = best.clone()
-        rows = torch.arange(len(images), device=images.device)
-        margins = margin(victim.logits(best), labels)
-        state = _State(rows, labels, around, best, margins, draws, margins[:, None])
-        state = _leave(state, result)
-        for query in range(self.queries):
-            if not len(state.row):
-                break
-            if query % BLOCK == 0:
-                shape = (BLOCK, moves.numbers(images.shape[1]))
-                state.numbers = state.draws.uniform(shape, "queries", query)
-            share = share_of_pixels(self.p_init, query)
-            numbers = state.numbers[:, query % BLOCK]
-            state.best, undo = moves.change(state.around, state.best, numbers, share)
-            _keep_better(victim, state, undo)
-            state = _leave(state, result)
-        put(result, state.row, state.best)
-        return result
+    ) -> Search:
+        """Return the random search; an image is finished once misclassified, asked or not."""
+        return _Squares(self, victim, images, labels, epsilons, draws)
 
 
-def _keep_better(victim: Victim, state: _State, undo: Callable[[Tensor], None]) -> None:
-    margins = margin(victim.logits(state.best), state.labels)
-    undo(margins >= state.margin)
-    state.margin = torch.minimum(margins, state.margin)
+@dataclass
+class _State(Pairs):
+    labels: Tensor  # (n,)
+    around: Ball
+    best: Tensor  # (n, C, H, W), the image of the smallest margin so far
+    margin: Tensor  # (n,)
+    asked: Tensor  # (n,) queries so far; the first is of the start
+    numbers: Tensor  # (n, BLOCK, ·), uniform, of the queries to come
 
 
-def _leave(state: _State, result: Tensor) -> _State:
-    fallen = state.margin <= 0
-    if not fallen.any():
-        return state
-    put(result, state.row[fallen], state.best[fallen])
-    return state.take(~fallen)
+class _Squares(Search[_State]):
+    """Random search for each pair of an image and an ε."""
+
+    def __init__(
+        self, attack: Square, victim: Victim, images: Tensor, labels: Tensor,
+        epsilons: Sequence[float], draws: Draws,
+    ) -> None:  # fmt: skip
+        super().__init__(attack.norm, victim, images, labels, epsilons, draws)
+        self.queries, self.moves = attack.queries, MOVES[attack.norm]
+        shares = [share_of_pixels(attack.p_init, query) for query in range(attack.queries)]
+        self.shares = torch.tensor([0.0, *shares], dtype=torch.float64)
+
+    def start(self, pairs: Tensor) -> _State:
+        rows, around = self.rows(pairs), self.balls(pairs)
+        best = self.victim.arrange(self.moves.start(around, self.draws.take(rows)))
+        margins = torch.full_like(best[:, 0, 0, 0], torch.inf)
+        numbers = best.new_empty(len(pairs), BLOCK, self.moves.numbers(best.shape[1]))
+        asked = torch.zeros_like(pairs)
+        return _State(pairs, self.labels[rows], around, best, margins, asked, numbers)
+
+    def advance(self, state: _State) -> Tensor:
+        undo = [
+            (rows, self.moves.change(state.around, state.best, rows, numbers, share))
+            for share, rows, numbers in self._squares(state)
+        ]
+        margins = margin(self.victim.logits(state.best), state.labels)
+        worse = margins >= state.margin
+        for rows, back in undo:
+            back(worse[rows])
+        state.margin = torch.minimum(margins, state.margin)
+        state.asked = state.asked + 1
+        fallen = state.margin <= 0
+        ended = fallen | (state.asked > self.queries)
+        if ended.any():
+            self.propose(state.pair[ended], state.best[ended], fallen[ended])
+        return ended
+
+    def _squares(self, state: _State) -> Iterator[tuple[float, Tensor, Tensor]]:
+        """Yield the images whose next squares are of one size: share, rows, their numbers."""
+        self._draw(state)
+        shares = self.shares[state.asked.cpu()]
+        for share in shares.unique().tolist():
+            if share:
+                rows = (shares == share).nonzero()[:, 0].to(state.pair.device)
+                yield share, rows, state.numbers[rows, (state.asked[rows] - 1) % BLOCK]
+
+    def _draw(self, state: _State) -> None:
+        due = (state.asked > 0) & ((state.asked - 1) % BLOCK == 0)
+        for query in (state.asked[due] - 1).unique().tolist():
+            rows = (state.asked == query + 1).nonzero()[:, 0]
+            draws = self.draws.take(self.rows(state.pair[rows]))
+            put(state.numbers, rows, draws.uniform(state.numbers.shape[1:], "queries", query))

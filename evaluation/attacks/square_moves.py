@@ -1,7 +1,7 @@
 """How Square Attack starts and changes images: one class for each norm.
 
-A change is made in place where that saves passes over the images, and comes with the way to
-take it back for the images that it did not help.
+A change is made in place, to those images of a batch whose squares are of one size, and comes
+with the way to take it back for the images that it did not help.
 """
 
 import math
@@ -16,7 +16,7 @@ from evaluation.attacks.norms import Ball, L2Ball, LinfBall
 
 __all__ = ["MOVES", "Moves"]
 
-Undo = Callable[[Tensor], None]  # of the images in a mask (n,)
+Undo = Callable[[Tensor], None]  # of the changed images in a mask (n,)
 TINY = 1e-12
 
 
@@ -32,13 +32,14 @@ class Moves(Protocol):
         ...
 
     def change(
-        self, around: Ball, best: Tensor, numbers: Tensor, share: float
-    ) -> tuple[Tensor, Undo]:
-        """Return changed images and the way back.
+        self, around: Ball, best: Tensor, rows: Tensor, numbers: Tensor, share: float
+    ) -> Undo:
+        """Change some images in place and return the way back.
 
         Args:
             around: the balls that the images stay in.
-            best: the images to be changed, (n, C, H, W); may be written to.
+            best: the images, (N, C, H, W).
+            rows: an index (n,) of those to be changed.
             numbers: uniform in [0, 1), (n, `numbers`).
             share: of the pixels that the square covers.
         """
@@ -60,22 +61,24 @@ class LinfMoves:
         return 2 + channels
 
     def change(
-        self, around: Ball, best: Tensor, numbers: Tensor, share: float
-    ) -> tuple[Tensor, Undo]:
+        self, around: Ball, best: Tensor, rows: Tensor, numbers: Tensor, share: float
+    ) -> Undo:
         """Set the square to the upper or lower end of the ball: where best ± 2ε is clamped to."""
         assert isinstance(around, LinfBall)
         height, width = best.shape[2:]
         size = min(max(round(math.sqrt(share * height * width)), 1), height, width)
-        place = _window(best, numbers[:, :2], size)
-        down = (numbers[:, 2:] < 0.5)[:, :, None, None]
-        old = best[place]
-        best[place] = torch.where(down, around.lower[place], around.upper[place])
+        # With the channels last an index is a pixel, and all its channels lie side by side.
+        pixels, lower, upper = (x.permute(0, 2, 3, 1) for x in (best, around.lower, around.upper))
+        place = _pixels(best, rows, numbers[:, :2], size)
+        down = (numbers[:, 2:] < 0.5)[:, None, None]
+        old = pixels[place]
+        pixels[place] = torch.where(down, lower[place], upper[place])
 
         def undo(worse: Tensor) -> None:
-            image, plane, rows, columns = place
-            best[image[worse], plane, rows[worse], columns[worse]] = old[worse]
+            image, lines, columns = place
+            pixels[image[worse], lines[worse], columns[worse]] = old[worse]
 
-        return best, undo
+        return undo
 
 
 class L2Moves:
@@ -101,14 +104,16 @@ class L2Moves:
         return 5 + channels
 
     def change(
-        self, around: Ball, best: Tensor, numbers: Tensor, share: float
-    ) -> tuple[Tensor, Undo]:
+        self, around: Ball, best: Tensor, rows: Tensor, numbers: Tensor, share: float
+    ) -> Undo:
         """Move length from the second square, and what is left of ε, into a bump in the first."""
         height, width = best.shape[2:]
         size = max(round(math.sqrt(share * height * width)), 3)
         size = min(size + 1 - size % 2, height, width)  # odd, so that a bump has a middle
-        delta = best - around.center
-        first, second = _window(best, numbers[:, :2], size), _window(best, numbers[:, 2:4], size)
+        around, before = around.take(rows), best[rows]
+        delta, every = before - around.center, torch.arange(len(rows), device=rows.device)
+        first = _window(best, every, numbers[:, :2], size)
+        second = _window(best, every, numbers[:, 2:4], size)
         spare = (around.radius**2 - delta.square().sum((1, 2, 3), keepdim=True)).clamp_min(0)
         covered = torch.zeros_like(delta)
         covered[first] = covered[second] = 1
@@ -122,29 +127,37 @@ class L2Moves:
         new = new + old / (_length(old) + TINY)
         delta[second] = 0
         delta[first] = new / (_length(new) + TINY) * length
-        changed = _at_length(around, delta)
+        best[rows] = _at_length(around, delta)
 
         def undo(worse: Tensor) -> None:
-            changed[worse] = best[worse]
+            best[rows[worse]] = before[worse]
 
-        return changed, undo
+        return undo
 
 
 MOVES: dict[str, Moves] = {"Linf": LinfMoves(), "L2": L2Moves()}
 
 
-def _window(images: Tensor, places: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the indices of one square in each image, all channels, (n, C, size, size)."""
-    count, channels, height, width = images.shape
+def _window(
+    images: Tensor, which: Tensor, places: Tensor, size: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the indices of one square in each of some images (n,), (n, C, size, size)."""
+    image, rows, columns = (index[:, None] for index in _pixels(images, which, places, size))
+    plane = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
+    return image, plane, rows, columns
+
+
+def _pixels(
+    images: Tensor, which: Tensor, places: Tensor, size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the indices of the pixels of one square in each image, (n, size, size)."""
+    height, width = images.shape[2:]
     steps = torch.arange(size, device=images.device)
     # Uniform over all places where the square lies inside the image.
     room = torch.tensor([height - size + 1, width - size + 1], device=images.device)
     corner = (places * room).long().minimum(room - 1)
-    rows = (corner[:, :1] + steps)[:, None, :, None]
-    columns = (corner[:, 1:] + steps)[:, None, None, :]
-    image = torch.arange(count, device=images.device)[:, None, None, None]
-    plane = torch.arange(channels, device=images.device)[None, :, None, None]
-    return image, plane, rows, columns
+    rows, columns = corner[:, :1] + steps, corner[:, 1:] + steps
+    return which[:, None, None], rows[:, :, None], columns[:, None, :]
 
 
 def _bump(size: int) -> Tensor:
