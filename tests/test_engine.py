@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -145,17 +145,42 @@ def die_last(item):
     if number != 1:
         (folder / str(number)).touch()
         return number
-    eventually(lambda: len(list(folder.iterdir())) == 3, 60)
+    eventually(lambda: len(list(folder.iterdir())) >= 3, 60)
     time.sleep(0.5)  # the results of the others are on their way
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_dying_worker_is_an_error_after_what_had_finished(tmp_path):
-    outcomes = run(die_last, [(number, tmp_path) for number in range(100)], workers=2)
-    seen = dict([next(outcomes)])
-    assert eventually(lambda: not multiprocessing.active_children(), 60)
-    with pytest.raises(EngineError, match=r"worker process died.*position: 1\."):
-        seen.update(outcomes)  # keeps what was yielded before the error
+def test_an_item_that_kills_its_worker_has_failed_and_the_others_go_on(tmp_path):
+    outcomes = dict(run(die_last, [(number, tmp_path) for number in range(20)], workers=2))
+    assert sorted(outcomes) == list(range(20))
+    dead = outcomes.pop(1)
+    assert dead.error_type == "WorkerDied"
+    assert "SIGKILL" in dead.error
+    assert {position: outcome.value for position, outcome in outcomes.items()} == {
+        number: number for number in range(20) if number != 1
+    }
+    assert not multiprocessing.active_children()
+
+
+def test_the_only_item_may_kill_its_worker():
+    ((position, outcome),) = run(die, ["SIGABRT"], workers=2)
+    assert (position, outcome.error_type) == (0, "WorkerDied")
+    assert "SIGABRT" in outcome.error
+
+
+def die(name):
+    os.kill(os.getpid(), signal.Signals[name])
+
+
+def test_a_broken_executor_of_the_callers_is_an_error_after_what_had_finished(tmp_path):
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        outcomes = run(
+            die_last, [(number, tmp_path) for number in range(9)], workers=2, executor=pool
+        )
+        seen = dict([next(outcomes)])
+        assert eventually(lambda: not multiprocessing.active_children(), 60)
+        with pytest.raises(EngineError, match=r"worker process died.*position: 1, 4\."):
+            seen.update(outcomes)
     assert {position: outcome.value for position, outcome in seen.items()} == {0: 0, 2: 2, 3: 3}
 
 

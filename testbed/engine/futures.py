@@ -1,7 +1,7 @@
 """A bounded number of items under way on an executor."""
 
 import itertools
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -14,49 +14,74 @@ from typing import Any, TypeVar
 
 from testbed.engine.outcome import EngineError, Outcome, attempt, failure
 
-__all__ = ["run_on"]
+__all__ = ["LostItemsError", "run_on"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 
+class LostItemsError(EngineError):
+    """A worker died, and items under way died with it.
+
+    Attributes:
+        lost: position → item.
+    """
+
+    def __init__(self, lost: dict[int, Any]) -> None:
+        self.lost = dict(sorted(lost.items()))
+        super().__init__(
+            "a worker process died; items under way that are lost, by position: "
+            f"{', '.join(map(str, self.lost)) or 'none'}. Often it was killed for lack of memory: "
+            "use fewer workers. If it died at once, the program may lack the line `if __name__ == "
+            '"__main__":` around what starts the workers'
+        )
+
+
 def run_on(
     executor: Executor,
     function: Callable[[Item], Value],
-    items: Iterable[Item],
+    items: Iterator[tuple[int, Item]],
     in_flight: int,
     threads: int,
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
-    """Keep ``in_flight`` items under way; give up the rest when closed."""
-    pending: dict[Future[Outcome[Value]], int] = {}
-    source = enumerate(items)
+    """Keep ``in_flight`` of the numbered items under way; give up the rest when closed.
+
+    Raises:
+        LostItemsError: if the executor breaks, after what had finished was yielded.
+    """
+    pending: dict[Future[Outcome[Value]], tuple[int, Item]] = {}
     try:
         while True:
-            for position, item in itertools.islice(source, in_flight - len(pending)):
-                pending[executor.submit(attempt, function, item, threads)] = position
+            for position, item in itertools.islice(items, in_flight - len(pending)):
+                try:
+                    future = executor.submit(attempt, function, item, threads)
+                except BrokenExecutor as error:
+                    future = Future()
+                    future.set_exception(error)
+                pending[future] = position, item
             if not pending:
                 return
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
-            future = min(done, key=pending.__getitem__)
+            future = min(done, key=lambda future: pending[future][0])
             if isinstance(_exception(future), BrokenExecutor):
                 raise BrokenExecutor
-            yield pending.pop(future), _outcome(future)
+            yield pending.pop(future)[0], _outcome(future)
     except BrokenExecutor as error:
         yield from _survivors(pending)
-        raise EngineError(_died(pending)) from error
+        raise LostItemsError(dict(pending.values())) from error
     finally:
         for future in pending:
             future.cancel()
 
 
 def _survivors(
-    pending: dict[Future[Outcome[Value]], int],
+    pending: dict[Future[Outcome[Value]], tuple[int, Item]],
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
     """Yield, and take out, what finished before the executor broke."""
     done, _ = wait(pending, timeout=10)
-    for future in sorted(done, key=pending.__getitem__):
+    for future in sorted(done, key=lambda future: pending[future][0]):
         if not isinstance(_exception(future), BrokenExecutor):
-            yield pending.pop(future), _outcome(future)
+            yield pending.pop(future)[0], _outcome(future)
 
 
 def _exception(future: Future[Any]) -> BaseException | None:
@@ -70,12 +95,3 @@ def _outcome(future: Future[Outcome[Value]]) -> Outcome[Value]:
     # An exception here is not the function's: its result, or the item, could not be sent.
     error = _exception(future)
     return future.result() if error is None else failure(error)
-
-
-def _died(pending: dict[Future[Any], int]) -> str:
-    lost = ", ".join(map(str, sorted(pending.values()))) or "none"
-    return (
-        f"a worker process died; items under way that are lost, by position: {lost}. "
-        "Often it was killed for lack of memory: use fewer workers. If it died at once, the "
-        'program may lack the line `if __name__ == "__main__":` around what starts the workers'
-    )

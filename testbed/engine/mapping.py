@@ -38,14 +38,17 @@ def run(
         executor: runs the items instead, for instance Dask's ``client.get_executor()``; it is
             left open.
 
+    A process that dies costs no other item anything: what was under way with it is tried again,
+    each item in a process of its own, and one that kills that too has failed.
+
     Raises:
-        EngineError: if a worker dies, after what had finished was yielded, or if the function
-            cannot be sent to another process.
+        EngineError: if ``executor`` breaks, after what had finished was yielded; if no process
+            can be started; or if the function cannot be sent to one.
     """
     if workers < 1 or threads < 1:
         raise ValueError(f"expected at least 1 worker and 1 thread; got {workers} and {threads}")
     if executor is not None:
-        return run_on(executor, function, items, 2 * workers, threads)
+        return run_on(executor, function, enumerate(items), 2 * workers, threads)
     if workers > 1:
         return run_in_processes(function, items, workers, threads)
     return ((i, attempt(function, item, threads)) for i, item in enumerate(items))

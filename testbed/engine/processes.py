@@ -6,14 +6,15 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
 
-from testbed.engine.futures import run_on
-from testbed.engine.outcome import EngineError, Outcome
+from testbed.engine.futures import LostItemsError, run_on
+from testbed.engine.outcome import EngineError, Outcome, attempt, failure
 
 __all__ = ["run_in_processes"]
 
@@ -27,9 +28,52 @@ def run_in_processes(
     """Yield (position, outcome) of each item as one of ``workers`` new processes finishes it.
 
     Raises:
-        EngineError: if the function cannot be sent to another process, or a process dies.
+        EngineError: if the function cannot be sent to another process, or none can be started.
     """
     _check_picklable(function)
+    source = enumerate(items)
+    while True:
+        try:
+            with _pool(workers, threads) as executor:
+                yield from run_on(executor, function, source, 2 * workers, threads)
+            return
+        except LostItemsError as error:
+            for position, item in error.lost.items():
+                outcome = _alone(function, item, threads)
+                if outcome is None:
+                    raise
+                yield position, outcome
+
+
+def _alone(function: Callable[[Item], Value], item: Item, threads: int) -> Outcome[Value] | None:
+    """Return the outcome of an item in a process of its own; None if no process lives at all."""
+    with _pool(1, threads) as executor:
+        try:
+            executor.submit(os.getpid).result()
+        except BrokenExecutor:
+            return None
+        (process,) = (executor._processes or {}).values()
+        try:
+            return executor.submit(attempt, function, item, threads).result()
+        except BrokenExecutor:
+            process.join(5)
+            return Outcome(error=_died(process.exitcode), error_type="WorkerDied")
+        except Exception as error:  # what could not be sent to or fro
+            return failure(error)
+
+
+def _died(exitcode: int | None) -> str:
+    how = f"exit code {exitcode}"
+    if exitcode is not None and exitcode < 0:
+        how = signal.Signals(-exitcode).name
+    return (
+        f"the process that computed it died ({how}), twice: for lack of memory, if it was killed, "
+        "else in native code"
+    )
+
+
+@contextmanager
+def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
     executor = ProcessPoolExecutor(
         workers,
         # Not fork: it copies locks that torch's threads hold, and the child waits for ever.
@@ -39,7 +83,7 @@ def run_in_processes(
     )
     complete = False
     try:
-        yield from run_on(executor, function, items, 2 * workers, threads)
+        yield executor
         complete = True
     finally:
         # Shutting down forgets the processes, and waits for items that nobody wants any more.
