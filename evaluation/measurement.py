@@ -156,9 +156,8 @@ class Measurement:
         labels = self.labels[piece.start : piece.stop].to(self.device)
         measure = piece.measure
         if measure.attack is None:
-            found = [self._plain(network, piece, level, labels) for level in measure.levels]
-            levels, notes = [level for level, _ in found], found[0][1]
-            return Part(levels, notes, levels[0].robust)
+            levels = [self._plain(network, piece, level, labels) for level in measure.levels]
+            return Part(levels, [], levels[0].robust)
         epsilons = [epsilon for epsilon in measure.levels if epsilon is not None]
         result = evaluate(
             network, self._images(piece), labels, measure.attack, epsilons, mode=self.mode,
@@ -171,15 +170,14 @@ class Measurement:
 
     def _plain(
         self, network: nn.Module, piece: Piece, severity: float | None, labels: Tensor
-    ) -> tuple[Level, list[str]]:
+    ) -> Level:
         begun = time.perf_counter()
         images = self._images(piece) if severity is None else self._corrupted(piece, int(severity))
         with subject(network, images, labels) as asked:
             probabilities = predict(asked.network, images, self.batch_size)
-            notes = asked.notes + asked.doubts()
         level = Level.of_probabilities(severity or 0.0, probabilities, labels).without_images()
         level.seconds, level.queries = time.perf_counter() - begun, len(labels)
-        return level, notes
+        return level
 
     def _images(self, piece: Piece) -> Tensor:
         pixels = self.pixels[piece.start : piece.stop].to(self.device)

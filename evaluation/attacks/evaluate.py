@@ -61,14 +61,14 @@ def evaluate(
 
     Raises:
         NetworkError: if the network, the images or the labels cannot be worked with; an image
-            whose logits depend on its neighbours, or on what the network saw before, is such.
+            whose logits depend on its neighbours is such, and so are buffers that change.
         ValueError: if ε, the mode or the batch size make no sense, or the attack has no meaning
             for so few classes.
     """
     _check(epsilons, mode, batch_size)
     with subject(network, images, labels) as asked:
         network, images = asked.network, images.detach().clone()
-        warnings = asked.notes + attack.notes(asked.classes)
+        warnings = attack.notes(asked.classes)
         victim = Victim(network, images)
         correct = classes_of(predict(network, images, batch_size)) == labels
         if checks:
@@ -82,7 +82,6 @@ def evaluate(
             )
             parts.append(job.run(mode, epsilons))
         levels = [Level.join(list(part)) for part in zip(*parts, strict=True)]
-        warnings = warnings + asked.doubts()
     doubts = grid_warnings(attack, levels, correct) if checks else []
     return Evaluation(correct, levels, warnings, warnings + doubts, victim.folded)
 

@@ -60,9 +60,7 @@ def network_warnings(
     _, _, gradient = victim.gradient(victim.arrange(probe), classes, cross_entropy)
     flat = float((gradient == 0).flatten(1).all(1).double().mean())
     if flat > SHARE:
-        warnings.append(
-            f"zero gradients for {flat:.0%} of {len(probe)} clean images: {BLIND}"
-        )
+        warnings.append(f"zero gradients for {flat:.0%} of {len(probe)} clean images: {BLIND}")
     if attack.iterative:
         warnings += _huge(victim, probe, classes, seed)
     return warnings

@@ -10,13 +10,17 @@ from evaluation.attacks.victim import pad
 from testbed.networks.copying import unwrapped
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
-from testbed.networks.independence import ROUNDING, influence, neighbours, relative_change
+from testbed.networks.independence import influence, neighbours
 from testbed.networks.logits import check_labels, check_logits
 from testbed.networks.modes import own_modes
 from testbed.networks.outcome import explained
 from testbed.seeding import global_draws
 
-__all__ = ["Subject", "subject"]
+__all__ = ["StatefulNetworkError", "Subject", "subject"]
+
+
+class StatefulNetworkError(NetworkError, RuntimeError):
+    """A network that remembers what it saw, in eval mode too."""
 
 
 class Subject:
@@ -25,29 +29,23 @@ class Subject:
     Attributes:
         network: unwrapped, in eval mode.
         classes: the number of its logits, K.
-        notes: what is to be known of it, in sentences for the result's warnings.
     """
 
     def __init__(self, network: nn.Module, images: Tensor, labels: Tensor) -> None:
-        self.network, self.notes = network, []
+        self.network = network
         self._images = pad(neighbours(images) if len(images) < 2 else images[:16])
         before = _buffers(network)
         self._first = self._logits(self._images)
         self.classes = self._first.shape[1]
         check_labels(labels, self.classes)
-        self._changed = _differences(before, network)
-        if self._changed:
-            self._refuse_memory()
+        changed = _differences(before, network)
+        if changed:
+            raise StatefulNetworkError(
+                f"the network changes its buffers in eval mode ({', '.join(changed[:3])}), so its "
+                "outputs may depend on what it saw before and its accuracies mean nothing: change "
+                "them in train mode only (if self.training)"
+            )
         self._refuse_influence()
-
-    def doubts(self) -> list[str]:
-        """Return what became doubtful meanwhile: call it when the work is done."""
-        if not self._changed or not self._moved():
-            return []
-        return [
-            f"the network's outputs drifted: it changes {self._changed[0]} in eval mode, so the "
-            "results depend on what was asked before"
-        ]
 
     def _logits(self, images: Tensor) -> Tensor:
         with torch.no_grad(), global_draws("subject", device=images.device):
@@ -60,25 +58,6 @@ class Subject:
                     f"the network fails on images {tuple(images.shape)} of {images.dtype} on "
                     f"{images.device}: {explained(error)}"
                 ) from error
-
-    def _moved(self) -> bool:
-        return relative_change(self._logits(self._images), self._first) > self._rounding
-
-    @property
-    def _rounding(self) -> float:
-        return ROUNDING[self._first.dtype]
-
-    def _refuse_memory(self) -> None:
-        if self._moved():
-            raise NetworkError(
-                f"the network changed its buffers in eval mode ({', '.join(self._changed[:3])}), "
-                "and its outputs with them: they depend on what it saw before, so that its "
-                "accuracies would mean nothing"
-            )
-        self.notes.append(
-            f"note: the network changes {', '.join(self._changed[:3])} in eval mode, which did not "
-            "change its outputs, and was put back"
-        )
 
     def _refuse_influence(self) -> None:
         alone = self._logits(self._images[:1].repeat(len(self._images), 1, 1, 1))
@@ -103,7 +82,7 @@ def subject(network: nn.Module, images: Tensor, labels: Tensor) -> Iterator[Subj
 
     Raises:
         NetworkError: if the network, the images or the labels cannot be worked with, an image's
-            logits depend on those beside it, or on what the network saw before.
+            logits depend on those beside it, or the network changes its buffers in eval mode.
     """
     network = unwrapped(network)
     check_images(images, labels)
