@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from proxies.estimators import Eigenvalues, Matvec, lanczos, power_iteration
-from proxies.operators import InputHessian, ParameterHessian
+from proxies.hessian_operators import InputHessian, ParameterHessian
 from proxies.probe import Probe, Score
 
 __all__ = ["gauss_newton_input", "hessian_input", "hessian_parameters"]
