@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from proxies.second_order import explained, twice_differentiable
+from proxies.second_order import explained, require, twice_differentiable
 from testbed.folding import FoldedFunction
 from testbed.layout import safe_strides
 
@@ -26,7 +26,8 @@ class InputHessian:
     Row i of ``operator(V)``, V of shape (B, D), is H_i v_i.
 
     Raises:
-        NoSecondDerivativeError: by a product, if torch cannot differentiate the network twice.
+        NoSecondDerivativeError: if torch cannot differentiate the network twice; in rare cases
+            by the first product only.
     """
 
     def __init__(self, network: nn.Module, images: Tensor, labels: Tensor) -> None:
@@ -71,7 +72,8 @@ class ParameterHessian:
             rounding; a caller who doubts it compares `gradient` with that of the plain copy.
 
     Raises:
-        NoSecondDerivativeError: by a product, if torch cannot differentiate the network twice.
+        NoSecondDerivativeError: if torch cannot differentiate the network twice; in rare cases
+            by the first product only.
     """
 
     def __init__(
@@ -155,8 +157,9 @@ def _gradients(loss: Tensor, leaves: list[Tensor]) -> list[Tensor | None]:
     """Return the gradients with their graphs; None where a leaf does not reach the loss."""
     if not loss.requires_grad:
         return [None] * len(leaves)
-    with explained():
-        return list(torch.autograd.grad(loss, leaves, create_graph=True, allow_unused=True))
+    gradients = torch.autograd.grad(loss, leaves, create_graph=True, allow_unused=True)
+    require(gradient for gradient in gradients if gradient is not None)
+    return list(gradients)
 
 
 def _products(

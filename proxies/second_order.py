@@ -6,7 +6,7 @@ be taken outside it. What has none even so is told by `NoSecondDerivativeError`.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +16,9 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["NoSecondDerivativeError", "explained", "twice_differentiable"]
+__all__ = ["NoSecondDerivativeError", "explained", "require", "twice_differentiable"]
 
+MISSING = ("torch::autograd::Error", "torch::autograd::NotImplemented")
 # What torch says of a node without a derivative, of a function marked once_differentiable,
 # and of cuDNN's recurrent layers.
 MESSAGES = (
@@ -53,6 +54,30 @@ def explained() -> Iterator[None]:
             raise
         name = (found[1] or found[2] or "a function of this network").removeprefix("aten::")
         raise NoSecondDerivativeError(f"torch has no second derivative through {name}") from error
+
+
+def require(gradients: Iterable[Tensor]) -> None:
+    """Raise if a gradient's graph has nodes that stand for a missing derivative.
+
+    They need not make themselves known: where a function is marked ``once_differentiable``,
+    torch leaves its share out of the product of a Hessian and says nothing.
+
+    Raises:
+        NoSecondDerivativeError: if there is such a node.
+    """
+    pending = [gradient.grad_fn for gradient in gradients]
+    seen = {None, *pending}
+    while pending:
+        node = pending.pop()
+        if node is None:
+            continue
+        if node.name() in MISSING:
+            raise NoSecondDerivativeError(
+                "this network has an operation that torch cannot differentiate twice"
+            )
+        following = {after for after, _ in node.next_functions} - seen
+        seen |= following
+        pending += following
 
 
 class _Replace(TorchFunctionMode):
