@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from proxies.double_backward import lean_double_backward
 from proxies.second_order import explained, require, twice_differentiable
 from testbed.folding import FoldedFunction
 from testbed.layout import safe_strides
@@ -88,7 +89,7 @@ class ParameterHessian:
         order = torch.channels_last if channels_last else torch.contiguous_format
         images = _in_order(images.detach(), order)
         with torch.enable_grad():
-            with twice_differentiable(), safe_strides():
+            with twice_differentiable(), lean_double_backward(), safe_strides():
                 logits, parameters = _evaluated(network, images, fold, order)
                 loss = cross_entropy(logits, labels)
             gradients = _gradients(loss, parameters)
