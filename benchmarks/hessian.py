@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.harness import CONSOLE, architecture, as_loaded, cifar_like
 from proxies.estimators import lanczos, power_iteration
-from proxies.operators import ParameterHessian
+from proxies.hessian_operators import ParameterHessian
 from proxies.preparation import prepare
 from testbed.nasbench201.isomorphism import unique_ids
 from testbed.seeding import generator

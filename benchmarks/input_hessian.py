@@ -5,7 +5,7 @@ import torch
 from benchmarks.harness import architecture, as_loaded, cifar_like, interleave, print_ratios
 from proxies.estimators import power_iteration
 from proxies.hessian import hessian_input
-from proxies.operators import InputHessian
+from proxies.hessian_operators import InputHessian
 from proxies.preparation import prepare
 from proxies.probe import Probe
 from testbed.seeding import generator

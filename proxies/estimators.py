@@ -5,8 +5,10 @@ and applies N independent symmetric D × D operators, one a row, so the spectra
 of all samples of a batch are sought at once. Scalars are kept in float64.
 
 ``magnitude`` is the signed eigenvalue of largest magnitude, ``positive`` the
-largest (algebraic) one. Both stop when the residual ‖Hv − θv‖, which bounds the
-distance from θ to an eigenvalue, is at most ``tolerance`` · |θ| in every row.
+largest (algebraic) one. A row is done when its residual ‖Hv − θv‖, which bounds
+the distance from θ to an eigenvalue, is at most ``tolerance`` · |θ|; its answer
+is the one of that step, however long the other rows go on. A row whose product
+is not finite has no eigenvalue: NaN, not converged.
 """
 
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from proxies.conditions import OptionError
 __all__ = ["WHICH", "Eigenvalues", "Matvec", "lanczos", "power_iteration"]
 
 WHICH = ("magnitude", "positive")
+BLOCK = 8  # basis vectors that are allocated together
 Matvec = Callable[[Tensor], Tensor]
 
 
@@ -28,16 +31,39 @@ class Eigenvalues:
     """One extreme eigenvalue for each of N operators.
 
     Attributes:
-        values: (N,) float64.
+        values: (N,) float64; NaN where a product was not finite.
         residuals: (N,) float64, ‖Hv − θv‖ / |θ| (0 where H v = 0).
         converged: (N,) bool, residual at most the tolerance.
-        iterations: products with the operator, shared by all rows.
+        iterations: products with the operator until the last row was done.
     """
 
     values: Tensor
     residuals: Tensor
     converged: Tensor
     iterations: int
+
+
+class _Rows:
+    """The answers of N rows, each fixed at the step where it first meets the tolerance."""
+
+    def __init__(self, done: Tensor, tolerance: float) -> None:
+        self.done, self.tolerance = done.clone(), tolerance
+        self.values = torch.zeros(len(done), dtype=torch.float64)
+        self.residuals = torch.zeros_like(self.values)
+
+    def update(self, values: Tensor, residuals: Tensor) -> None:
+        """Take the step's estimates where a row is not done; non-finite ones end it."""
+        residuals = torch.where(values.isfinite(), residuals, torch.nan)
+        values = torch.where(residuals.isfinite(), values, torch.nan)
+        self.values = torch.where(self.done, self.values, values)
+        self.residuals = torch.where(self.done, self.residuals, residuals)
+        self.done |= (residuals <= self.tolerance * values.abs()) | values.isnan()
+
+    def report(self, iterations: int) -> Eigenvalues:
+        """Return the answers with relative residuals."""
+        converged = self.residuals <= self.tolerance * self.values.abs()
+        relative = torch.where(self.residuals == 0, 0.0, self.residuals / self.values.abs())
+        return Eigenvalues(self.values, relative, converged, iterations)
 
 
 def power_iteration(
@@ -60,12 +86,13 @@ def power_iteration(
         max_iterations: products at most, in each of the two phases.
     """
     _check(which, tolerance, max_iterations)
-    first = _power(matvec, start, torch.zeros(len(start)), tolerance, max_iterations)
-    if which == "magnitude" or not bool((first.values < 0).any()):
-        return first
-    shift = first.values.clamp(max=0)
-    second = _power(matvec, start, shift, tolerance, max_iterations)
+    everywhere = torch.ones(len(start), dtype=torch.bool)
+    first = _power(matvec, start, everywhere, torch.zeros(len(start)), tolerance, max_iterations)
     negative = first.values < 0
+    if which == "magnitude" or not bool(negative.any()):
+        return first
+    shift = torch.where(negative, first.values, 0.0)
+    second = _power(matvec, start, negative, shift, tolerance, max_iterations)
     return Eigenvalues(
         torch.where(negative, second.values, first.values),
         torch.where(negative, second.residuals, first.residuals),
@@ -75,22 +102,25 @@ def power_iteration(
 
 
 def _power(
-    matvec: Matvec, start: Tensor, shift: Tensor, tolerance: float, max_iterations: int
+    matvec: Matvec,
+    start: Tensor,
+    wanted: Tensor,
+    shift: Tensor,
+    tolerance: float,
+    max_iterations: int,
 ) -> Eigenvalues:
-    """Iterate H − shift·I; the values and residuals returned are those of H."""
+    """Iterate H − shift·I in the wanted rows; the values and residuals are those of H."""
     vector, _ = _normalise(start)
     offset = shift.to(start)[:, None]
-    values, residuals = torch.zeros(len(start)).double(), torch.zeros(len(start)).double()
+    rows = _Rows(~wanted, tolerance)
     products = 0
-    while products < max_iterations:
+    while products < max_iterations and not bool(rows.done.all()):
         products += 1
         product = matvec(vector)
         values = _dot(vector, product)
-        residuals = _norm(product - values.to(product)[:, None] * vector)
-        if bool((residuals <= tolerance * values.abs()).all()):
-            break
+        rows.update(values, _norm(product - values.to(product)[:, None] * vector))
         vector, _ = _normalise(product - offset * vector)
-    return _report(values, residuals, tolerance, products)
+    return rows.report(products)
 
 
 def lanczos(
@@ -104,7 +134,7 @@ def lanczos(
 
     Every basis vector is orthogonalised against all earlier ones, twice, so no spurious
     copies appear (Parlett, "The Symmetric Eigenvalue Problem", 1998, chapter 13). A row
-    whose Krylov space is exhausted has its exact answer and waits for the others.
+    whose Krylov space is exhausted has its exact answer.
 
     Args:
         matvec: (N, D) → (N, D), row-wise symmetric.
@@ -114,35 +144,56 @@ def lanczos(
         max_iterations: products at most.
     """
     _check(which, tolerance, max_iterations)
-    rows, dimension = start.shape
-    limit = min(max_iterations, dimension)
-    basis = start.new_empty((limit, rows, dimension))
-    diagonal, off_diagonal = torch.zeros(rows, limit).double(), torch.zeros(rows, limit).double()
+    number, dimension = start.shape
+    basis = _Basis(start)
+    diagonal, off_diagonal = torch.zeros(2, number, min(max_iterations, dimension)).double()
     vector, _ = _normalise(start)
-    alive = torch.ones(rows, dtype=torch.bool)
-    values = residuals = torch.zeros(rows).double()
+    rows = _Rows(torch.full((number,), dimension == 0), tolerance)
     step = 0
-    for step in range(limit):
-        basis[step] = vector
+    while step < diagonal.shape[1] and not bool(rows.done.all()):
+        basis.append(vector)
         product = matvec(vector)
-        # An exhausted row gets its first Rayleigh quotient, which is never an extreme.
         alpha = _dot(vector, product)
-        diagonal[:, step] = torch.where(alive, alpha, diagonal[:, 0])
-        vector, beta = _normalise(_orthogonalise(product, basis[: step + 1]))
-        alive &= beta > _rounding(start) * _scale(diagonal, off_diagonal, step)
-        vector = vector * alive.to(vector)[:, None]
-        off_diagonal[:, step] = torch.where(alive, beta, 0.0)
+        vector, beta = _normalise(basis.orthogonalised(product))
+        # A row that is done is not looked at again, and LAPACK wants finite numbers of it.
+        finite = alpha.isfinite() & beta.isfinite()
+        vector = torch.where((finite & ~rows.done).to(vector.device)[:, None], vector, 0)
+        diagonal[:, step] = torch.where(finite, alpha, 0.0)
+        exhausted = beta <= _rounding(start) * _scale(diagonal, off_diagonal, step)
+        off_diagonal[:, step] = torch.where(finite & ~exhausted, beta, 0.0)
         values, residuals = _ritz(diagonal, off_diagonal, step + 1, which)
-        if bool((residuals <= tolerance * values.abs()).all()):
-            break
-    return _report(values, residuals, tolerance, step + 1)
+        rows.update(torch.where(finite, values, torch.nan), residuals)
+        step += 1
+    return rows.report(step)
 
 
-def _orthogonalise(vector: Tensor, basis: Tensor) -> Tensor:
-    for _ in range(2):
-        overlap = torch.einsum("knd,nd->kn", basis, vector)
-        vector = vector - torch.einsum("kn,knd->nd", overlap, basis)
-    return vector
+class _Basis:
+    """Orthonormal vectors (N, D), stored in blocks (N, BLOCK, D) that are never copied."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.like, self.size = like, 0
+        self.blocks: list[Tensor] = []
+
+    def append(self, vector: Tensor) -> None:
+        place = self.size % BLOCK
+        if place == 0:
+            number, dimension = vector.shape
+            self.blocks.append(self.like.new_empty((number, BLOCK, dimension)))
+        self.blocks[-1][:, place] = vector
+        self.size += 1
+
+    def orthogonalised(self, vectors: Tensor) -> Tensor:
+        """Return what is left of the vectors, (N, D), off the basis."""
+        left = vectors.clone()
+        rest = self.size - BLOCK * (len(self.blocks) - 1)
+        used = [*self.blocks[:-1], self.blocks[-1][:, :rest]]
+        for _ in range(2):
+            # Row by row: the bits of a batched product depend on how many rows there are.
+            for i, row in enumerate(left):
+                overlaps = [block[i] @ row for block in used]
+                for block, overlap in zip(used, overlaps, strict=True):
+                    row.sub_(overlap @ block[i])
+        return left
 
 
 def _ritz(diagonal: Tensor, off_diagonal: Tensor, size: int, which: str) -> tuple[Tensor, Tensor]:
@@ -162,12 +213,6 @@ def _scale(diagonal: Tensor, off_diagonal: Tensor, step: int) -> Tensor:
 
 def _rounding(vector: Tensor) -> float:
     return 10 * torch.finfo(vector.dtype).eps
-
-
-def _report(values: Tensor, residuals: Tensor, tolerance: float, iterations: int) -> Eigenvalues:
-    converged = residuals <= tolerance * values.abs()
-    relative = torch.where(residuals == 0, 0.0, residuals / values.abs())
-    return Eigenvalues(values, relative, converged, iterations)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -13,24 +13,18 @@ Mok et al., "AdvRush: Searching for Adversarially Robust Neural Architectures",
 ICCV 2021 (input); Yao et al., "PyHessian", 2020 (parameters).
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from proxies.conditions import OptionError, UndefinedError, require_derivative, require_independence
-from proxies.estimators import Eigenvalues, Matvec, lanczos, power_iteration
+from proxies.difference_hessian import DifferenceInputHessian
+from proxies.extremes import DIFFERENCES, check_method, extremes, random_start, score_of
+from proxies.hessian_operators import InputHessian
 from proxies.jacobian import MASKED
-from proxies.operators import InputHessian, ParameterHessian
 from proxies.probe import Probe, Score
 
-__all__ = ["gauss_newton_input", "hessian_input", "hessian_parameters"]
-
-ESTIMATORS: dict[str, Callable[..., Eigenvalues]] = {
-    "lanczos": lanczos,
-    "power": power_iteration,
-}
+__all__ = ["gauss_newton_input", "hessian_input"]
 
 
 def gauss_newton_input(probe: Probe) -> Score:
@@ -81,47 +75,20 @@ def hessian_input(
         return replace(score, details=score.details | {"method": "exact"})
     require_derivative(probe)
     require_independence(probe)
-    operator = InputHessian(probe.fast.network, probe.fast.arrange(probe.images), probe.labels)
-    start = _start(probe, "input", operator.shape)
-    return _report(_extreme(operator, start, which, method, tolerance, max_iterations), method)
-
-
-def hessian_parameters(
-    probe: Probe,
-    *,
-    which: str = "magnitude",
-    method: str = "lanczos",
-    tolerance: float = 1e-3,
-    max_iterations: int = 200,
-) -> Score:
-    """Return an extreme eigenvalue of the batch loss's Hessian over the parameters.
-
-    The options are those of `hessian_input`, without the exact form.
-    """
-    operator = ParameterHessian(probe.network, probe.images, probe.labels)
-    start = _start(probe, "parameters", operator.shape)
-    return _report(_extreme(operator, start, which, method, tolerance, max_iterations), method)
-
-
-def _extreme(
-    operator: Matvec, start: Tensor, which: str, method: str, tolerance: float, limit: int
-) -> Eigenvalues:
-    if method not in ESTIMATORS:
-        raise OptionError(f"unknown method {method!r}; expected {', '.join(ESTIMATORS)}")
-    return ESTIMATORS[method](operator, start, which, tolerance, limit)
-
-
-def _start(probe: Probe, words: str, shape: tuple[int, int]) -> Tensor:
-    start = torch.randn(shape, generator=probe.generator("hessian", words), dtype=torch.float32)
-    return start.to(probe.images)
-
-
-def _report(found: Eigenvalues, method: str) -> Score:
-    missed, count = int((~found.converged).sum()), len(found.converged)
-    return replace(
-        Score.mean_of(found.values, method=method),
-        reason=f"not converged for {missed} of {count} operators" if missed else None,
-        converged=missed == 0,
-        iterations=found.iterations,
-        residual=float(found.residuals.max()),
-    )
+    check_method(method)
+    rows = probe.images[0].numel()
+    start, found, first = random_start(probe, "input", (len(probe.images), rows)), [], 0
+    # Beside the graph of the logits, one of the gradient, and some twenty vectors.
+    for images in probe.parts(probe.fast.alone.graph_bytes + 20 * probe.images[0].nbytes):
+        part = slice(first, first + len(images))
+        first += len(images)
+        labels = probe.labels[part]
+        kinds = (
+            (method, lambda x=images, y=labels: InputHessian(probe.fast.network, x, y)),
+            (
+                f"{method}, {DIFFERENCES}",
+                lambda x=images, y=labels: DifferenceInputHessian(probe.network, x, y),
+            ),
+        )
+        found.append(extremes(kinds, start[part], which, method, tolerance, max_iterations))
+    return score_of([eigenvalues for eigenvalues, _ in found], found[0][1])

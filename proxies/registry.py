@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxies import cost, hessian, jacobian
+from proxies import cost, hessian, hessian_parameters, jacobian
 from proxies.probe import Score
 
 __all__ = ["PROXIES", "ProxySpec", "UnknownProxyError", "get"]
@@ -104,19 +104,19 @@ _TABLE = (
         needs_labels=True, independent=True, options=_magnitude | ITERATIVE | _power,
     ),
     ProxySpec(
-        "hessian_params", hessian.hessian_parameters,
+        "hessian_params", hessian_parameters.hessian_parameters,
         "eigenvalue of largest magnitude of the loss's Hessian over the parameters",
         PYHESSIAN, "lower", "6 passes a step, about ten steps (Lanczos)",
         needs_labels=True, options=_magnitude | {"method": "lanczos"} | ITERATIVE,
     ),
     ProxySpec(
-        "hessian_params_positive", hessian.hessian_parameters,
+        "hessian_params_positive", hessian_parameters.hessian_parameters,
         "largest eigenvalue of the loss's Hessian over the parameters",
         PYHESSIAN, "lower", "6 passes a step, about ten steps (Lanczos)",
         needs_labels=True, options=_positive | {"method": "lanczos"} | ITERATIVE,
     ),
     ProxySpec(
-        "hessian_params_power", hessian.hessian_parameters,
+        "hessian_params_power", hessian_parameters.hessian_parameters,
         "hessian_params by power iteration",
         PYHESSIAN, "lower", "6 passes a step, tens to hundreds of steps",
         needs_labels=True, options=_magnitude | ITERATIVE | _power,

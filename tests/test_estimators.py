@@ -3,22 +3,32 @@
 import pytest
 import torch
 
-from proxies.estimators import lanczos, power_iteration
+from proxies.estimators import BLOCK, lanczos, power_iteration
 
 ESTIMATORS = [lanczos, power_iteration]
 
 
-def operator(*spectra, dtype=torch.float64):
-    """Return (matvec, start) of symmetric matrices with these spectra, one a row."""
+def stack(*spectra, dtype=torch.float64):
+    """Return symmetric matrices with these spectra, one a row, and a start."""
     source = torch.Generator().manual_seed(0)
     size = len(spectra[0])
     matrices = []
     for spectrum in spectra:
         basis, _ = torch.linalg.qr(torch.randn(size, size, generator=source, dtype=torch.float64))
         matrices.append(basis @ torch.diag(torch.tensor(spectrum, dtype=torch.float64)) @ basis.T)
-    stack = torch.stack(matrices).to(dtype)
-    start = torch.randn(len(spectra), size, generator=source, dtype=torch.float64).to(dtype)
-    return lambda vectors: torch.einsum("nij,nj->ni", stack, vectors), start
+    start = torch.randn(len(spectra), size, generator=source, dtype=torch.float64)
+    return torch.stack(matrices).to(dtype), start.to(dtype)
+
+
+def operator(*spectra, dtype=torch.float64):
+    """Return (matvec, start) of the matrices of `stack`."""
+    matrices, start = stack(*spectra, dtype=dtype)
+    return lambda vectors: torch.einsum("nij,nj->ni", matrices, vectors), start
+
+
+def row_by_row(matrices):
+    """Return the product whose rows have the same bits whatever the other rows are."""
+    return lambda vectors: torch.stack([m @ v for m, v in zip(matrices, vectors, strict=True)])
 
 
 @pytest.mark.parametrize("estimate", ESTIMATORS)
@@ -94,3 +104,84 @@ def test_float32_products_reach_a_float32_answer():
 def test_bad_arguments(estimate, bad):
     with pytest.raises(ValueError, match=r"expected|which is one of"):
         estimate(torch.zeros_like, torch.ones(1, 2), **bad)
+
+
+@pytest.mark.parametrize("estimate", ESTIMATORS)
+@pytest.mark.parametrize("which", ["magnitude", "positive"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_row_depends_on_no_other_row(estimate, which, dtype):
+    tail = torch.linspace(-1, 1, 29).tolist()  # 32 numbers a row: all begin aligned
+    spectra = ([5.0, 1, -3, *tail], [-7.0, 4, 2, *tail], [-4.0, -3.9, -3, *tail], [0.0] * 32)
+    matrices, start = stack(*spectra, dtype=dtype)
+    whole = estimate(row_by_row(matrices), start, which, 1e-2, 1000)
+    assert whole.converged.all()
+    for rows in ([0], [1], [2], [3], [0, 3], [2, 1]):
+        part = estimate(row_by_row(matrices[rows]), start[rows], which, 1e-2, 1000)
+        assert torch.equal(part.values, whole.values[rows])
+        assert torch.equal(part.residuals, whole.residuals[rows])
+
+
+@pytest.mark.parametrize("estimate", ESTIMATORS)
+def test_a_row_that_is_done_keeps_the_answer_of_that_step(estimate):
+    easy, hard = [5.0, *torch.linspace(-1, 1, 31)], [5.1, *torch.linspace(-5, 5, 31)]
+    matvec, start = operator(easy, hard)
+    alone, _ = operator(easy)
+    early = estimate(alone, start[:1], tolerance=0.1)
+    both = estimate(matvec, start, tolerance=0.1)
+    assert early.iterations < both.iterations
+    assert float(both.values[0]) == pytest.approx(float(early.values[0]), rel=1e-12)
+    assert abs(float(both.values[0]) - 5) > 1e-6
+
+
+@pytest.mark.parametrize("estimate", ESTIMATORS)
+@pytest.mark.parametrize("which", ["magnitude", "positive"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("when", [1, 3])
+def test_a_product_that_is_not_finite_spoils_its_own_row_only(estimate, which, bad, when):
+    spectra = ([5.0, 3, 2, 1, -4.5], [-7.0, 4, 0, 1, 2])
+    matvec, start = operator(*spectra)
+    calls = []
+
+    def spoilt(vectors):
+        calls.append(None)
+        products = matvec(vectors)
+        if len(calls) >= when:
+            products[0, 2] = bad
+        return products
+
+    found = estimate(spoilt, start, which, 1e-8, 1000)
+    assert found.values[0].isnan()
+    assert found.residuals[0].isnan()
+    assert found.converged.tolist() == [False, True]
+    assert float(found.values[1]) == pytest.approx(-7 if which == "magnitude" else 4)
+
+
+def test_lanczos_keeps_only_the_vectors_it_needs():
+    sizes = []
+
+    class Counted(torch.Tensor):
+        """Notes what is allocated in its image."""
+
+        def new_empty(self, size):
+            sizes.append(size)
+            return self.as_subclass(torch.Tensor).new_empty(size)
+
+    matvec, start = operator([5.0, 1, 0.5, 0.2, 0.1, *[0.05] * 40])
+    found = lanczos(matvec, start.as_subclass(Counted), max_iterations=40)
+    assert found.converged.all()
+    assert sum(number for _, number, _ in sizes) < found.iterations + BLOCK
+
+
+def test_lanczos_stays_orthogonal_over_many_blocks():
+    spectrum = torch.linspace(0, 1, 3 * BLOCK + 2).tolist()
+    matvec, start = operator(spectrum)
+    found = lanczos(matvec, start, "magnitude", 1e-13)
+    assert found.iterations == len(spectrum)
+    assert float(found.values) == pytest.approx(1, abs=1e-13)
+
+
+@pytest.mark.parametrize("estimate", ESTIMATORS)
+def test_an_operator_without_dimensions_has_the_eigenvalue_zero(estimate):
+    found = estimate(torch.zeros_like, torch.zeros(2, 0))
+    assert found.values.tolist() == [0, 0]
+    assert found.converged.all()
