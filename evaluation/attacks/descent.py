@@ -115,8 +115,9 @@ class _Meter:
         """Charge what the block costs to the ε of pairs (n,), in equal parts."""
         before = self._now()
         yield
-        share = torch.bincount(pairs.cpu() // self.count, minlength=len(self.costs)) / len(pairs)
-        self.costs += torch.outer(share.double(), self._now() - before)
+        counts = torch.bincount(pairs.cpu() // self.count, minlength=len(self.costs)).double()
+        # Multiplied first: what was asked once for each image is charged to the last digit.
+        self.costs += torch.outer(counts, self._now() - before) / len(pairs)
 
     def _now(self) -> Tensor:
         victim = self.victim

@@ -7,7 +7,14 @@
                 larger one by the same perturbation.
 ``descending``  from the largest ε down: an image that resists is taken to resist every
                 smaller ε, and only what broke is attacked again. That is an inference about
-                the attack, so a random share is attacked all the same, and counted.
+                the attack, so a random share is attacked all the same, and counted. The audit
+                makes the draws of ``record``: what it breaks is what ``record`` would break.
+
+An attack that is a search (`evaluation.attacks.search`: Square and the APGD attacks) goes down
+image by image: each goes on to its next ε beside the others, and the audited share beside
+them, so that batches stay full; an image's outcome at an ε is that of an attack at this ε
+alone. Other attacks go down one ε after the other. Going up there is nothing to gain: what
+goes on to the next ε are the images that resist, and these all end in the same step.
 """
 
 import time

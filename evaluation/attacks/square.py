@@ -98,14 +98,12 @@ class _Squares(Search[_State]):
         return _State(pairs, self.labels[rows], around, best, margins, asked, numbers)
 
     def advance(self, state: _State) -> Tensor:
-        undo = [
-            (rows, self.moves.change(state.around, state.best, rows, numbers, share))
-            for share, rows, numbers in self._squares(state)
-        ]
-        margins = margin(self.victim.logits(state.best), state.labels)
-        worse = margins >= state.margin
-        for rows, back in undo:
-            back(worse[rows])
+        tried = state.best.clone()
+        for share, rows, numbers in self._squares(state):
+            self.moves.change(state.around, tried, rows, numbers, share)
+        margins = margin(self.victim.logits(tried), state.labels)
+        better = ~(margins >= state.margin)
+        put(state.best, better, tried[better])
         state.margin = torch.minimum(margins, state.margin)
         state.asked = state.asked + 1
         fallen = state.margin <= 0

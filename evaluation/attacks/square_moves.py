@@ -1,11 +1,9 @@
 """How Square Attack starts and changes images: one class for each norm.
 
-A change is made in place, to those images of a batch whose squares are of one size, and comes
-with the way to take it back for the images that it did not help.
+A change is made in place, to those images of a batch whose squares are of one size.
 """
 
 import math
-from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -16,7 +14,6 @@ from evaluation.attacks.norms import Ball, L2Ball, LinfBall
 
 __all__ = ["MOVES", "Moves"]
 
-Undo = Callable[[Tensor], None]  # of the changed images in a mask (n,)
 TINY = 1e-12
 
 
@@ -32,13 +29,13 @@ class Moves(Protocol):
         ...
 
     def change(
-        self, around: Ball, best: Tensor, rows: Tensor, numbers: Tensor, share: float
-    ) -> Undo:
-        """Change some images in place and return the way back.
+        self, around: Ball, images: Tensor, rows: Tensor, numbers: Tensor, share: float
+    ) -> None:
+        """Change some images in place.
 
         Args:
             around: the balls that the images stay in.
-            best: the images, (N, C, H, W).
+            images: (N, C, H, W).
             rows: an index (n,) of those to be changed.
             numbers: uniform in [0, 1), (n, `numbers`).
             share: of the pixels that the square covers.
@@ -61,24 +58,17 @@ class LinfMoves:
         return 2 + channels
 
     def change(
-        self, around: Ball, best: Tensor, rows: Tensor, numbers: Tensor, share: float
-    ) -> Undo:
+        self, around: Ball, images: Tensor, rows: Tensor, numbers: Tensor, share: float
+    ) -> None:
         """Set the square to the upper or lower end of the ball: where best ± 2ε is clamped to."""
-        assert isinstance(around, LinfBall)
-        height, width = best.shape[2:]
+        height, width = images.shape[2:]
         size = min(max(round(math.sqrt(share * height * width)), 1), height, width)
         # With the channels last an index is a pixel, and all its channels lie side by side.
-        pixels, lower, upper = (x.permute(0, 2, 3, 1) for x in (best, around.lower, around.upper))
-        place = _pixels(best, rows, numbers[:, :2], size)
-        down = (numbers[:, 2:] < 0.5)[:, None, None]
-        old = pixels[place]
-        pixels[place] = torch.where(down, lower[place], upper[place])
-
-        def undo(worse: Tensor) -> None:
-            image, lines, columns = place
-            pixels[image[worse], lines[worse], columns[worse]] = old[worse]
-
-        return undo
+        pixels, clean = images.permute(0, 2, 3, 1), around.center.permute(0, 2, 3, 1)
+        place = _pixels(images, rows, numbers[:, :2], size)
+        radius = around.radius[rows]
+        change = torch.where((numbers[:, 2:] < 0.5)[:, None, None], -radius, radius)
+        pixels[place] = (clean[place] + change).clamp_(0, 1)
 
 
 class L2Moves:
@@ -104,35 +94,30 @@ class L2Moves:
         return 5 + channels
 
     def change(
-        self, around: Ball, best: Tensor, rows: Tensor, numbers: Tensor, share: float
-    ) -> Undo:
+        self, around: Ball, images: Tensor, rows: Tensor, numbers: Tensor, share: float
+    ) -> None:
         """Move length from the second square, and what is left of ε, into a bump in the first."""
-        height, width = best.shape[2:]
+        height, width = images.shape[2:]
         size = max(round(math.sqrt(share * height * width)), 3)
         size = min(size + 1 - size % 2, height, width)  # odd, so that a bump has a middle
-        around, before = around.take(rows), best[rows]
-        delta, every = before - around.center, torch.arange(len(rows), device=rows.device)
-        first = _window(best, every, numbers[:, :2], size)
-        second = _window(best, every, numbers[:, 2:4], size)
+        around, every = around.take(rows), torch.arange(len(rows), device=rows.device)
+        delta = images[rows] - around.center
+        first = _window(images, every, numbers[:, :2], size)
+        second = _window(images, every, numbers[:, 2:4], size)
         spare = (around.radius**2 - delta.square().sum((1, 2, 3), keepdim=True)).clamp_min(0)
         covered = torch.zeros_like(delta)
         covered[first] = covered[second] = 1
         length = (
-            spare / best.shape[1] + (delta * covered).square().sum((2, 3), keepdim=True)
+            spare / images.shape[1] + (delta * covered).square().sum((2, 3), keepdim=True)
         ).sqrt()
-        bump = _bump(size).to(best)
+        bump = _bump(size).to(images)
         turned = (numbers[:, 4] < 0.5)[:, None, None, None]
         new = torch.where(turned, bump.T, bump) * _signs(numbers[:, 5:, None, None])
         old = delta[first]
         new = new + old / (_length(old) + TINY)
         delta[second] = 0
         delta[first] = new / (_length(new) + TINY) * length
-        best[rows] = _at_length(around, delta)
-
-        def undo(worse: Tensor) -> None:
-            best[rows[worse]] = before[worse]
-
-        return undo
+        images[rows] = _at_length(around, delta)
 
 
 MOVES: dict[str, Moves] = {"Linf": LinfMoves(), "L2": L2Moves()}
