@@ -1,8 +1,7 @@
-"""The top eigenvalue of the loss's Hessian, over the images or over the parameters.
+"""The top eigenvalue of the loss's Hessian over the images.
 
-Over the images: H_i is the D × D Hessian of sample i's cross-entropy over its
-own pixels; the score is the batch mean of its top eigenvalue. Over the
-parameters: H is the P × P Hessian of the batch's mean cross-entropy.
+H_i is the D × D Hessian of sample i's cross-entropy over its own pixels; the score is the
+batch mean of its top eigenvalue.
 
 Where the logits are piecewise linear in the image, H_i is exactly the
 Gauss-Newton matrix Jᵀ S J, S = diag(p) − p pᵀ, whose non-zero eigenvalues are
@@ -10,7 +9,7 @@ those of the K × K matrix S^½ J Jᵀ S^½. It is positive semidefinite, so its
 eigenvalue of largest magnitude is its largest.
 
 Mok et al., "AdvRush: Searching for Adversarially Robust Neural Architectures",
-ICCV 2021 (input); Yao et al., "PyHessian", 2020 (parameters).
+ICCV 2021.
 """
 
 from dataclasses import replace
