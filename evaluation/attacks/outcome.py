@@ -57,7 +57,9 @@ class Level:
         level = Level(
             epsilon, prediction == labels, prediction, chosen, probabilities.amax(1), None
         )  # fmt: skip
-        level.counts["undefined"] = int((prediction == NO_CLASS).sum())
+        undefined = int((prediction == NO_CLASS).sum())
+        if undefined:
+            level.counts["undefined"] = undefined
         return level
 
     def without_images(self) -> "Level":

@@ -85,7 +85,7 @@ def subject(network: nn.Module, images: Tensor, labels: Tensor) -> Iterator[Subj
             logits depend on those beside it, or the network changes its buffers in eval mode.
     """
     network = unwrapped(network)
-    check_images(images, labels)
+    check_images(images, labels, "N")
     training = {module: module.training for module in network.modules()}
     buffers = _buffers(network)
     with own_modes(images.device):

@@ -9,8 +9,13 @@ from testbed.networks.logits import FLOATS
 __all__ = ["check_images"]
 
 
-def check_images(images: Tensor, labels: Tensor | None) -> None:
+def check_images(images: Tensor, labels: Tensor | None, count: str = "B") -> None:
     """Check a batch; see `testbed.networks.logits.check_labels` for the labels' range.
+
+    Args:
+        images: the batch.
+        labels: one class number for each image; None where none are asked for.
+        count: the letter that stands for the number of images where it is told.
 
     Raises:
         NetworkError: unless the images are float32 or float64, (B, C, H, W) with B of at least 1
@@ -18,7 +23,7 @@ def check_images(images: Tensor, labels: Tensor | None) -> None:
     """
     if not isinstance(images, Tensor) or images.dim() != 4 or not images.numel():
         raise NetworkError(
-            "images are a floating tensor (B, C, H, W), B ≥ 1; got "
+            f"images are a floating tensor ({count}, C, H, W), {count} ≥ 1; got "
             f"{_described(images)}: add the dimension of the batch with image[None]"
         )
     if images.dtype not in FLOATS:
