@@ -1,39 +1,21 @@
 """What every score should be, in float64 and by the plainest means; no code of the toolkit.
 
-Jacobians are loops of ``torch.autograd.grad``. Hessians are central differences of the gradient,
-v ↦ (g(x + h v) − g(x − h v)) / 2h with ‖v‖ = 1, whose ends ARPACK finds. Only first derivatives
-are asked of PyTorch, so that an operation without a right second one cannot mislead.
-
-The step is 1e-6: rounding leaves about 1e-10 of the gradient, and a ReLU changes sides between
-x − h v and x + h v about once in a million activations. That it does not matter is not believed
-but shown: each eigenpair is tried once more with steps that no product was made with.
+Jacobians are loops of ``torch.autograd.grad``; Hessians are differences of gradients, see
+`spectrum`.
 """
 
 from collections.abc import Callable
 from copy import deepcopy
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, eigsh
+from spectrum import OracleError, Spectra, ends
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["Oracle", "OracleError", "calibrate", "ends"]
-
-STEP = 1e-6
-CHECKS = (0.1, 0.3)  # of the step
-PRECISION = 1e-5  # of ARPACK
-RESIDUAL = 3e-3  # at most, of an eigenpair tried with the other steps
-KRYLOV = 16  # vectors that ARPACK keeps
-
-Product = Callable[[np.ndarray, float], np.ndarray]  # a vector and the step → H v
-
-
-class OracleError(ArithmeticError):
-    """The oracle cannot vouch for its own answer."""
+__all__ = ["Oracle", "OracleError", "calibrate"]
 
 
 def calibrate(network: nn.Module, images: Tensor) -> None:
@@ -70,34 +52,6 @@ def calibrate(network: nn.Module, images: Tensor) -> None:
             norm.num_batches_tracked.fill_(1)
 
 
-def ends(product: Product, size: int) -> tuple[float, float]:
-    """Return the smallest and the largest eigenvalue of a symmetric operator."""
-    start = np.random.default_rng(0).standard_normal(size)
-    one = _strongest(product, size, 0.0, start)
-    # Seen from one end of the spectrum, the other end is the strongest.
-    other = _strongest(product, size, one, start)
-    return min(one, other), max(one, other)
-
-
-def _strongest(product: Product, size: int, shift: float, start: np.ndarray) -> float:
-    def shifted(vector: np.ndarray) -> np.ndarray:
-        unit = vector.ravel()
-        return product(unit, STEP) - shift * unit
-
-    if not shifted(start).any():
-        return shift
-    operator = LinearOperator((size, size), matvec=shifted, dtype=np.float64)  # type: ignore
-    settings: dict[str, Any] = {"v0": start, "tol": PRECISION, "ncv": min(KRYLOV, size)}
-    values, vectors = eigsh(operator, k=1, which="LM", **settings)
-    value, vector = float(values[0]), vectors[:, 0]
-    for part in CHECKS:
-        residual = product(vector, part * STEP) - (shift + value) * vector
-        if np.linalg.norm(residual) > RESIDUAL * abs(value):
-            relative = np.linalg.norm(residual) / abs(value)
-            raise OracleError(f"eigenvalue {shift + value:g} misses by {relative:.1e}: a kink")
-    return value + shift
-
-
 class Oracle:
     """The scores of one network, whose samples are independent, on one batch.
 
@@ -110,6 +64,7 @@ class Oracle:
     def __init__(self, network: nn.Module, images: Tensor, labels: Tensor) -> None:
         self.network = deepcopy(network).double().eval()
         self.images, self.labels = images.double(), labels
+        self._found: dict[str, Spectra | OracleError] = {}
 
     @cached_property
     def logits(self) -> np.ndarray:
@@ -145,9 +100,27 @@ class Oracle:
             tops.append(np.linalg.eigvals(J @ J.T @ S).real.max())
         return float(np.mean(tops))
 
-    @cached_property
-    def input_ends(self) -> list[tuple[float, float]]:
-        """The ends of the spectrum of each image's Hessian over its own pixels."""
+    def input_ends(self) -> Spectra:
+        """Return the ends of the spectrum of each image's Hessian over its own pixels."""
+        return self._once("input", self._input_ends)
+
+    def parameter_ends(self) -> Spectra:
+        """Return the ends of the spectrum of the mean loss's Hessian over the parameters."""
+        return self._once("parameters", self._parameter_ends)
+
+    def _once(self, name: str, compute: Callable[[], Spectra]) -> Spectra:
+        # A failure, too, is dear.
+        if name not in self._found:
+            try:
+                self._found[name] = compute()
+            except OracleError as error:
+                self._found[name] = error
+        found = self._found[name]
+        if isinstance(found, OracleError):
+            raise found
+        return found
+
+    def _input_ends(self) -> Spectra:
         return [
             ends(lambda v, h, i=i: self._input_product(i, v, h), self.images[i].numel())
             for i in range(len(self.images))
@@ -161,9 +134,7 @@ class Oracle:
         (gradient,) = torch.autograd.grad(loss, pair)
         return length * (gradient[0] - gradient[1]).flatten().numpy() / (2 * step)
 
-    @cached_property
-    def parameter_ends(self) -> tuple[float, float]:
-        """The ends of the spectrum of the mean loss's Hessian over the parameters."""
+    def _parameter_ends(self) -> Spectra:
         parameters = list(self.network.parameters())
         before = [parameter.detach().clone() for parameter in parameters]
 
@@ -181,6 +152,8 @@ class Oracle:
             move = torch.from_numpy(step * vector / length)
             return length * (gradient(move) - gradient(-move)) / (2 * step)
 
-        found = ends(product, sum(parameter.numel() for parameter in parameters))
-        gradient(torch.zeros(sum(parameter.numel() for parameter in parameters)))
-        return found
+        size = sum(parameter.numel() for parameter in parameters)
+        try:
+            return [ends(product, size)]
+        finally:
+            gradient(torch.zeros(size))  # puts the parameters back
