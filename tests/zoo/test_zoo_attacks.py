@@ -69,12 +69,15 @@ def test_proposals_are_inside_and_judged_right(item: Case, norm: str, name: str)
 @names
 @norms
 def test_modes_agree(item: Case, norm: str, name: str):
-    whole = [level.robust for level in run(item, name, norm, "record").levels]
+    full = [level.robust for level in run(item, name, norm, "record").levels]
     quick = [level.robust for level in run(item, name, norm, "accuracy").levels]
-    assert torch.equal(quick[0], whole[0])
     # From below, what is broken stays broken where balls are nested.
     nested = ATTACKS[name].kind.nested
-    assert torch.equal(quick[1], whole[1] & whole[0] if nested else whole[1])
+    expected = [full[0], full[1] & full[0] if nested else full[1]]
+    for found, robust in zip(quick, expected, strict=True):
+        # In full, PGD ends at its last iterate; in a hurry, at the first that breaks.
+        assert not (found & ~robust).any()
+        assert name == "pgd" or torch.equal(found, robust)
     assert not nested or not (quick[1] & ~quick[0]).any()
 
 
