@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["Oracle", "OracleError", "calibrate"]
+__all__ = ["Oracle", "OracleError", "calibrate", "forget"]
 
 
 def calibrate(network: nn.Module, images: Tensor) -> None:
@@ -52,6 +52,11 @@ def calibrate(network: nn.Module, images: Tensor) -> None:
             norm.num_batches_tracked.fill_(1)
 
 
+def forget(network: nn.Module) -> None:
+    """Drop what LeViT and TinyViT made of their parameters and keep in eval mode."""
+    network.train().eval()
+
+
 class Oracle:
     """The scores of one network, whose samples are independent, on one batch.
 
@@ -62,7 +67,8 @@ class Oracle:
     """
 
     def __init__(self, network: nn.Module, images: Tensor, labels: Tensor) -> None:
-        self.network = deepcopy(network).double().eval()
+        self.network = deepcopy(network).double()
+        forget(self.network)
         self.images, self.labels = images.double(), labels
         self._found: dict[str, Spectra | OracleError] = {}
 
@@ -143,6 +149,7 @@ class Oracle:
             with torch.no_grad():
                 for parameter, value, piece in zip(parameters, before, pieces, strict=True):
                     parameter.copy_(value + piece.view_as(value))
+            forget(self.network)
             loss = cross_entropy(self.network(self.images), self.labels)
             found = torch.autograd.grad(loss, parameters, materialize_grads=True)
             return torch.cat([part.flatten() for part in found]).numpy()

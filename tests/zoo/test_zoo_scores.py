@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from architectures import CLASSES, ZOO
 from case import Case, fingerprint
-from oracle import OracleError
+from oracle import OracleError, forget
 
 import proxies
 from proxies.registry import PROXIES
@@ -33,6 +33,7 @@ def score(item: Case, mode: str, name: str) -> proxies.Score:
     network, images = item.fresh if mode == "calibrated" else item.network, item.images
     if mode == "float64":
         network, images = deepcopy(network).double(), images.double()
+        forget(network)
     before = fingerprint(network)
     options = {name: OPTIONS.get(name, {})}
     found = proxies.score(network, images, item.labels, [name], options=options)[name]
@@ -94,6 +95,14 @@ def test_costs(item: Case):
     found = proxies.score(item.fresh, item.images, item.labels, ["params", "flops"])
     assert found["params"].value == sum(value.numel() for value in item.fresh.parameters())
     assert found["flops"].value > 0
+
+
+def test_a_network_that_was_run_before_is_scored_alike(item: Case):
+    used = deepcopy(item.network)
+    forget(used)
+    used(item.images)
+    found = proxies.score(used, item.images, item.labels, ["jacobian_norm"])["jacobian_norm"]
+    assert found.value == pytest.approx(item.oracle.jacobian_norm, rel=TOLERANCE["running"])
 
 
 def test_the_zoo_is_wide():
