@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test zoo lint bench clean
 
 # Train small networks on digits, score them untrained and trained, attack them, and see how
 # well the one ranks the other. Each step resumes where an interrupted one stopped.
@@ -30,6 +30,11 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
+# Every proxy and attack on some fifty architectures; the tests run a few of them.
+zoo: $(READY)
+	$(BIN)/pip install --quiet --no-deps --requirement tests/zoo/transformers.txt
+	ZOO=all $(BIN)/python -m pytest tests/zoo -n auto --dist loadfile
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,11 +43,12 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml tests/zoo/timm.txt
 	$(PYTHON) -m venv $(VENV)
 	# First and alone: later packages would pull another build of it.
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps --requirement tests/zoo/timm.txt
 	@touch $(READY)
 
 clean:

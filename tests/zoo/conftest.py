@@ -1,0 +1,19 @@
+"""The networks of the zoo, one after the other: all tests of one stand together."""
+
+import socket
+from typing import NoReturn
+
+import pytest
+from architectures import chosen
+from case import Case, case
+
+
+def refuse(*_: object) -> NoReturn:
+    raise OSError("the zoo is built without a network")
+
+
+@pytest.fixture(scope="session", params=chosen(), ids=lambda architecture: architecture.name)
+def item(request: pytest.FixtureRequest) -> Case:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        return case(request.param)
