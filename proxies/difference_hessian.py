@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from testbed.networks.copying import working_copy
+from testbed.networks.copying import forget_caches, working_copy
 
 __all__ = ["DifferenceInputHessian", "DifferenceParameterHessian"]
 
@@ -98,6 +98,7 @@ class DifferenceParameterHessian:
         return torch.cat([self.images.new_zeros(0), *(row.flatten() for row in rows)])[None]
 
     def _rows(self, parameters: list[nn.Parameter]) -> list[Tensor | None]:
+        forget_caches(self.network)  # of parameters that have moved since
         with torch.enable_grad():
             loss = cross_entropy(self.network(self.images), self.labels)
         if not loss.requires_grad or not parameters:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from testbed.networks.logits import check_logits
+
 __all__ = ["chunks", "jacobian", "projected_jacobian"]
 
 
@@ -20,7 +22,7 @@ def jacobian(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     derivative of the sum of all samples' logit k with respect to image i.
     """
     images = images.detach().requires_grad_()
-    logits = network(images)
+    logits = check_logits(network(images), len(images))
     rows = images.new_zeros((*logits.shape, images[0].numel()))
     if logits.requires_grad:  # else no path leads from the images to the logits
         for number, column in enumerate(logits.unbind(1)):
@@ -31,7 +33,7 @@ def jacobian(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
 def projected_jacobian(network: nn.Module, images: Tensor, directions: Tensor) -> Tensor:
     """Return uᵀJ, (P, B, D), for each of P directions in logit space, (P, B, K)."""
     images = images.detach().requires_grad_()
-    logits = network(images)
+    logits = check_logits(network(images), len(images))
     rows = images.new_zeros((len(directions), len(images), images[0].numel()))
     if logits.requires_grad:
         for number, direction in enumerate(directions.to(logits)):

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from testbed.networks.errors import NetworkError
 
-__all__ = ["unwrapped", "working_copy"]
+__all__ = ["forget_caches", "unwrapped", "working_copy"]
 
 Memo = dict[Any, Any]
 
@@ -66,13 +66,26 @@ def working_copy(module: nn.Module) -> nn.Module:
     module = unwrapped(module)
     try:
         with torch.no_grad():  # the copies of a scripted module's parameters are no results
-            return _copied(module, {})
+            return forget_caches(_copied(module, {}))
     except Exception as error:  # whatever a class's own way of being copied may raise
         raise NetworkError(
             f"{type(module).__name__} cannot be copied ({type(error).__name__}: {error}), and a "
             "score must leave it as it was: give a module that copy.deepcopy copies, for instance "
             "a new one with load_state_dict"
         ) from error
+
+
+def forget_caches(network: nn.Module) -> nn.Module:
+    """Let a network drop what it keeps of its parameters in eval mode; return it.
+
+    LeViT's attention, say, keeps its biases until it is put into train mode: in a copy they
+    would be constants, and after a change of the parameters the former ones.
+    """
+    modes = {module: module.training for module in network.modules()}
+    network.train()
+    for module, mode in modes.items():
+        module.training = mode
+    return network
 
 
 class _DetachedCopies(TorchFunctionMode):
