@@ -66,8 +66,8 @@ def score(
         raise ValueError(f"memory is a number of bytes, at least 1; got {memory}")
     with own_modes(images.device):
         probe = Probe(
-            module, images.detach().clone(), labels, batch_norm=batch_norm, key=("probe", seed),
-            memory=memory,
+            module, images.detach().clone(), None if labels is None else labels.clone(),
+            batch_norm=batch_norm, key=("probe", seed), memory=memory,
         )  # fmt: skip
         for spec in specs:
             spec.check_mode(probe.batch_norm)

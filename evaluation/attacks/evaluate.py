@@ -67,7 +67,8 @@ def evaluate(
     """
     _check(epsilons, mode, batch_size)
     with subject(network, images, labels) as asked:
-        network, images = asked.network, images.detach().clone()
+        network = asked.network
+        images, labels = images.detach().clone(), labels.clone()  # none of inference mode
         warnings = attack.notes(asked.classes)
         victim = Victim(network, images)
         correct = classes_of(predict(network, images, batch_size)) == labels

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from evaluation.attacks.victim import pad
+from evaluation.attacks.victim import LEAST_ROWS
 from testbed.networks.copying import unwrapped
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
@@ -33,7 +33,9 @@ class Subject:
 
     def __init__(self, network: nn.Module, images: Tensor, labels: Tensor) -> None:
         self.network = network
-        self._images = pad(neighbours(images) if len(images) < 2 else images[:16])
+        # All of them in turn, not the first again and again: that one is looked at.
+        few = neighbours(images) if len(images) < 2 else images[:LEAST_ROWS]
+        self._images = few.repeat(-(-LEAST_ROWS // len(few)), 1, 1, 1)[:LEAST_ROWS]
         before = _buffers(network)
         self._first = self._logits(self._images)
         self.classes = self._first.shape[1]
