@@ -25,7 +25,9 @@ __all__ = ["FastCopy", "OwnInput", "channels_last", "fast_copy"]
 TRICKS = ("frozen", "layout", "folding")
 # What rounding may change: a logit, relative to the largest, and a gradient, relative to its norm.
 CLOSE = {torch.float32: (2e-5, 1e-3), torch.float64: (1e-11, 1e-8)}
-FLIP = 0.2  # of a gradient's norm: more than a flipped ReLU changes
+# Up to here it may still be rounding, which in a deep network adds up and flips a ReLU now and
+# then; beyond, it is another function.
+DOUBTFUL = (1e-3, 0.2)
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class _Change:
         return self.logits <= self.logits_limit and self.gradient <= self.gradient_limit
 
     @property
-    def flipped(self) -> bool:
-        return self.logits <= self.logits_limit and self.gradient <= FLIP
+    def doubtful(self) -> bool:
+        return self.logits <= DOUBTFUL[0] and self.gradient <= DOUBTFUL[1]
 
 
 class OwnInput(nn.Module):
@@ -144,17 +146,14 @@ class _Truth:
             network = _built(self.plain, tricks)
             first = outcome(network, _arranged(self.probes[0], tricks))
             change = _change(first, self.outcome(0))
-            if change.small or (change.flipped and self._second_opinion(network, tricks)):
+            if change.small or (change.doubtful and self._second_opinion(network, tricks)):
                 return (network, first), ""
         except Exception as error:  # what breaks on a trick does without it
             return None, explained(error.__cause__ or error)
         return None, f"changes logits by {change.logits:.1g}, a gradient by {change.gradient:.1g}"
 
     def _second_opinion(self, network: nn.Module, tricks: tuple[str, ...]) -> bool:
-        """Say whether another image, or else float64, finds that the functions are the same.
-
-        Rounding flips a ReLU of a deep network now and then, and one image's gradient with it.
-        """
+        """Say whether another image, or else float64, finds that the functions are the same."""
         for number, probe in enumerate(self.probes[1:], 1):
             found = outcome(network, _arranged(probe, tricks))
             if _change(found, self.outcome(number)).small:
