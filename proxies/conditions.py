@@ -66,11 +66,11 @@ def require_independence(probe: Probe, logits: Tensor | None = None) -> None:
 
 
 def _influence(probe: Probe, logits: Tensor | None) -> float | None:
-    images = probe.fast.arrange(probe.images if logits is not None else neighbours(probe.images))
-    if logits is None:
-        with torch.no_grad():
-            logits = probe.fast.network(images)
-    return influence(probe.fast.network, images, probe.fast.alone.logits[:1], logits[:1])
+    fast = probe.fast
+    images = fast.arrange(neighbours(probe.images) if logits is None else probe.images)
+    with torch.no_grad():
+        among = fast.network(images) if logits is None else logits
+    return influence(fast.network, images, fast.alone.logits[:1], among[:1])
 
 
 def _varies(probe: Probe) -> bool:

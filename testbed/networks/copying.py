@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 from torch.overrides import TorchFunctionMode
 
 from testbed.networks.errors import NetworkError
@@ -49,7 +50,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
             "(B, C, H, W) in [0, 1] to logits (B, K): put a function into a module's forward"
         )
     for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if isinstance(value, nn.parameter.UninitializedTensorMixin) or value.is_meta:
+        if isinstance(value, UninitializedTensorMixin) or value.is_meta:
             raise NetworkError(
                 f"{name} has no values yet: run a batch through a lazy module, or load the "
                 "weights of one on the meta device, before it is scored"
@@ -110,9 +111,9 @@ def _copied(value: Any, memo: Memo) -> Any:
         return _copied_tensor(value, memo)
     if isinstance(value, nn.Module) and not _copies_itself(kind):
         return _copied_module(value, memo)
-    if kind is types.MethodType:
+    if isinstance(value, types.MethodType):
         return types.MethodType(value.__func__, _copied(value.__self__, memo))
-    if kind is types.FunctionType:
+    if isinstance(value, types.FunctionType):
         return _copied_function(value, memo)
     return _deep_copied(value, memo)
 
@@ -144,7 +145,7 @@ def _copied_tensor(tensor: Tensor, memo: Memo) -> Tensor:
     made.set_(storages[storage._cdata], tensor.storage_offset(), tensor.shape, tensor.stride())
     needs = tensor.requires_grad and tensor.is_leaf
     made = nn.Parameter(made, needs) if kind is nn.Parameter else made.requires_grad_(needs)
-    made.__dict__.update(tensor.__dict__)
+    vars(made).update(vars(tensor))
     return memo.setdefault(id(tensor), made)
 
 
@@ -153,7 +154,8 @@ def _copied_container(value: Any, kind: type, memo: Memo) -> Any:
         items = tuple([_copied(item, memo) for item in value])
         same = all(a is b for a, b in zip(items, value, strict=True))
         return memo.setdefault(id(value), value if same else items)
-    made = memo[id(value)] = defaultdict(value.default_factory) if kind is defaultdict else kind()
+    made: Any = defaultdict(value.default_factory) if kind is defaultdict else kind()
+    memo[id(value)] = made
     if kind in DICTS:
         for key, item in value.items():
             made[_copied(key, memo)] = _copied(item, memo)
