@@ -185,3 +185,26 @@ def test_an_operator_without_dimensions_has_the_eigenvalue_zero(estimate):
     found = estimate(torch.zeros_like, torch.zeros(2, 0))
     assert found.values.tolist() == [0, 0]
     assert found.converged.all()
+
+
+@pytest.mark.parametrize("which", ["magnitude", "positive"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_bound_by_the_gap_holds_and_needs_fewer_products(which, seed):
+    spectrum = [10.0, 6, 4, -5, *torch.linspace(-1, 1, 60)]
+    matvec, _ = operator(spectrum)
+    start = torch.randn(1, 64, generator=torch.Generator().manual_seed(seed)).double()
+    gap = lanczos(matvec, start, which, 1e-3, bound="gap")
+    residual = lanczos(matvec, start, which, 1e-3)
+    assert gap.iterations < residual.iterations
+    assert abs(float(gap.values) / 10 - 1) <= float(gap.residuals) <= 1e-3
+
+
+def test_a_cluster_is_where_the_gap_is_only_an_estimate():
+    # One Ritz value stands for the three: the bound holds for the distance to the cluster, to
+    # within its width, and the residual alone for the distance to an eigenvalue.
+    matvec, start = operator([10.0, 9.999, 9.998, *torch.linspace(-1, 1, 61)])
+    gap = lanczos(matvec, start, tolerance=1e-3, bound="gap")
+    assert float(gap.residuals) <= 1e-3
+    assert 9.998 - 0.01 <= float(gap.values) <= 10
+    with pytest.raises(ValueError, match="bound is one of"):
+        lanczos(matvec, start, bound="hope")
