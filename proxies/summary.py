@@ -16,6 +16,7 @@ __all__ = ["print_summary"]
 
 IDENTITY = ("network", "proxy", "init", "seed", "images", "settings")
 EXTENT = (np.min, np.median, np.max)
+REASONS = 5  # of those that are printed
 WIDE = 140  # characters: room for architecture strings
 
 
@@ -38,8 +39,22 @@ def print_summary(
     if chosen.empty:
         return
     console.print(_per_proxy(chosen, names))
+    for line in _reasons(chosen):
+        console.print(Text(line))
     if show:
         console.print(_top(chosen, names, show, strings=console.width >= WIDE))
+
+
+def _reasons(scores: pd.DataFrame) -> list[str]:
+    """Return why scores are undefined, or doubtful: a line a reason, with how many have it."""
+    told = scores[scores["reason"].notna()]
+    lines = []
+    for reason, rows in list(told.groupby("reason", sort=False))[:REASONS]:
+        kinds = ", ".join(dict.fromkeys(rows["proxy"]))
+        networks = rows["network"].nunique()
+        whose = str(rows["network"].iloc[0]) if networks == 1 else f"{networks} networks"
+        lines.append(f"{kinds} of {whose}: {reason}")
+    return lines
 
 
 def _identity(key: object) -> tuple:

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from testbed.console import whole_numbers
 from testbed.images import ImageSet
 from testbed.nasbench201.archive.datasets import DATASETS
 from testbed.nasbench201.selection import select
 from testbed.nasbench201.weights import INITIALISATIONS
+from testbed.networks.errors import NetworkError
+from testbed.networks.logits import check_logits
 from testbed.normalise import Normalise
 from testbed.seeding import global_draws
 from testbed.sources.own import OwnSource
@@ -134,7 +135,10 @@ def _check_fit(source: Source, network: str, seed: int | None, images: ImageSet)
             f"{network} does not take the images of {images.name}, {images.shape}: "
             f"{type(error).__name__}: {error}"
         ) from error
-    shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    try:
+        shape = tuple(check_logits(logits, count).shape)
+    except NetworkError as error:
+        raise SourceError(f"{network} does not fit: {error}") from error
     if shape != (count, images.classes):
         raise SourceError(
             f"{network} gives {shape} for {count} images of {images.name}, which has "
