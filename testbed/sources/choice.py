@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from testbed.console import whole_numbers
 from testbed.images import ImageSet
@@ -135,15 +136,21 @@ def _check_fit(source: Source, network: str, seed: int | None, images: ImageSet)
             f"{network} does not take the images of {images.name}, {images.shape}: "
             f"{type(error).__name__}: {error}"
         ) from error
-    try:
-        shape = tuple(check_logits(logits, count).shape)
-    except NetworkError as error:
-        raise SourceError(f"{network} does not fit: {error}") from error
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if shape != (count, images.classes):
         raise SourceError(
             f"{network} gives {shape} for {count} images of {images.name}, which has "
             f"{images.classes} classes: expected logits ({count}, {images.classes})"
+            f"{_way_out(logits, count)}"
         )
+
+
+def _way_out(output: object, count: int) -> str:
+    try:
+        check_logits(output, count)
+    except NetworkError as error:
+        return f"; {error}"
+    return ""
 
 
 def _refuse(value: object, option: str, why: str) -> None:
