@@ -112,7 +112,7 @@ def compute(
             outcome = work(
                 study, left, open_store, plan, console, verb="scoring",
                 name=lambda task: task.network,
-                save=lambda run, task, scored: open_store.save(run, scored.rows),
+                save=lambda run, task, scored: open_store.save(run, scored),
                 failures=lambda scored: scored.failures,
             )  # fmt: skip
             print_summary(open_store.scores(), wanted, names, console, show)

@@ -36,17 +36,19 @@ def unfinished(tasks: Iterable[Task], finished: Container[str]) -> list[Task]:
     return rest
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What became of a task.
+class Scored(list[ScoreRow]):
+    """The scores of a task, NaN with a reason where a network has none.
 
     Attributes:
-        rows: the scores, NaN with a reason where a network has none.
         failures: proxy → why, of those that failed in this run and are left to another.
     """
 
-    rows: list[ScoreRow]
-    failures: dict[str, str]
+    def __init__(self, rows: Iterable[ScoreRow], failures: dict[str, str]) -> None:
+        super().__init__(rows)
+        self.failures = failures
+
+    def __reduce__(self) -> tuple:
+        return Scored, (list(self), self.failures)
 
 
 @dataclass(frozen=True, eq=False)
