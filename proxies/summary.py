@@ -51,8 +51,8 @@ def _reasons(scores: pd.DataFrame) -> list[str]:
     lines = []
     for reason, rows in list(told.groupby("reason", sort=False))[:REASONS]:
         kinds = ", ".join(dict.fromkeys(rows["proxy"]))
-        networks = rows["network"].nunique()
-        whose = str(rows["network"].iloc[0]) if networks == 1 else f"{networks} networks"
+        networks = len(set(rows["network"]))
+        whose = next(iter(rows["network"])) if networks == 1 else f"{networks} networks"
         lines.append(f"{kinds} of {whose}: {reason}")
     return lines
 
