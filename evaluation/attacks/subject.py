@@ -13,7 +13,7 @@ from testbed.networks.images import check_images
 from testbed.networks.independence import influence, neighbours
 from testbed.networks.logits import check_labels, check_logits
 from testbed.networks.modes import own_modes
-from testbed.networks.outcome import explained
+from testbed.networks.outcome import called
 from testbed.seeding import global_draws
 
 __all__ = ["StatefulNetworkError", "Subject", "subject"]
@@ -51,15 +51,7 @@ class Subject:
 
     def _logits(self, images: Tensor) -> Tensor:
         with torch.no_grad(), global_draws("subject", device=images.device):
-            try:
-                return check_logits(self.network(images.clone()), len(images))
-            except NetworkError:
-                raise
-            except Exception as error:  # whatever a user's forward may raise
-                raise NetworkError(
-                    f"the network fails on images {tuple(images.shape)} of {images.dtype} on "
-                    f"{images.device}: {explained(error)}"
-                ) from error
+            return check_logits(called(self.network, images.clone()), len(images))
 
     def _refuse_influence(self) -> None:
         alone = self._logits(self._images[:1].repeat(len(self._images), 1, 1, 1))

@@ -10,7 +10,7 @@ from testbed.networks.errors import NetworkError
 from testbed.networks.logits import check_logits
 from testbed.seeding import generator, global_draws
 
-__all__ = ["Outcome", "outcome"]
+__all__ = ["Outcome", "called", "explained", "outcome"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def outcome(network: nn.Module, images: Tensor) -> Outcome:
     given = leaf.clone()  # not the leaf itself, which a network may not write into
     version, kept = given._version, _Kept()
     with global_draws("outcome", device=images.device):
-        logits = check_logits(kept.while_(lambda: _called(network, given)), len(images))
+        logits = check_logits(kept.while_(lambda: called(network, given)), len(images))
     writes = given._version != version or not torch.equal(given.detach(), leaf.detach())
     gradient, reason = torch.zeros_like(images), None
     if logits.requires_grad:
@@ -77,7 +77,12 @@ def explained(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}"
 
 
-def _called(network: nn.Module, images: Tensor) -> Tensor:
+def called(network: nn.Module, images: Tensor) -> Tensor:
+    """Return what a network gives for images (N, C, H, W).
+
+    Raises:
+        NetworkError: if it fails, whatever it raises.
+    """
     try:
         return network(images)
     except NetworkError:
