@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
-from proxies.calibration import BatchNormError, calibrate
+from proxies.calibration import FEW, BatchNormError, calibrate
 from testbed.networks.copying import unwrapped, working_copy
+from testbed.networks.errors import NetworkError
 
 __all__ = ["BATCH_NORM_MODES", "BatchNormError", "Prepared", "prepare", "prepared", "resolve"]
 
@@ -98,8 +99,24 @@ def prepared(
     if mode == "batch":
         return Prepared(network, None)
     fewest = calibrate(network, norms, images.clone(memory_format=layout or torch.preserve_format))
+    if fewest is not None and fewest < FEW and images.dtype != torch.float64:
+        _calibrate_in_float64(network, norms, images)
     network.eval()
     return Prepared(network, fewest)
+
+
+def _calibrate_in_float64(network: nn.Module, norms: list[_NormBase], images: Tensor) -> None:
+    """Set the statistics anew, if the network works in float64.
+
+    Variances of a few values may be tiny, and then magnify the rounding of the whole pass.
+    """
+    exact = working_copy(network).double()
+    try:
+        calibrate(exact, _norms(exact), images.double())
+    except NetworkError:  # a forward that insists on float32: its statistics stand
+        return
+    for norm, source in zip(norms, _norms(exact), strict=True):
+        norm.load_state_dict(source.state_dict())
 
 
 def _norms(module: nn.Module) -> list[_NormBase]:

@@ -1,5 +1,7 @@
 """FAB-T finds the least radius; its projections against linear and quadratic programming."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +79,20 @@ def test_the_least_radius_of_a_linear_classifier_is_found_within_one_percent(nor
             network, image[None], label[None], make("fab-t", norm), grid, mode=mode, checks=False
         )
         assert [bool(level.robust) for level in result.levels] == [True, False]
+
+
+@pytest.mark.parametrize(("norm", "epsilons"), [("Linf", [64.0]), ("L2", [512.0])])
+def test_what_is_found_is_misclassified_by_more_than_rounding(norm, epsilons):
+    network, (images, labels) = digits_network(), digits(12)
+    (level,) = evaluate(
+        network, images, labels, make("fab-t", norm), epsilons, checks=False
+    ).levels  # fmt: skip
+    assert not level.robust.any()
+    with torch.no_grad():
+        logits = deepcopy(network).double()(level.images.double())
+    own = logits.gather(1, labels[:, None])
+    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1, keepdim=True)
+    assert ((own - others) / logits.abs().amax(1, keepdim=True)).max() < -1e-5
 
 
 @pytest.mark.parametrize(("norm", "epsilons"), [("Linf", [12.0]), ("L2", [120.0])])

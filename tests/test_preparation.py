@@ -6,6 +6,7 @@ from small_networks import DEAD, IDS, Smooth, batch, cell_network
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+import proxies
 from proxies.piecewise import is_piecewise_linear
 from proxies.preparation import BatchNormError, prepare, resolve
 from testbed.networks.fast import fast_copy
@@ -28,6 +29,50 @@ def test_calibrated_statistics_are_those_of_the_batch():
     torch.testing.assert_close(ready.stem[1].running_mean, mean)
     torch.testing.assert_close(ready.stem[1].running_var, variance)
     assert not ready.training
+
+
+def narrowing(stages: int = 5) -> nn.Sequential:
+    """Return a network whose last stage has one pixel of an image of 32."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for stage in range(stages):
+        width = 3 if stage == 0 else 16
+        layers += [nn.Conv2d(width, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+        layers += [nn.Conv2d(16, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 4))
+
+
+def test_statistics_of_few_values_are_those_of_float64_and_the_score_says_so():
+    network = narrowing()
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    exact = narrowing().double()
+    for norm in exact.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = None
+    exact.train()(images.double())
+    ready = prepare(network, images, "calibrated")
+    for name, value in exact.named_buffers():
+        if "running" in name:  # to the last digit of float32
+            assert torch.equal(ready.get_buffer(name), value.float()), name
+    score = proxies.score(network, images, proxies=["jacobian_norm"])["jacobian_norm"]
+    assert score.details["calibrated_from"] == 4
+    assert "from 4 values a channel" in score.reason
+
+
+def test_statistics_stand_where_a_network_works_in_float32_only():
+    class Stubborn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = narrowing()
+
+        def forward(self, images):
+            return self.layers(images.to(torch.float32))
+
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    ready = prepare(Stubborn(), images, "calibrated")
+    deep = prepare(narrowing(), images, "calibrated")
+    for name, value in ready.layers.named_buffers():
+        torch.testing.assert_close(value, deep.get_buffer(name), rtol=0.05, atol=1e-3)
 
 
 def test_samples_are_independent_unless_the_mode_is_batch():
