@@ -27,11 +27,11 @@ from evaluation.attacks.draws import Draws
 from evaluation.attacks.losses import cross_entropy
 from evaluation.attacks.original import package
 from evaluation.attacks.victim import Victim
-from evaluation.measures import PAPER_EPSILONS
+from evaluation.robustness.measures import PAPER_EPSILONS
 from testbed import images
-from testbed.nasbench201.checkpoints import trained_network
-from testbed.nasbench201.genotype import Genotype
 from testbed.seeding import global_draws
+from testbed.spaces.nasbench201.checkpoints import trained_network
+from testbed.spaces.nasbench201.genotype import Genotype
 
 INDEX, CHANNELS, CELLS = 284, 8, 1
 IMAGES, ROUNDS, QUERIES = 60, 1, 500

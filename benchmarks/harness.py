@@ -10,9 +10,9 @@ from rich.table import Table
 
 from testbed import images
 from testbed.engine.memory import keep_freed_memory
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.weights import random_network
-from testbed.normalise import normalised
+from testbed.networks.normalise import normalised
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.weights import random_network
 
 __all__ = [
     "CONSOLE",

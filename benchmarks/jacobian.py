@@ -22,9 +22,9 @@ from benchmarks.harness import (
 from proxies.jacobian import jacobian_norm
 from proxies.preparation import prepare
 from proxies.probe import Probe
-from testbed.nasbench201 import cost
-from testbed.nasbench201.genotype import Genotype
 from testbed.networks.fast import channels_last
+from testbed.spaces.nasbench201 import cost
+from testbed.spaces.nasbench201.genotype import Genotype
 
 INDEX, BATCH, CLASSES, ROUNDS = 11, 64, 10, 5
 

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.ground_truth import TruthError, title
-from evaluation.ranking_table import Ranking, rank
-from evaluation.score_columns import BASELINES, ScoreColumn
-from evaluation.statistics_table import print_statistics
-from evaluation.suite_zero import read_any_scores
+from evaluation.ranking.score_columns import BASELINES, ScoreColumn
+from evaluation.ranking.statistics_table import print_statistics
+from evaluation.ranking.suite_zero import read_any_scores
+from evaluation.ranking.table import Ranking, rank
 from evaluation.truths import open_truth
-from testbed.console import fail, quiet_track, split_words, whole_numbers
+from evaluation.truths.published import TruthError, title
+from testbed.command.console import fail, quiet_track, split_words, whole_numbers
 from testbed.store import StoreError
 from testbed.tables import RANDOM_CIFAR10
 

@@ -11,9 +11,8 @@ from proxies.registry import PROXIES, get
 from proxies.study import Study, unfinished
 from proxies.summary import print_summary
 from testbed import engine, images
-from testbed.console import check_device, default_workers, fail, split_words
-from testbed.nasbench201.selection import SELECTION_HELP
-from testbed.options import (
+from testbed.command.console import check_device, default_workers, fail, split_words
+from testbed.command.options import (
     Archive,
     DataRoot,
     Device,
@@ -25,8 +24,9 @@ from testbed.options import (
     Weights,
     Workers,
 )
-from testbed.resumable import Plan, work
+from testbed.command.resumable import Plan, work
 from testbed.sources import INITS, Choice, Source, chosen_networks
+from testbed.spaces.nasbench201.selection import SELECTION_HELP
 from testbed.store import EXPORTS, Store, StoreError
 
 __all__ = ["main"]

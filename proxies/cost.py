@@ -10,9 +10,9 @@ from torch.utils.flop_counter import flop_registry
 
 from proxies.conditions import UndefinedError
 from proxies.probe import Probe, Score
-from testbed.nasbench201 import cost
-from testbed.nasbench201.network import Network
 from testbed.networks.copying import unwrapped
+from testbed.spaces.nasbench201 import cost
+from testbed.spaces.nasbench201.network import Network
 
 __all__ = ["flops", "params"]
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from proxies.registry import PROXIES
 from proxies.study import Task
-from testbed.nasbench201.genotype import Genotype, GenotypeError
+from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 
 __all__ = ["print_summary"]
 

@@ -18,10 +18,10 @@ import torch
 from evaluation.attacks import evaluate, make
 from testbed import images
 from testbed.engine.memory import keep_freed_memory
-from testbed.nasbench201.checkpoints import trained_network
-from testbed.nasbench201.genotype import Genotype
-from testbed.replacing import replacing
+from testbed.files.replacing import replacing
 from testbed.seeding import global_draws
+from testbed.spaces.nasbench201.checkpoints import trained_network
+from testbed.spaces.nasbench201.genotype import Genotype
 
 EPSILONS = (0.5, 1.0, 2.0, 8.0)
 CASES = "record,accuracy,descending,original"

@@ -16,11 +16,11 @@ from rich.table import Table
 
 import proxies
 from testbed import images
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.isomorphism import unique_ids
-from testbed.nasbench201.weights import random_network
-from testbed.normalise import normalised
+from testbed.networks.normalise import normalised
 from testbed.seeding import generator
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.isomorphism import unique_ids
+from testbed.spaces.nasbench201.weights import random_network
 
 NAMES = ("jacobian_norm", "hessian_input", "hessian_params")
 WATCHED = (11, 284, 3779)  # where the sums of batch norms once lay furthest off

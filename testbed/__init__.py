@@ -1,1 +1,6 @@
 """The ground floor: networks, images, the store and the engine; imports nothing of ours."""
+
+from pathlib import Path
+
+# Modules that moved are found under their former names for one release.
+__path__.append(str(Path(__file__).parent / "former"))

@@ -15,12 +15,12 @@ from rich.table import Table
 from torch import nn
 
 from testbed import images
-from testbed.console import check_device, fail, progress
+from testbed.command.console import check_device, fail, progress
+from testbed.command.options import DataRoot, Device, Download, Hp
 from testbed.images import ImageSet
-from testbed.nasbench201.archive import DATASETS, ArchiveError, Record, open_archive
-from testbed.nasbench201.selection import SELECTION_HELP, select
-from testbed.nasbench201.training import accuracy
-from testbed.options import DataRoot, Device, Download, Hp
+from testbed.spaces.nasbench201.archive import DATASETS, ArchiveError, Record, open_archive
+from testbed.spaces.nasbench201.selection import SELECTION_HELP, select
+from testbed.spaces.nasbench201.training import accuracy
 
 __all__ = ["Comparison", "main"]
 

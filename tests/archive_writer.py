@@ -7,9 +7,9 @@ from collections import OrderedDict
 import numpy as np
 import torch
 
-from testbed.nasbench201.genotype import Genotype, enumerate_space
-from testbed.nasbench201.network import Network
-from testbed.nasbench201.weights import random_network
+from testbed.spaces.nasbench201.genotype import Genotype, enumerate_space
+from testbed.spaces.nasbench201.network import Network
+from testbed.spaces.nasbench201.weights import random_network
 
 CLASSES = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from testbed import images
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.weights import random_network
-from testbed.normalise import normalised
+from testbed.networks.normalise import normalised
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.weights import random_network
 from tests.small_networks import ONE_OF_EACH
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from truth_folder import IDS
 
-from evaluation.ground_truth import Truth
 from evaluation.report.study import Study, study
-from testbed.nasbench201.genotype import Genotype
+from evaluation.truths.published import Truth
+from testbed.spaces.nasbench201.genotype import Genotype
 
 SETTINGS = {
     "batch": "abcd", "batch_norm": "calibrated", "batch_seed": 0, "batch_size": 16, "cells": 5,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from truth_folder import IDS
 
-from testbed.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.genotype import Genotype
 
 
 def score_rows(proxy="norm", seeds=(0,), ids=IDS, settings='{"batch":16}', **fields):

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, hessian, jacrev
 from torch.nn.functional import cross_entropy
 
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.weights import random_network
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.weights import random_network
 
 IDS = (0, 11, 284, 1462, 5111)
 ONE_OF_EACH = (

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from testbed import images
-from testbed.nasbench201.archive import DATASETS, open_archive
-from testbed.nasbench201.archive.errors import (
+from testbed.networks.normalise import normalised
+from testbed.spaces.nasbench201.archive import DATASETS, open_archive
+from testbed.spaces.nasbench201.archive.errors import (
     MissingArchitectureError,
     NotAnArchiveError,
     NotEnoughMemoryError,
 )
-from testbed.nasbench201.archive.torch_files import read_torch_file
-from testbed.nasbench201.genotype import Genotype
-from testbed.normalise import normalised
+from testbed.spaces.nasbench201.archive.torch_files import read_torch_file
+from testbed.spaces.nasbench201.genotype import Genotype
 
 INDEX = 11
 SIMPLE = "NATS-tss-v1_0-3ffb9-simple"
@@ -180,10 +180,10 @@ def test_single_file(tmp_path, monkeypatch):
     assert len(pickle.dumps(archive)) < 500
     with pytest.raises(MissingArchitectureError, match="no architecture 4; it has 2"):
         archive.record(4)
-    monkeypatch.setattr("testbed.nasbench201.archive.layouts.free_memory", lambda: 1000)
+    monkeypatch.setattr("testbed.spaces.nasbench201.archive.layouts.free_memory", lambda: 1000)
     with pytest.raises(NotEnoughMemoryError, match=r"0.0 GB are free.*3ffb9-simple"):
         open_archive(path).record(INDEX)
-    monkeypatch.setattr("testbed.nasbench201.archive.layouts.free_memory", lambda: None)
+    monkeypatch.setattr("testbed.spaces.nasbench201.archive.layouts.free_memory", lambda: None)
     assert open_archive(path).record(INDEX) == archive.record(INDEX)
 
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from testbed import images
 from testbed.check_weights import Comparison, app
-from testbed.nasbench201.archive import open_archive
-from testbed.nasbench201.training import accuracy
+from testbed.spaces.nasbench201.archive import open_archive
+from testbed.spaces.nasbench201.training import accuracy
 
 INDEX, COUNT = 11, 60
 

@@ -16,8 +16,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testbed.nasbench201.archive import open_archive
-from testbed.nasbench201.archive.errors import (
+from testbed.spaces.nasbench201.archive import open_archive
+from testbed.spaces.nasbench201.archive.errors import (
     ArchiveFileError,
     ForbiddenGlobalError,
     MissingArchitectureError,
@@ -25,7 +25,7 @@ from testbed.nasbench201.archive.errors import (
     NoWeightsError,
     WrongArchitectureError,
 )
-from testbed.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.genotype import Genotype
 
 INDEX = 11
 NATS, PTH = "000011.pickle.pbz2", "000011-FULL.pth"
@@ -171,7 +171,7 @@ def test_truncated_pickle_in_a_sound_bz2_is_named(tmp_path, good):
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, good, monkeypatch):
-    monkeypatch.setattr("testbed.nasbench201.archive.layouts.MAX_UNPACKED", 1000)
+    monkeypatch.setattr("testbed.spaces.nasbench201.archive.layouts.MAX_UNPACKED", 1000)
     with pytest.raises(ArchiveFileError, match="unpacks to more than 1,000 bytes"):
         load(tmp_path, good["nats"])
 

@@ -2,10 +2,10 @@ import archive_writer as writer
 import pytest
 from score_frames import frame, score_rows
 
-from evaluation.archive_truth import ArchiveTruth
-from evaluation.ranking_table import rank
-from evaluation.truth_files import TruthError
+from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
+from evaluation.truths.archive import ArchiveTruth
+from evaluation.truths.files import TruthError
 
 IDS = (0, 11, 12)
 

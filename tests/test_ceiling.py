@@ -6,8 +6,8 @@ from truth_folder import published_truth
 
 from evaluation.correlation import kendall_tau_b, noise_ceiling
 from evaluation.correlation.ceiling import twin_residuals
-from evaluation.ground_truth import Truth
-from testbed.nasbench201.functional_twins import functional_twins
+from evaluation.truths.published import Truth
+from testbed.spaces.nasbench201.functional_twins import functional_twins
 
 
 def trained_twice(noise, n=3000, seed=0):

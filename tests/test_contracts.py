@@ -11,8 +11,8 @@ from torch import nn
 import proxies
 from proxies.preparation import BatchNormError
 from proxies.registry import PROXIES, ProxySpec, _index
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.weights import random_network
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.weights import random_network
 
 EVERY = pytest.mark.parametrize("name", list(PROXIES))
 

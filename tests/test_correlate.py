@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from evaluation.correlate import correlate, print_ranking
 from evaluation.correlation import kendall_tau_b, tau_b
-from evaluation.ground_truth import Truth
-from evaluation.ranking_table import rank
-from evaluation.score_columns import RankingError, labels
-from evaluation.target_choice import DEFAULT_TARGETS, choose_targets
-from testbed.nasbench201.cost import flops, parameters
-from testbed.nasbench201.genotype import Genotype
+from evaluation.ranking.score_columns import RankingError, labels
+from evaluation.ranking.table import rank
+from evaluation.ranking.target_choice import DEFAULT_TARGETS, choose_targets
+from evaluation.truths.published import Truth
+from testbed.spaces.nasbench201.cost import flops, parameters
+from testbed.spaces.nasbench201.genotype import Genotype
 
 TIDY = [
     *("dataset", "proxy", "init", "images", "settings", "seeds", "target", "n", "tau"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evaluation.cross_checks import cross_warnings
+from evaluation.robustness.cross_checks import cross_warnings
 
 
 def stood(*rows, size=400):

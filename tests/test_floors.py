@@ -11,12 +11,34 @@ ABOVE = ("tests", "benchmarks", "scripts", "notebooks")
 # The one module of `evaluation` that turns a proxy into a search objective.
 BRIDGE = "evaluation.search.adapters"
 
+# Inside `evaluation`, what each room stands on; the commands stand on all.
+INSIDE = {
+    "attacks": (),
+    "truths": (),
+    "correlation": (),
+    "robustness": ("attacks", "truths"),
+    "ranking": ("truths", "correlation"),
+    "search": ("attacks", "truths", "correlation", "robustness", "ranking"),
+    "report": ("truths", "correlation", "ranking", "search"),
+}
+
+
+def above(room):
+    """Return the rooms and commands of `evaluation` that a room of it may not import."""
+    return tuple(
+        f"evaluation.{other}"
+        for other in (*INSIDE, "correlate", "former")
+        if other != room and other not in INSIDE[room]
+    )
+
+
 FORBIDDEN = {
     "testbed": ("proxies", "evaluation", *ABOVE),
-    "testbed.nasbench201": ("testbed.store", "testbed.engine"),
+    "testbed.spaces.nasbench201": ("testbed.store", "testbed.engine"),
     "testbed.images": ("testbed.store", "testbed.engine"),
     "proxies": ("evaluation", *ABOVE),
     "evaluation": ("proxies", *ABOVE),
+    **{f"evaluation.{room}": above(room) for room in INSIDE},
 }
 EXEMPT = {(BRIDGE, "proxies")}
 
@@ -89,14 +111,18 @@ def test_every_room_was_looked_at():
         found = {module for _, module, _ in modules(ROOT, room)}
         assert room in found
         assert len(found) > 5
+    folders = {path.parent.name for path in (ROOT / "evaluation").glob("*/__init__.py")}
+    assert folders == {*INSIDE, "former"}
     nasbench201 = {module for _, module, _ in modules(ROOT, "testbed")}
-    assert {"testbed.nasbench201.network", "testbed.images.cifar"} <= nasbench201
+    assert {"testbed.spaces.nasbench201.network", "testbed.images.cifar"} <= nasbench201
 
 
 def test_imports_of_the_real_modules_are_seen():
-    path = ROOT / "testbed" / "nasbench201" / "weights.py"
-    names = {name for _, name in imports(path.read_text(), "testbed.nasbench201.weights", False)}
-    assert {"torch", "torch.nn", "testbed.seeding", "testbed.nasbench201.network"} <= names
+    path = ROOT / "testbed" / "spaces" / "nasbench201" / "weights.py"
+    names = {
+        name for _, name in imports(path.read_text(), "testbed.spaces.nasbench201.weights", False)
+    }
+    assert {"torch", "torch.nn", "testbed.seeding", "testbed.spaces.nasbench201.network"} <= names
 
 
 @pytest.mark.parametrize(
@@ -110,8 +136,8 @@ def test_imports_of_the_real_modules_are_seen():
         ("testbed/images/cifar.py", "from ..engine import run", "testbed.engine"),
         ("testbed/images/__init__.py", "from ..store import Store", "testbed.store"),
         ("testbed/images/deep/file.py", "from ... import engine", "testbed.engine"),
-        ("testbed/nasbench201/cost.py", "from .. import engine", "testbed.engine"),
-        ("testbed/nasbench201/cost.py", "import testbed.store.keys", "testbed.store"),
+        ("testbed/spaces/nasbench201/cost.py", "from ... import engine", "testbed.engine"),
+        ("testbed/spaces/nasbench201/cost.py", "import testbed.store.keys", "testbed.store"),
         ("proxies/jacobian.py", "def f():\n    import evaluation.correlation", "evaluation"),
         ("proxies/jacobian.py", "if 0:\n    from evaluation import *", "evaluation"),
         (
@@ -125,6 +151,22 @@ def test_imports_of_the_real_modules_are_seen():
         ("evaluation/search/objectives.py", "import proxies", "proxies"),
         ("evaluation/objective.py", "import proxies", "proxies"),
         ("evaluation/search/adapters.py", "import benchmarks.speed", "benchmarks"),
+        (
+            "evaluation/correlation/tau_b.py",
+            "from evaluation.search import space",
+            "evaluation.search",
+        ),
+        (
+            "evaluation/ranking/table.py",
+            "import evaluation.attacks.judge",
+            "evaluation.attacks",
+        ),
+        ("evaluation/search/live.py", "from evaluation import report", "evaluation.report"),
+        (
+            "evaluation/truths/archive.py",
+            "from ..ranking.table import f",
+            "evaluation.ranking",
+        ),
         ("testbed/store/keys.py", "import tests.truth_folder", "tests"),
         ("proxies/jacobian.py", "from scripts import run", "scripts"),
         ("evaluation/correlate.py", "from benchmarks.speed import f", "benchmarks"),

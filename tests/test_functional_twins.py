@@ -3,10 +3,10 @@ import itertools
 import pytest
 import torch
 
-from testbed.nasbench201.functional_twins import functional_form, functional_twins
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.isomorphism import representatives, unique_ids
-from testbed.nasbench201.network import Network
+from testbed.spaces.nasbench201.functional_twins import functional_form, functional_twins
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.isomorphism import representatives, unique_ids
+from testbed.spaces.nasbench201.network import Network
 
 N, S, ONE, THREE, POOL = "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"
 

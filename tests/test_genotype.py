@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.nasbench201.genotype import (
+from testbed.spaces.nasbench201.genotype import (
     EDGES,
     OPERATIONS,
     Genotype,

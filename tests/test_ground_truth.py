@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from truth_folder import EPSILONS, IDS, published_truth, write_table, write_truth
 
-from evaluation.ground_truth import Truth, TruthError, title
-from testbed.nasbench201.isomorphism import unique_ids
+from evaluation.truths.published import Truth, TruthError, title
+from testbed.spaces.nasbench201.isomorphism import unique_ids
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.nasbench201.genotype import OPERATIONS, Genotype
-from testbed.nasbench201.isomorphism import (
+from testbed.spaces.nasbench201.genotype import OPERATIONS, Genotype
+from testbed.spaces.nasbench201.isomorphism import (
     canonical_string,
     representative,
     representatives,

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from testbed.nasbench201.cost import flops, parameters
-from testbed.nasbench201.genotype import OPERATIONS, Genotype, enumerate_space
-from testbed.nasbench201.network import Network, Reduction
-from testbed.normalise import normalised
+from testbed.networks.normalise import normalised
+from testbed.spaces.nasbench201.cost import flops, parameters
+from testbed.spaces.nasbench201.genotype import OPERATIONS, Genotype, enumerate_space
+from testbed.spaces.nasbench201.network import Network, Reduction
 
 ALL_CONVOLUTIONS = (
     "|nor_conv_3x3~0|+|nor_conv_1x1~0|nor_conv_3x3~1|"

@@ -8,10 +8,10 @@ from small_networks import ONE_OF_EACH, batch, cell_network
 
 from proxies.operators import chunks, jacobian
 from proxies.preparation import prepare
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.weights import random_network
 from testbed.networks.fast import fast_copy
 from testbed.networks.outcome import outcome
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.weights import random_network
 
 
 def frozen(images):

@@ -6,14 +6,14 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from evaluation.ground_truth import Truth
-from evaluation.ranking_table import rank
+from evaluation.ranking.table import rank
+from evaluation.truths.published import Truth
 from proxies.registry import PROXIES
 from proxies.study import Study, Task
 from testbed import images
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.isomorphism import unique_ids
 from testbed.sources import RandomSource
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.isomorphism import unique_ids
 from testbed.store import ScoreKey, read_scores
 from testbed.tables import RANDOM_CIFAR10
 

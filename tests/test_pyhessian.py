@@ -6,8 +6,8 @@ from torch.nn.functional import cross_entropy
 
 import proxies
 from proxies.preparation import prepare
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.weights import random_network
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.weights import random_network
 
 pyhessian = pytest.importorskip("pyhessian", reason="the oracle PyHessian is not installed")
 

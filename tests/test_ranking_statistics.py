@@ -19,13 +19,13 @@ from evaluation.correlation import (
     weighted_tau,
     winners,
 )
-from evaluation.ground_truth import Truth
-from evaluation.ranking_table import rank
-from evaluation.statistics_table import print_statistics
-from testbed.nasbench201.cost import parameters
-from testbed.nasbench201.functional_twins import functional_twins
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.isomorphism import unique_ids
+from evaluation.ranking.statistics_table import print_statistics
+from evaluation.ranking.table import rank
+from evaluation.truths.published import Truth
+from testbed.spaces.nasbench201.cost import parameters
+from testbed.spaces.nasbench201.functional_twins import functional_twins
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.isomorphism import unique_ids
 
 
 @pytest.fixture

@@ -12,19 +12,19 @@ from truth_folder import IDS, write_table, write_truth
 from typer import Typer
 from typer.testing import CliRunner
 
-from evaluation.ground_truth import Truth
-from evaluation.ranking_table import rank
+from evaluation.ranking.table import rank
 from evaluation.report import latex
 from evaluation.report.__main__ import report
-from evaluation.report.doubts import doubts
 from evaluation.report.explorer import SCALE, UNKNOWN, explorer
 from evaluation.report.gallery import Missing, gallery
-from evaluation.report.methods import methods
+from evaluation.report.prose.doubts import doubts
+from evaluation.report.prose.methods import methods
 from evaluation.report.runs import read_runs
 from evaluation.report.statistics import statistics
 from evaluation.report.study import study
 from evaluation.report.write import write_report
-from testbed.nasbench201.genotype import Genotype
+from evaluation.truths.published import Truth
+from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import Store, StoreError
 from testbed.store.files import runs_beside
 from testbed.tables import RANDOM_CIFAR10

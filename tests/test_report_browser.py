@@ -9,9 +9,9 @@ from PIL import Image
 from report_case import small_study
 from truth_folder import write_truth
 
-from evaluation.ground_truth import Truth
 from evaluation.report.write import write_report
-from testbed.nasbench201.genotype import Genotype
+from evaluation.truths.published import Truth
+from testbed.spaces.nasbench201.genotype import Genotype
 
 SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
 

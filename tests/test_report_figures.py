@@ -10,23 +10,23 @@ from report_case import small_study
 from scipy.stats import kendalltau
 from truth_folder import published_truth, write_truth
 
-from evaluation.ground_truth import Truth
-from evaluation.report import style
-from evaluation.report.agreement import agreement
-from evaluation.report.boxes import attack_boxes, box, corruption_boxes
-from evaluation.report.cell import cell
-from evaluation.report.cost import cost
+from evaluation.report.figures import style
+from evaluation.report.figures.agreement import agreement
+from evaluation.report.figures.boxes import attack_boxes, box, corruption_boxes
+from evaluation.report.figures.cell import cell
+from evaluation.report.figures.cost import cost
+from evaluation.report.figures.heat import short
+from evaluation.report.figures.scatter import linear_below, scatter
+from evaluation.report.figures.style import DIVERGING, HOVER, ink_on, styled
+from evaluation.report.figures.svg import inline, standalone
+from evaluation.report.figures.top_cells import top_cells
 from evaluation.report.gallery import Missing, gallery
-from evaluation.report.heat import short
 from evaluation.report.names import attacks_of, corruptions_of
 from evaluation.report.pairwise import pairwise_tau
-from evaluation.report.scatter import linear_below, scatter
-from evaluation.report.style import DIVERGING, HOVER, ink_on, styled
-from evaluation.report.svg import inline, standalone
-from evaluation.report.top_cells import top_cells
 from evaluation.report.words import signed
-from evaluation.section33 import section33, top
-from testbed.nasbench201.genotype import Genotype
+from evaluation.truths.published import Truth
+from evaluation.truths.section33 import section33, top
+from testbed.spaces.nasbench201.genotype import Genotype
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from score_frames import frame, row_of, score_rows
 from truth_folder import IDS, write_truth
 
 from evaluation.correlation import kendall_tau_b
-from evaluation.ground_truth import Truth, TruthError
-from evaluation.ranking_table import rank
-from evaluation.robbench import RobBench
+from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
+from evaluation.truths.published import Truth, TruthError
+from evaluation.truths.robbench import RobBench
 
 METRICS = ("val_acc", "val_fgsm_3.0_acc", "val_fgsm_8.0_acc", "val_pgd_3.0_acc", "val_pgd_8.0_acc")
 

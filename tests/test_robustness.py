@@ -17,12 +17,12 @@ from torch import nn
 from typer.testing import CliRunner
 
 from evaluation.attacks import evaluate, make
-from evaluation.ground_truth import Truth
-from evaluation.robustness import app
-from evaluation.robustness_json import ExportError, write_truth
+from evaluation.robustness.command import app
+from evaluation.truths.published import Truth
+from evaluation.truths.robustness_json import ExportError, write_truth
 from testbed import images
-from testbed.nasbench201.checkpoints import trained_network
-from testbed.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.checkpoints import trained_network
+from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import (
     RobustnessKey,
     RobustnessRow,
@@ -31,7 +31,7 @@ from testbed.store import (
     read_robustness,
     unpack_robust,
 )
-from testbed.train import app as train_app
+from testbed.train.command import app as train_app
 
 ROOT = Path(__file__).parent.parent
 IDS = (284, 11, 5111)

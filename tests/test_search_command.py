@@ -13,13 +13,13 @@ import pytest
 from truth_folder import EPSILONS, IDS, write_truth
 from typer.testing import CliRunner
 
-from evaluation.ground_truth import Truth
 from evaluation.search import findings, live
 from evaluation.search.command import app
 from evaluation.search.objectives import ObjectiveError
-from testbed.nasbench201.training import DivergedError
+from evaluation.truths.published import Truth
+from testbed.spaces.nasbench201.training import DivergedError
 from testbed.store import StoreError, read_robustness
-from testbed.train_job import TrainingJob
+from testbed.train.job import TrainingJob
 
 ROOT = Path(__file__).parent.parent
 LIVE = [

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from truth_folder import published_truth
 
-from evaluation.ground_truth import Truth
 from evaluation.search import results
 from evaluation.search.cells import cells, operation_counts
 from evaluation.search.held_out import held_out_taus
@@ -14,6 +13,7 @@ from evaluation.search.proxy_scores import choose_proxies, top_ones
 from evaluation.search.registry import ALGORITHMS
 from evaluation.search.running import run_all
 from evaluation.search.study import Study, trajectories
+from evaluation.truths.published import Truth
 from testbed.store import read_scores
 from testbed.tables import RANDOM_CIFAR10
 

@@ -16,8 +16,8 @@ from evaluation.search.cells import (
     path_encoding,
     published_ids,
 )
-from testbed.nasbench201.genotype import EDGES, Genotype
-from testbed.nasbench201.isomorphism import representative, unique_ids
+from testbed.spaces.nasbench201.genotype import EDGES, Genotype
+from testbed.spaces.nasbench201.isomorphism import representative, unique_ids
 
 
 def test_candidates_and_configurations_go_back_and_forth():

@@ -9,8 +9,7 @@ import pytest
 from test_correlate import frame, score_rows
 from truth_folder import IDS, write_truth
 
-from evaluation.ground_truth import Truth
-from evaluation.score_columns import RankingError
+from evaluation.ranking.score_columns import RankingError
 from evaluation.search import results
 from evaluation.search.base import Query
 from evaluation.search.cells import candidate_of, cells, published_ids
@@ -24,9 +23,10 @@ from evaluation.search.proxy_scores import ProxyScores, choose_proxies, top_one,
 from evaluation.search.registry import ALGORITHMS
 from evaluation.search.running import run_all
 from evaluation.search.study import Study, Task, trajectories
-from testbed.nasbench201.cost import parameters
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.isomorphism import representatives
+from evaluation.truths.published import Truth
+from testbed.spaces.nasbench201.cost import parameters
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.isomorphism import representatives
 
 SIZE = 15_625
 

@@ -1,8 +1,8 @@
 import pytest
 
-from testbed.nasbench201.genotype import Genotype, GenotypeError
-from testbed.nasbench201.isomorphism import unique_ids
-from testbed.nasbench201.selection import SELECTION_HELP, select
+from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
+from testbed.spaces.nasbench201.isomorphism import unique_ids
+from testbed.spaces.nasbench201.selection import SELECTION_HELP, select
 
 STRING = str(Genotype.from_index(11))
 

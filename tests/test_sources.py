@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from proxies.compute import app as compute
 from testbed import images
-from testbed.nasbench201.genotype import Genotype
 from testbed.sources import (
     Choice,
     OwnSource,
@@ -19,8 +18,9 @@ from testbed.sources import (
     TrainedSource,
     chosen_networks,
 )
+from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import read_scores
-from testbed.train import app as train
+from testbed.train.command import app as train
 from tests.archive_writer import write_nats
 
 INDEX = 11

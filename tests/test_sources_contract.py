@@ -10,14 +10,9 @@ import torch
 from archive_writer import write_nats
 from typer.testing import CliRunner
 
-from evaluation.score_columns import labels, score_columns
+from evaluation.ranking.score_columns import labels, score_columns
 from proxies.compute import app
 from testbed import images
-from testbed.nasbench201.checkpoint_files import fingerprint_of_weights, write_json
-from testbed.nasbench201.checkpoints import Checkpoint, checkpoint_path, save_checkpoint
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.recipe import Recipe
-from testbed.nasbench201.weights import random_network
 from testbed.sources import (  # fmt: skip
     Choice,
     OwnSource,
@@ -27,6 +22,11 @@ from testbed.sources import (  # fmt: skip
     TrainedSource,
     chosen_networks,
 )
+from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights, write_json
+from testbed.spaces.nasbench201.checkpoints import Checkpoint, checkpoint_path, save_checkpoint
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.recipe import Recipe
+from testbed.spaces.nasbench201.weights import random_network
 from testbed.store import read_scores
 
 NAMES = [str(Genotype.from_index(index)) for index in (11, 284)]
@@ -34,7 +34,7 @@ MODULE = """
 import sys
 import torch
 from torch import nn
-from testbed.normalise import normalised
+from testbed.networks.normalise import normalised
 
 
 def make(activation=nn.ReLU, mean=0.5, used=True, classes=10):

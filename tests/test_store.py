@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from testbed.provenance import code_version, provenance
+from testbed.command.provenance import code_version, provenance
 from testbed.store import ScoreKey, ScoreRow, Store, StoreBusy, StoreError, read_scores
 from testbed.store.schema import APPLICATION_ID
 
@@ -602,22 +602,22 @@ def test_the_code_version_needs_no_git(monkeypatch, tmp_path):
 
 
 def test_the_code_version_marks_changes(monkeypatch, tmp_path):
-    import testbed.provenance as module
+    import testbed.command.provenance as module
 
     def git(*arguments):
         names = ["-c", "user.name=n", "-c", "user.email=e"]
         subprocess.run(["git", "-C", tmp_path, *names, *arguments], check=True)
 
-    (tmp_path / "testbed").mkdir()
-    (tmp_path / "testbed" / "provenance.py").write_text("1")
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "testbed" / "provenance.py"))
+    (tmp_path / "testbed" / "command").mkdir(parents=True)
+    (tmp_path / "testbed" / "command" / "provenance.py").write_text("1")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "testbed" / "command" / "provenance.py"))
     assert "+g" not in code_version()
     git("init", "-q")
     assert "+g" not in code_version()  # no commit yet
     git("add", ".")
     git("commit", "-qm", "one")
     assert len(code_version().partition("+g")[2]) == 40
-    (tmp_path / "testbed" / "provenance.py").write_text("2")
+    (tmp_path / "testbed" / "command" / "provenance.py").write_text("2")
     assert code_version().endswith("-dirty")
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "testbed" / "site" / "p.py"))
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "testbed" / "site" / "package" / "p.py"))
     assert "+g" not in code_version()  # some other project's repository

@@ -8,8 +8,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from evaluation.correlate import correlate
-from evaluation.suite_zero import read_any_scores, read_suite_zero
-from testbed.nasbench201.genotype import Genotype
+from evaluation.ranking.suite_zero import read_any_scores, read_suite_zero
+from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import StoreError
 from testbed.store.tables import SCORE_COLUMNS
 

@@ -12,14 +12,15 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from testbed import images, train_job
-from testbed.nasbench201.checkpoint_files import read_notes
-from testbed.nasbench201.checkpoints import settings_of, trained_network
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.training import accuracy
+from testbed import images
+from testbed.spaces.nasbench201.checkpoint_files import read_notes
+from testbed.spaces.nasbench201.checkpoints import settings_of, trained_network
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.training import accuracy
 from testbed.store.lock import WriterLock
-from testbed.train import app
-from testbed.train_job import TrainingJob
+from testbed.train import job
+from testbed.train.command import app
+from testbed.train.job import TrainingJob
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--channels", "4", "--epochs", "2", "--batch-size", "128", "--archs", "284,11"]
@@ -148,7 +149,7 @@ def test_kill_9_and_resume_give_the_same_bits(tmp_path, long_reference):
 
 
 def test_an_interrupt_keeps_finished_epochs(tmp_path, long_reference, monkeypatch):
-    save = train_job.save_state
+    save = job.save_state
 
     def save_and_interrupt(path, state, plan, seconds):
         save(path, state, plan, seconds)
@@ -156,7 +157,7 @@ def test_an_interrupt_keeps_finished_epochs(tmp_path, long_reference, monkeypatc
             os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_job, "save_state", save_and_interrupt)
+        patch.setattr(job, "save_state", save_and_interrupt)
         output = invoke(*LONG, "--workers", 1, "--out", tmp_path, code=130)
     assert "Interrupted with 2 networks left: run the same command to go on" in output
     assert "Traceback" not in output
@@ -174,12 +175,12 @@ def test_a_resumed_training_starts_at_its_epoch(tmp_path, monkeypatch):
 
         return save_and_stop
 
-    save, seen = train_job.save_state, []
-    monkeypatch.setattr(train_job, "save_state", stop_after(2))
+    save, seen = job.save_state, []
+    monkeypatch.setattr(job, "save_state", stop_after(2))
     arguments = [*LONG, "--archs", 284, "--epochs", 4, "--workers", 1, "--out", tmp_path]
     assert "RuntimeError: stopped" in invoke(*arguments, code=1)
     monkeypatch.setattr(
-        train_job, "save_state", lambda path, state, *rest: seen.append(len(state.history))
+        job, "save_state", lambda path, state, *rest: seen.append(len(state.history))
     )
     invoke(*arguments)
     assert seen == [3, 4]
@@ -214,7 +215,7 @@ def test_a_diverging_network_is_reported_and_the_others_are_kept(tmp_path, monke
     monkeypatch.setattr(TrainingJob, "__call__", diverge)
     arguments = [*SMALL, "--archs", 284, "--seeds", "0,1", "--workers", 1, "--out", tmp_path]
     output = invoke(*arguments, code=1)
-    assert "seed 1: testbed.nasbench201.training.DivergedError" in output
+    assert "seed 1: testbed.spaces.nasbench201.training.DivergedError" in output
     assert "1 networks failed; the others are in" in output
     assert list(weights(tmp_path)) == ["000284-seed0.json"]
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.weights import INITIALISATIONS, initialise, random_network
 from testbed.seeding import derive_seed, generator
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.weights import INITIALISATIONS, initialise, random_network
 
 ONE_CONVOLUTION = Genotype.parse(
     "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|skip_connect~1|none~2|"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.isomorphism import representatives, unique_ids
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.isomorphism import representatives, unique_ids
 
 IDS = unique_ids()[:40]
 EPSILONS = {"fgsm@Linf": [0.5, 1.0, 255.0], "aa_apgd-ce@Linf": [1.0, 8.0]}

@@ -8,16 +8,16 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from evaluation.ground_truth import TruthError
+from evaluation.ranking.suite_zero import read_any_scores
 from evaluation.report.runs import measured, read_runs
 from evaluation.report.searches import read_searches
 from evaluation.report.study import study
 from evaluation.report.write import write_report
-from evaluation.suite_zero import read_any_scores
 from evaluation.truths import open_truth
-from testbed.console import fail, progress, split_words, whole_numbers
-from testbed.nasbench201.genotype import GenotypeError
-from testbed.nasbench201.selection import SELECTION_HELP, select
+from evaluation.truths.published import TruthError
+from testbed.command.console import fail, progress, split_words, whole_numbers
+from testbed.spaces.nasbench201.genotype import GenotypeError
+from testbed.spaces.nasbench201.selection import SELECTION_HELP, select
 from testbed.store import StoreError
 from testbed.tables import RANDOM_CIFAR10
 

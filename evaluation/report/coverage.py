@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from evaluation.score_columns import score_columns
+from evaluation.ranking.score_columns import score_columns
 
 __all__ = ["without_rare"]
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evaluation.report.figures.operations import COLOURS, NAMES
+from evaluation.report.figures.scatter import linear_below, subtitle
+from evaluation.report.figures.style import BLUE
 from evaluation.report.gallery import key_targets
 from evaluation.report.names import plain
-from evaluation.report.operations import COLOURS, NAMES
-from evaluation.report.scatter import linear_below, subtitle
 from evaluation.report.study import Study
-from evaluation.report.style import BLUE
 from evaluation.report.words import records
-from testbed.nasbench201.genotype import EDGES, OPERATIONS, Genotype
+from testbed.spaces.nasbench201.genotype import EDGES, OPERATIONS, Genotype
 
 __all__ = ["SCALE", "UNKNOWN", "as_script", "explorer"]
 

@@ -6,20 +6,20 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from evaluation.report.agreement import agreement
-from evaluation.report.boxes import attack_boxes, corruption_boxes
-from evaluation.report.cell import cell
-from evaluation.report.cost import cost
+from evaluation.ranking.score_columns import BASELINES
+from evaluation.report.figures.agreement import agreement
+from evaluation.report.figures.boxes import attack_boxes, corruption_boxes
+from evaluation.report.figures.cell import cell
+from evaluation.report.figures.cost import cost
+from evaluation.report.figures.pairs import proxy_pairs
+from evaluation.report.figures.proxies import proxy_heat
+from evaluation.report.figures.scatter import scatter
+from evaluation.report.figures.top_cells import top_cells
 from evaluation.report.names import attacks_of, corruptions_of, plain
-from evaluation.report.pairs import proxy_pairs
-from evaluation.report.proxies import proxy_heat
-from evaluation.report.scatter import scatter
 from evaluation.report.study import Study
-from evaluation.report.top_cells import top_cells
 from evaluation.report.words import records
-from evaluation.score_columns import BASELINES
-from evaluation.section33 import top
-from testbed.nasbench201.genotype import Genotype
+from evaluation.truths.section33 import top
+from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["Missing", "Picture", "gallery", "key_targets"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from evaluation.ground_truth import ATTACKS, title
+from evaluation.truths.published import ATTACKS, title
 
 __all__ = ["attack_title", "attacks_of", "corruptions_of", "grouped", "plain"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from evaluation.ground_truth import Truth
-from evaluation.report.style import styled
-from evaluation.report.svg import standalone, with_background
+from evaluation.report.figures.style import styled
+from evaluation.report.figures.svg import standalone, with_background
+from evaluation.truths.published import Truth
 
 __all__ = ["Shown", "published_truth", "show"]
 

@@ -7,14 +7,14 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup, escape
 
-from evaluation.report.doubts import doubts
 from evaluation.report.explorer import as_script, explorer
+from evaluation.report.figures.svg import inline
 from evaluation.report.gallery import Missing, Picture
-from evaluation.report.methods import is_published, short_version
+from evaluation.report.prose.doubts import doubts
+from evaluation.report.prose.methods import is_published, short_version
 from evaluation.report.statistics import main_targets, statistics
 from evaluation.report.study import Study
-from evaluation.report.svg import inline
-from testbed.provenance import code_version
+from testbed.command.provenance import code_version
 
 __all__ = ["bibtex", "page"]
 

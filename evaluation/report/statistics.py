@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from evaluation.ranking.target_choice import DEFAULT_TARGETS
 from evaluation.report.names import plain
 from evaluation.report.study import Study
 from evaluation.report.words import known, signed, tau_in_words
-from evaluation.target_choice import DEFAULT_TARGETS
 
 __all__ = ["Statistic", "main_targets", "statistics"]
 

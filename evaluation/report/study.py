@@ -7,18 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.ground_truth import Truth, TruthError
-from evaluation.ranking_table import Ranking, rank
-from evaluation.report.coverage import without_rare
-from evaluation.report.names import attacks_of
-from evaluation.report.pairwise import pairwise_tau
-from evaluation.score_columns import (
+from evaluation.ranking.score_columns import (
     ScoreColumn,
     score_columns,
 )
-from evaluation.section33 import section33
-from evaluation.target_choice import choose_targets
+from evaluation.ranking.table import Ranking, rank
+from evaluation.ranking.target_choice import choose_targets
+from evaluation.report.coverage import without_rare
+from evaluation.report.names import attacks_of
+from evaluation.report.pairwise import pairwise_tau
 from evaluation.truths import AnyTruth
+from evaluation.truths.published import Truth, TruthError
+from evaluation.truths.section33 import section33
 
 __all__ = ["CLASSES", "Study", "study"]
 
@@ -40,7 +40,7 @@ class Study:
         agreement: τ of clean accuracy and every attack × ε among each other, over all
             networks of the truth that have them, see
             :func:`~evaluation.report.pairwise.pairwise_tau`; empty with fewer than two.
-        section33: see :func:`~evaluation.section33.section33`.
+        section33: see :func:`~evaluation.truths.section33.section33`.
         ranking: τ of the proxies; None without scores.
         table: its table with a column ``label``; empty without scores.
         columns: the score columns by label, baselines among them.
@@ -93,13 +93,13 @@ def study(
         proxies: the chosen ones. None takes all but those that were computed for less than
             half of the networks that another one has: the sample is one for all, and would
             shrink to theirs.
-        targets: names as in :func:`~evaluation.target_choice.choose_targets`; None for all.
+        targets: names as in :func:`~evaluation.ranking.target_choice.choose_targets`; None for all.
         seeds: the chosen ones; None for all.
         runs: provenance of the scores.
         watch: hands out what is gone through; a progress bar, say.
 
     Raises:
-        RankingError: as :func:`~evaluation.ranking_table.rank`.
+        RankingError: as :func:`~evaluation.ranking.table.rank`.
         TruthError: if a file of the truth is broken.
     """
     everything = truth.targets()

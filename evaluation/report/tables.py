@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from evaluation.ranking.target_choice import DEFAULT_TARGETS
 from evaluation.report import latex
-from evaluation.report.boxes import box
+from evaluation.report.figures.boxes import box
 from evaluation.report.names import plain
 from evaluation.report.study import Study
 from evaluation.report.words import known
-from evaluation.target_choice import DEFAULT_TARGETS
-from testbed.nasbench201.genotype import Genotype
-from testbed.replacing import replacing
+from testbed.files.replacing import replacing
+from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["csv_tables", "latex_tables", "write_tables"]
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation.report.files import write_figure
+from evaluation.report.figures.files import write_figure
 from evaluation.report.gallery import Missing, gallery
-from evaluation.report.methods import methods
 from evaluation.report.page import page
+from evaluation.report.prose.methods import methods
 from evaluation.report.searches import search_pictures
 from evaluation.report.study import Study
 from evaluation.report.tables import write_tables
-from testbed.nasbench201.genotype import Genotype
-from testbed.replacing import replacing
+from testbed.files.replacing import replacing
+from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["PAGE", "write_report"]
 
@@ -34,7 +34,7 @@ def write_report(
         study: what is reported.
         folder: made if it is not there; files of the same names are replaced.
         architectures: whose cells are drawn.
-        measured: see :func:`~evaluation.report.methods.methods`.
+        measured: see :func:`~evaluation.report.prose.methods.methods`.
         searches: as :func:`~evaluation.report.searches.read_searches` returns them.
         watch: hands the figures on one by one; a progress bar, say.
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.search.space import Space
-from testbed.nasbench201.genotype import EDGES, OPERATIONS, Genotype, enumerate_space
-from testbed.nasbench201.isomorphism import representatives
+from testbed.spaces.nasbench201.genotype import EDGES, OPERATIONS, Genotype, enumerate_space
+from testbed.spaces.nasbench201.isomorphism import representatives
 
 __all__ = ["candidate_of", "cells", "genotype_of", "operation_counts", "published_ids"]
 

@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from evaluation.ground_truth import Truth
 from evaluation.search.curves import FIGURES
 from evaluation.search.live_setup import LiveSettings
 from evaluation.search.output import TABLES
@@ -18,11 +17,12 @@ from evaluation.search.proxy_scores import choose_proxies
 from evaluation.search.registry import ALGORITHMS, Algorithm, choose
 from evaluation.search.running import Plan, RunFailedError, search_live, search_truth
 from evaluation.search.tpe import load_optuna
+from evaluation.truths.published import Truth
 from testbed import engine, images
-from testbed.console import check_device, fail, split_words, whole_numbers
-from testbed.nasbench201.recipe import PRESETS, override, preset_named
-from testbed.options import Threads
-from testbed.resumable import INTERRUPTED
+from testbed.command.console import check_device, fail, split_words, whole_numbers
+from testbed.command.options import Threads
+from testbed.command.resumable import INTERRUPTED
+from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
 from testbed.store import StoreError, read_scores
 from testbed.tables import RANDOM_CIFAR10
 

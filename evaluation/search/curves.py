@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from testbed.replacing import replacing
+from testbed.files.replacing import replacing
 
 __all__ = ["FIGURES", "curves", "front_figure", "save", "steps"]
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from evaluation.ground_truth import title
 from evaluation.search import output, results, summary
 from evaluation.search.base import Query
 from evaluation.search.cells import cells, operation_counts, published_ids
@@ -18,6 +17,7 @@ from evaluation.search.predictor import proxy_features
 from evaluation.search.problem import Problem
 from evaluation.search.proxy_scores import top_ones
 from evaluation.search.study import Study, Task, trajectories
+from evaluation.truths.published import title
 
 __all__ = ["Findings"]
 

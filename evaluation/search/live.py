@@ -9,18 +9,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evaluation.attacks import ATTACKS
-from evaluation.collection import Collection
-from evaluation.ground_truth import ATTACKS as PUBLISHED
-from evaluation.measurement import Measure, Measurement
-from evaluation.measures import attack_measures
+from evaluation.robustness.collection import Collection
+from evaluation.robustness.measurement import Measure, Measurement
+from evaluation.robustness.measures import attack_measures
 from evaluation.search.base import Answer
 from evaluation.search.cells import genotype_of
 from evaluation.search.objectives import ObjectiveError
-from testbed.nasbench201.checkpoints import settings_of
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.training import DivergedError
+from evaluation.truths.published import ATTACKS as PUBLISHED
+from testbed.spaces.nasbench201.checkpoints import settings_of
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.training import DivergedError
 from testbed.store import RobustnessRow, Store
-from testbed.train_job import Task, TrainingJob, is_finished
+from testbed.train.job import Task, TrainingJob, is_finished
 
 __all__ = ["Live", "live_measures"]
 

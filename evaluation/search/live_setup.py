@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.measurement import Measurement
+from evaluation.robustness.measurement import Measurement
 from evaluation.search.live import Live, live_measures
 from evaluation.search.problem import Problem
 from testbed import images
-from testbed.nasbench201.recipe import Recipe
-from testbed.provenance import provenance
+from testbed.command.provenance import provenance
 from testbed.sources.trained import TrainedSource
+from testbed.spaces.nasbench201.recipe import Recipe
 from testbed.store import Store
-from testbed.train_folder import claim
-from testbed.train_job import TrainingJob
+from testbed.train.folder import claim
+from testbed.train.job import TrainingJob
 
 __all__ = ["LiveSettings", "live_problem"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evaluation.ranking.target_choice import choose_targets
 from evaluation.search.base import Answer
 from evaluation.search.cells import cells, published_ids
-from evaluation.target_choice import choose_targets
 
 __all__ = ["Objective", "ObjectiveError", "Tabular", "by_candidate", "truth_objective"]
 
@@ -69,7 +69,7 @@ def truth_objective(accuracies: pd.DataFrame, words: Sequence[str]) -> Tabular:
     """Return an objective of columns of a truth.
 
     Args:
-        accuracies: as from `evaluation.ground_truth.Truth.targets`; the index is the id.
+        accuracies: as from `evaluation.truths.published.Truth.targets`; the index is the id.
         words: names of columns: ``clean``, ``fgsm@1``, ``fog@3``, ``mean corruption``.
 
     Raises:

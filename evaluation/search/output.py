@@ -7,7 +7,7 @@ import pandas as pd
 
 from evaluation.search.cells import cells, published_ids
 from evaluation.search.curves import curves, front_figure, save
-from testbed.replacing import replacing
+from testbed.files.replacing import replacing
 
 __all__ = ["TABLES", "readable", "write_figures", "write_front", "write_table"]
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from evaluation.ground_truth import Truth
 from evaluation.search.cells import published_ids
 from evaluation.search.objectives import Objective, ObjectiveError, Tabular, truth_objective
 from evaluation.search.proxy_scores import all_proxies, choose_proxies
+from evaluation.truths.published import Truth
 
 __all__ = ["Problem", "proxy_problem", "truth_problem"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluation.score_columns import (
+from evaluation.ranking.score_columns import (
     BASELINES,
     RankingError,
     ScoreColumn,

@@ -16,7 +16,7 @@ from evaluation.search.proxy_scores import ProxyScores
 from evaluation.search.registry import Algorithm
 from evaluation.search.study import Study, Task
 from testbed import engine
-from testbed.console import default_workers, progress
+from testbed.command.console import default_workers, progress
 
 __all__ = ["Plan", "RunFailedError", "run_all", "search_live", "search_truth"]
 

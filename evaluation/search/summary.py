@@ -7,7 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from evaluation.ground_truth import title
+from evaluation.truths.published import title
 
 __all__ = [
     "print_best", "print_found", "print_front", "print_held_out", "print_networks",

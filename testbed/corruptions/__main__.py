@@ -7,11 +7,11 @@ import typer
 from rich.console import Console
 
 from testbed import images
-from testbed.console import fail, progress, split_words
+from testbed.command.console import fail, progress, split_words
+from testbed.command.options import DataRoot, Download, ImageSetName
 from testbed.corruptions.files import write_corrupted
 from testbed.corruptions.severities import TABLE
 from testbed.images.corrupted import CORRUPTIONS, SEVERITIES
-from testbed.options import DataRoot, Download, ImageSetName
 
 __all__ = ["main"]
 

@@ -130,7 +130,7 @@ def _save(path: Path, array: np.ndarray) -> None:
 @contextmanager
 def _finishing(path: Path) -> Iterator[Path]:
     """Hand out the file that becomes ``path`` at the end; after a kill, the next run's is it."""
-    # Not testbed.replacing: a folder's next run would not know the file of a killed one.
+    # Not testbed.files.replacing: a folder's next run would not know the file of a killed one.
     part = path.with_name(f".{path.name}.part")
     yield part
     os.replace(part, path)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from testbed.files.safe_pickle import NUMPY_NAMES, RefusedNameError, SafeUnpickler, text
 from testbed.images.errors import DataFileError, ForbiddenGlobalError
-from testbed.safe_pickle import NUMPY_NAMES, RefusedNameError, SafeUnpickler, text
 
 __all__ = ["load_dictionary"]
 

@@ -35,7 +35,7 @@ def check_images(images: Tensor, labels: Tensor | None, count: str = "B") -> Non
     if not (low >= 0 and high <= 1):
         raise NetworkError(
             f"pixels are in [0, 1]; got {low:g} to {high:g}: divide by 255, and make "
-            "normalisation a layer of the network (testbed.normalise.normalised)"
+            "normalisation a layer of the network (testbed.networks.normalise.normalised)"
         )
     if labels is None:
         return

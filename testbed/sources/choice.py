@@ -6,20 +6,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from testbed.console import whole_numbers
+from testbed.command.console import whole_numbers
 from testbed.images import ImageSet
-from testbed.nasbench201.archive.datasets import DATASETS
-from testbed.nasbench201.selection import select
-from testbed.nasbench201.weights import INITIALISATIONS
 from testbed.networks.errors import NetworkError
 from testbed.networks.logits import check_logits
-from testbed.normalise import Normalise
+from testbed.networks.normalise import Normalise
 from testbed.seeding import global_draws
 from testbed.sources.own import OwnSource
 from testbed.sources.pretrained import PretrainedSource
 from testbed.sources.random import RandomSource
 from testbed.sources.source import Source, SourceError
 from testbed.sources.trained import TrainedSource
+from testbed.spaces.nasbench201.archive.datasets import DATASETS
+from testbed.spaces.nasbench201.selection import select
+from testbed.spaces.nasbench201.weights import INITIALISATIONS
 
 __all__ = ["INITS", "Choice", "chosen_networks"]
 
@@ -38,7 +38,7 @@ class Choice:
         archive: the archive of pretrained ones.
         hp: of a NATS-Bench archive.
         own: ``module:function`` words.
-        archs: see `testbed.nasbench201.selection.select`.
+        archs: see `testbed.spaces.nasbench201.selection.select`.
         seeds: of the weights.
         channels: of random networks.
         cells: likewise.

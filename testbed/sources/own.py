@@ -12,9 +12,9 @@ from typing import Any
 
 from torch import nn
 
-from testbed.nasbench201.checkpoint_files import fingerprint_of_weights
 from testbed.seeding import global_draws
 from testbed.sources.source import SourceError
+from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
 
 __all__ = ["OwnSource"]
 

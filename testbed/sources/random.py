@@ -6,20 +6,20 @@ from typing import Any
 
 from torch import nn
 
-from testbed.nasbench201.genotype import Genotype
-from testbed.nasbench201.weights import random_network
-from testbed.normalise import normalised
+from testbed.networks.normalise import normalised
 from testbed.sources.source import SourceError
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.weights import random_network
 
 __all__ = ["RandomSource"]
 
 
 @dataclass(frozen=True)
 class RandomSource:
-    """Fresh networks; see `testbed.nasbench201.weights.random_network`.
+    """Fresh networks; see `testbed.spaces.nasbench201.weights.random_network`.
 
     Attributes:
-        init: one of `testbed.nasbench201.weights.INITIALISATIONS`.
+        init: one of `testbed.spaces.nasbench201.weights.INITIALISATIONS`.
         mean: of the image set, for the normalisation in front.
         std: likewise.
         channels: C, the width of the first stage.

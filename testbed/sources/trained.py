@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from testbed.nasbench201.checkpoints import Checkpoint, settings_of, trained_network
-from testbed.nasbench201.genotype import Genotype
 from testbed.sources.source import SourceError
+from testbed.spaces.nasbench201.checkpoints import Checkpoint, settings_of, trained_network
+from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["TrainedSource"]
 

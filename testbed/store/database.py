@@ -94,7 +94,7 @@ class Store:
         """Record the start of a run and return its number.
 
         Args:
-            provenance: as from `testbed.provenance.provenance`; all of it is kept.
+            provenance: as from `testbed.command.provenance.provenance`; all of it is kept.
         """
         with self._transaction("IMMEDIATE"):
             return insert_run(self._connection, provenance)

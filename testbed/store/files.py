@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from testbed.replacing import replacing
+from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
 from testbed.store.tables import frame
 

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from testbed.replacing import replacing
+from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "SUFFIXES", "connect", "create", "has_robustness", "upgrade"]

@@ -1,0 +1,3 @@
+"""Moved to `evaluation.ranking.table`."""
+
+from evaluation.ranking.table import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Moved to `evaluation.report.figures.cell`."""
+
+from evaluation.report.figures.cell import *  # noqa: F403

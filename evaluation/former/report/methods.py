@@ -1,0 +1,3 @@
+"""Moved to `evaluation.report.prose.methods`."""
+
+from evaluation.report.prose.methods import *  # noqa: F403

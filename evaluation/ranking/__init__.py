@@ -1,0 +1,1 @@
+"""How well columns of scores rank a truth: from tables to a table."""

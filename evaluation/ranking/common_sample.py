@@ -1,0 +1,64 @@
+"""One common sample of networks for all scores and targets, and why others are not in it."""
+
+import pandas as pd
+
+from evaluation.ranking.score_columns import RankingError, ScoreColumn, labels
+from testbed.spaces.nasbench201.isomorphism import representatives, unique_ids
+
+__all__ = ["common_sample", "population"]
+
+
+def common_sample(
+    columns: list[ScoreColumn], accuracies: pd.DataFrame, strangers: list[str]
+) -> tuple[list[int], list[str]]:
+    """Return the ids that all columns and targets have, and what was left out and why.
+
+    Args:
+        columns: of scores.
+        accuracies: the chosen targets, by published id.
+        strangers: scored networks that are no architecture of the space.
+
+    Raises:
+        RankingError: if fewer than two networks have everything.
+    """
+    scored = set().union(*(column.values.index for column in columns))
+    complete = set(accuracies.dropna().index)
+    known = scored & set(accuracies.index) if columns else set(accuracies.index)
+    sample, notes = known & complete, []
+    if strangers:
+        notes.append(f"{len(strangers):,} are no NAS-Bench-201 architecture ({strangers[0]!r})")
+    if unknown := scored - known:
+        members = sum(representatives()[number] != number for number in unknown)
+        notes.append(
+            f"{len(unknown):,} are not in the truth ({members:,} of them are isomorphic to "
+            f"another, whose accuracies are published instead)"
+        )
+    if incomplete := known - complete:
+        notes.append(f"{len(incomplete):,} lack one of the targets in the truth")
+    for column, label in zip(columns, labels([c.identity for c in columns]), strict=True):
+        has = set(column.values.dropna().index)
+        if lacking := known - has:
+            reasons = "; ".join(f"{count:,} × {why}" for why, count in column.reasons.items())
+            notes.append(
+                f"{len(lacking):,} lack a score of {label}"
+                f"{' for one of its seeds' if column.seeds > 1 else ''}"
+                f"{f' (undefined: {reasons})' if reasons else ''}"
+            )
+        sample &= has
+    if len(sample) < 2:
+        why = "; ".join(notes) or "the scores hold no network"
+        raise RankingError(
+            f"nothing in common with the truth to rank: {len(sample)} networks have every "
+            f"chosen score and target; of {len(scored) + len(strangers):,} scored, {why}"
+        )
+    for column, label in zip(columns, labels([c.identity for c in columns]), strict=True):
+        if loose := column.unconverged & sample:
+            notes.append(f"kept: {len(loose):,} whose {label} did not converge")
+    return sorted(sample), notes
+
+
+def population(sample: list[int]) -> str:
+    """Return what these networks are, in words."""
+    if all(representatives()[number] == number for number in sample):
+        return f"{len(sample):,} of the {len(unique_ids()):,} unique networks"
+    return f"{len(sample):,} of the {len(representatives()):,} architectures, isomorphic ones too"

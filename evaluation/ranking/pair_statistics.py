@@ -1,0 +1,128 @@
+"""The statistics of one score column with every target, on one sample of networks."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from evaluation.correlation import (
+    TauB,
+    confidence_interval,
+    noise_ceiling,
+    partial_from,
+    spearman,
+    tau_b,
+    tau_difference,
+    tie_fraction,
+    top_precision,
+)
+from evaluation.correlation.rank_measures import hyperbolic_weights, weighted_from
+from evaluation.correlation.tau_b import dense_ranks, pair_sums, tau_from
+from testbed.spaces.nasbench201.functional_twins import functional_twins
+
+__all__ = ["MANY_TIES", "PairStatistics"]
+
+MANY_TIES = 0.5
+
+
+class PairStatistics:
+    """What all score columns share: the targets, what is partialled out, the ceilings.
+
+    Args:
+        accuracies: the targets; the index is the sample.
+        clean: the clean accuracies of the sample, NaN where the truth has none.
+        params: the parameter counts of the sample.
+        top: the fraction of networks that top-k precision looks at.
+    """
+
+    def __init__(
+        self, accuracies: pd.DataFrame, clean: np.ndarray, params: np.ndarray, top: float
+    ) -> None:
+        # Ranks, not values: they are the same to every statistic, and shared by all columns.
+        self._targets = {str(name): dense_ranks(accuracies[name].to_numpy()) for name in accuracies}
+        self._weights = {name: hyperbolic_weights(y) for name, y in self._targets.items()}
+        self._given = {"clean": clean, "params": params}
+        self._given = {k: v for k, v in self._given.items() if not np.isnan(v).any()}
+        self._top = top
+        self._with_given = {
+            name: {given: tau_b(y, z) for given, z in self._given.items()}
+            for name, y in self._targets.items()
+        }
+        places = {number: place for place, number in enumerate(accuracies.index)}
+        twins = [[places[i] for i in group] for group in functional_twins(accuracies.index)]
+        self._facts = {
+            name: {
+                "tie_fraction": tie_fraction(y),
+                "ceiling": noise_ceiling(accuracies[name], twins),
+            }
+            for name, y in self._targets.items()
+        }
+
+    def of(self, values: np.ndarray, baseline: bool) -> Iterator[tuple[str, TauB, dict]]:
+        """Yield, for each target, its name, τ-b with the score, and the rest of the row.
+
+        Args:
+            values: the score of each network of the sample.
+            baseline: whether the score is not to be compared with the parameter count.
+        """
+        given = {name: tau_b(values, z) for name, z in self._given.items()}
+        own_ties, x = tie_fraction(values), dense_ranks(values)
+        for name, y in self._targets.items():
+            sums, facts = pair_sums(x, y), self._facts[name]
+            tau = tau_from(sums)
+            low, high = confidence_interval(tau)
+            # As one who uses it would: turned around where it ranks the wrong way round.
+            upright = -x if tau.tau < 0 else x
+            row = {
+                "tau": tau.tau,
+                "standard_error": tau.standard_error,
+                "tie_fraction": facts["tie_fraction"],
+                "ties_flag": facts["tie_fraction"] > MANY_TIES,
+                "low": low,
+                "high": high,
+                "spearman": spearman(x, y),
+                "weighted_tau": weighted_from(sums, self._weights[name]),
+                "top_precision": top_precision(upright, y, self._top),
+            }
+            for other in ("clean", "params"):
+                row |= self._partial(other, tau, given.get(other), name)
+            row |= {
+                "ceiling": facts["ceiling"],
+                **_difference(tau, None if baseline else self._with_given[name].get("params")),
+                "score_tie_fraction": own_ties,
+                "degenerate": _degenerate(own_ties, facts["tie_fraction"]),
+            }
+            yield name, tau, row
+
+    def _partial(self, other: str, tau: TauB, score: TauB | None, target: str) -> dict[str, float]:
+        value = error = math.nan
+        if score is not None:
+            partial = partial_from(tau, score, self._with_given[target][other])
+            value, error = partial.tau, partial.standard_error
+        return {f"partial_{other}": value, f"partial_{other}_error": error}
+
+
+def _difference(tau: TauB, params: TauB | None) -> dict[str, float]:
+    """Return by how much a score's |τ-b| exceeds that of the parameter count."""
+    value = error = p = math.nan
+    if params is not None:
+        difference = tau_difference(tau, params, sign=-1 if tau.tau * params.tau < 0 else 1)
+        value = -difference.value if tau.tau < 0 else difference.value
+        error, p = difference.standard_error, difference.p
+    return {
+        "difference_params": value,
+        "difference_params_error": error,
+        "difference_params_p": p,
+    }
+
+
+def _degenerate(score_ties: float, target_ties: float) -> str:
+    """Return what is wrong with the pair: "constant score; tied target", or nothing."""
+    found = []
+    for what, ties in (("score", score_ties), ("target", target_ties)):
+        if ties == 1:
+            found.append(f"constant {what}")
+        elif ties > MANY_TIES:
+            found.append(f"tied {what}")
+    return "; ".join(found)

@@ -1,0 +1,84 @@
+"""The further statistics of a ranking in print: one table a target."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evaluation.ranking.score_columns import BASELINES
+from evaluation.ranking.table import Ranking
+from evaluation.truths.published import title
+
+__all__ = ["print_statistics"]
+
+COLUMNS = (
+    "τ-b", "95 %", "ρ", "weighted τ", "top", "given clean", "given params", "− params", "p (Holm)",
+)  # fmt: skip
+
+
+def print_statistics(ranking: Ranking, console: Console) -> None:
+    """Print one table a target: intervals, other measures, partial τ-b, against params."""
+    table = ranking.labelled
+    for target, rows in table.groupby("target", sort=False):
+        console.print(_block(str(target), rows))
+        console.print(Text(_verdict(ranking, str(target))))
+        console.print()
+    for line in _legend():
+        console.print(Text(line))
+
+
+def _block(target: str, rows: pd.DataFrame) -> Table:
+    ceiling = rows["ceiling"].iloc[0]
+    heading = title(target) + ("" if pd.isna(ceiling) else f", ceiling {_number(ceiling)}")
+    block = Table(title=heading, title_justify="left", box=None, pad_edge=False)
+    block.add_column("proxy", overflow="fold")
+    for name in COLUMNS:
+        block.add_column(name, justify="right")
+    for row in rows.to_dict("records"):
+        numbers = (
+            _number(row["tau"]),
+            f"{_number(row['low'])} {_number(row['high'])}",
+            *map(_number, (row["spearman"], row["weighted_tau"])),
+            "–" if pd.isna(row["top_precision"]) else f"{row['top_precision']:.0%}",
+            *map(_number, (row["partial_clean"], row["partial_params"], row["difference_params"])),
+            _p(row["difference_params_holm"]),
+        )
+        style = "dim" if row["proxy"] in BASELINES else ""
+        block.add_row(Text(str(row["label"])), *numbers, style=style)
+    return block
+
+
+def _verdict(ranking: Ranking, target: str) -> str:
+    winner = ranking.winners.get(target)
+    if winner is None:
+        return "No score has a τ-b with this target."
+    names = " and ".join((winner.name, *winner.tied))
+    if not winner.runner_up:
+        return f"Largest |τ|: {names}; there is no rival."
+    judged = "significantly" if winner.significant else "not significantly"
+    return f"Largest |τ|: {names}, {judged} above {winner.runner_up} (p {_p(winner.p)}, Holm)."
+
+
+def _legend() -> Iterator[str]:
+    yield (
+        "ρ is Spearman's. Weighted τ: pairs weigh 1/rank of their networks in the target. Top: "
+        "of the target's best 10 %, the share among the score's best 10 % (chance: 10 %), the "
+        "score turned around where τ < 0."
+    )
+    yield (
+        "Given clean, given params: partial τ-b. − params: |τ| minus that of the number of "
+        "parameters. p: corrected for all comparisons of the table by Holm's method."
+    )
+    yield "Ceiling: the τ-b of a perfect score, from networks of one function trained separately."
+
+
+def _number(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:+.3f}".replace("0.", ".", 1)
+
+
+def _p(value: float) -> str:
+    if pd.isna(value):
+        return "–"
+    return "< .001" if value < 0.001 else f"{value:.3f}".replace("0.", ".", 1)

@@ -1,0 +1,109 @@
+"""NAS-Bench-Suite-Zero: scores of 13 proxies that others computed, as a table of scores.
+
+Krishnakumar, White, Zela, Tu, Safari and Hutter, NeurIPS 2022 (Datasets and Benchmarks).
+``zc_nasbench201.json`` holds ``d[data set][key][proxy] = {"score": …, "time": …}``, and under
+``val_accuracy`` the trained accuracy, which is no score. A key such as "(4, 0, 3, 1, 4, 3)"
+lists operations by number, edge by edge in an order of its own, source by source: 0→1, 0→2,
+0→3, 1→2, 1→3, 2→3.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evaluation.truths.files import TruthError, brief, read_json
+from testbed.spaces.nasbench201.genotype import EDGES, Genotype
+from testbed.store import StoreError, read_scores
+from testbed.store.tables import SCORE_COLUMNS, frame
+
+__all__ = ["read_any_scores", "read_suite_zero"]
+
+OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
+EDGE_ORDER = tuple(sorted(EDGES))
+KEY = re.compile(r"\(\s*[0-4](?:\s*,\s*[0-4]){5}\s*\)")
+SETTINGS = '{"source":"NAS-Bench-Suite-Zero"}'
+# What the authors' code stores where a proxy failed.
+FAILED = -1e8
+
+
+def read_any_scores(path: str | Path, dataset: str = "cifar10") -> pd.DataFrame:
+    """Return the scores of a results file, an export, or NAS-Bench-Suite-Zero's JSON.
+
+    Args:
+        path: ``.json`` for the latter, else as for :func:`testbed.store.read_scores`.
+        dataset: of the JSON: the images that the scores were computed on.
+
+    Raises:
+        StoreError: if the file cannot be read, or is laid out otherwise.
+    """
+    path = Path(path)
+    return read_suite_zero(path, dataset) if path.suffix == ".json" else read_scores(path)
+
+
+def read_suite_zero(path: str | Path, dataset: str = "cifar10") -> pd.DataFrame:
+    """Return the scores of one data set, in the columns of ``read_scores``.
+
+    A score that is not finite, or is the authors' −1e8, is undefined, and says so. The seed
+    is missing: each score was computed once.
+
+    Raises:
+        StoreError: if the file is missing, not JSON or laid out otherwise, or has no such
+            data set.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"there is no file {path}")
+    try:
+        content = read_json(path)
+    except TruthError as error:
+        raise StoreError(str(error)) from error
+    if not isinstance(content, dict) or dataset not in content:
+        there = ", ".join(content) if isinstance(content, dict) else brief(content)
+        raise StoreError(
+            f"{path}: no data set {dataset!r} at the top level, as NAS-Bench-Suite-Zero's "
+            f"zc_nasbench201.json has; there: {there or 'none'}"
+        )
+    table = content[dataset]
+    if not isinstance(table, dict) or not table:
+        raise StoreError(f"{path}: expected architectures at [{dataset!r}], found {brief(table)}")
+    columns: dict[str, list[Any]] = {name: [] for name in SCORE_COLUMNS}
+    for key, entry in table.items():
+        where = f"{path}: [{dataset!r}][{key!r}]"
+        network = str(_genotype(key, where))
+        if not isinstance(entry, dict):
+            raise StoreError(f"{where}: expected proxies, found {brief(entry)}")
+        for proxy, score in entry.items():
+            if proxy != "val_accuracy":
+                row = _row(score, f"{where}[{proxy!r}]")
+                row |= {"network": network, "proxy": proxy, "images": dataset}
+                for name, values in columns.items():
+                    values.append(row.get(name))
+    return frame(columns, SCORE_COLUMNS)
+
+
+def _genotype(key: str, where: str) -> Genotype:
+    if not KEY.fullmatch(key):
+        raise StoreError(
+            f"{where}: expected six operations 0 to 4, such as '(4, 0, 3, 1, 4, 3)', as key"
+        )
+    chosen = dict(zip(EDGE_ORDER, map(int, re.findall(r"\d", key)), strict=True))
+    return Genotype(tuple(OPERATIONS[chosen[edge]] for edge in EDGES))
+
+
+def _row(entry: Any, where: str) -> dict[str, Any]:
+    """Return what one entry says: value or reason, and seconds."""
+    score = entry.get("score") if isinstance(entry, dict) else None
+    if not isinstance(score, int | float):
+        raise StoreError(f"{where}: expected an object with a number 'score', found {brief(entry)}")
+    defined = abs(score) < float("inf") and score != FAILED
+    seconds = entry.get("time")
+    return {
+        "init": "random",
+        "settings": SETTINGS,
+        "value": score if defined else None,
+        "reason": None if defined else f"{score:g} in the file",
+        "seconds": seconds if type(seconds) in (int, float) else None,
+        "details": "{}",
+    }

@@ -1,0 +1,153 @@
+"""How well each proxy ranks each target: τ-b and its statistics on one common sample."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from evaluation.correlation import TauB, Winner, holm, winners
+from evaluation.ranking.common_sample import common_sample, population
+from evaluation.ranking.pair_statistics import PairStatistics
+from evaluation.ranking.score_columns import (
+    BASELINES,
+    IDENTITY,
+    RankingError,
+    ScoreColumn,
+    baseline_column,
+    labels,
+    row_labels,
+    score_columns,
+)
+from evaluation.ranking.target_choice import choose_targets
+from evaluation.truths import AnyTruth
+
+__all__ = ["Ranking", "RankingError", "rank"]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How every score column ranks every target.
+
+    Attributes:
+        table: one row for each column and target. What it is: dataset, proxy, init, images,
+            settings, seeds, target, n, population. How they rank alike:
+
+            - tau, standard_error, and the ends of the 95 % interval low, high;
+            - tie_fraction of the target, ties_flag (more than half of its pairs tied),
+              score_tie_fraction, degenerate ("constant score; tied target", or "");
+            - spearman; weighted_tau, in which the best under the target weigh most;
+              top_precision, of the best 10 % (the score turned around where τ < 0);
+            - partial_clean and partial_params: τ-b given clean accuracy, and given the number
+              of parameters; each with its _error;
+            - ceiling: the τ-b that a perfect score reaches; NaN without enough twins;
+            - difference_params: by how much |τ| exceeds that of the number of parameters, with
+              _error, _p, and _holm, corrected over the table; NaN for baselines;
+            - winner: the largest |τ| of its target, and winner_holm, the p of its comparison
+              with the closest rival, corrected over the table; NaN for others.
+        n: the number of networks, the same in every row.
+        population: what these networks are, in words.
+        left_out: what was scored and is not in the sample, and why; one sentence each.
+        winners: for each target the winner, under the names of
+            :func:`~evaluation.ranking.score_columns.labels`; None where no τ-b is defined.
+        columns: the score columns by these names, baselines first.
+        values: their scores, one row a network of the sample, by id and name.
+    """
+
+    table: pd.DataFrame
+    n: int
+    population: str
+    left_out: tuple[str, ...]
+    winners: dict[str, Winner | None] = field(default_factory=dict)
+    columns: dict[str, ScoreColumn] = field(default_factory=dict, repr=False)
+    values: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+
+    @property
+    def labelled(self) -> pd.DataFrame:
+        """The table with a further column ``label``: the name of each row's score column."""
+        return self.table.assign(label=row_labels(self.table))
+
+
+def rank(
+    scores: pd.DataFrame,
+    truth: AnyTruth,
+    proxies: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    attacks: Sequence[str] = (),
+    seeds: Collection[int] | None = None,
+    watch: Callable[[Sequence[ScoreColumn]], Iterable[ScoreColumn]] = iter,
+    top: float = 0.1,
+) -> Ranking:
+    """Correlate scores with published accuracies.
+
+    The sample is one for all: the networks that have every chosen target and every seed of
+    every chosen column. The sign is as measured: a positive τ means that a larger score goes
+    with a larger accuracy. A baseline (parameters, FLOPs) that is not among the chosen
+    columns is computed in closed form, so that it stands in every table.
+
+    Args:
+        scores: one row a score, as :func:`testbed.store.read_scores` returns it.
+        truth: an open truth.
+        proxies: the chosen ones; None for all.
+        targets: as in :func:`~evaluation.ranking.target_choice.choose_targets`.
+        attacks: likewise.
+        seeds: the chosen ones; None for all.
+        watch: hands the columns on one by one; a progress bar, say.
+        top: the fraction of networks that top-k precision looks at, in (0, 1].
+
+    Raises:
+        RankingError: if a proxy, a seed or a target is unknown, or fewer than two networks
+            have all that is asked for.
+        TruthError: if a file of the truth is broken.
+    """
+    known = truth.targets()
+    accuracies = known.filter(items=choose_targets(known.columns, targets, attacks))
+    columns, strangers = score_columns(scores, proxies, seeds)
+    sample, left_out = common_sample(columns, accuracies, strangers)
+    columns = _with_baselines(columns, sample)
+    named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
+    values = pd.DataFrame({name: column.values.loc[sample] for name, column in named.items()})
+    counts = next(values[name] for name, c in named.items() if c.identity[0] == "params")
+    clean = known["clean"].loc[sample] if "clean" in known else pd.Series(np.nan, sample)
+    shared = PairStatistics(accuracies.loc[sample], clean.to_numpy(), counts.to_numpy(), top)
+    who, rows = population(sample), []
+    taus: dict[str, dict[str, TauB]] = {}
+    for name, column in zip(named, watch(columns), strict=True):
+        scored = values[name].to_numpy()
+        for target, tau, row in shared.of(scored, column.identity[0] in BASELINES):
+            taus.setdefault(target, {})[name] = tau
+            rows.append(
+                {
+                    "dataset": truth.dataset,
+                    **dict(zip(IDENTITY, column.identity, strict=True)),
+                    "label": name,
+                    "seeds": column.seeds,
+                    "target": target,
+                    "n": len(sample),
+                    **row,
+                    "population": who,
+                }
+            )
+    best = winners(taus)
+    table = _judged(pd.DataFrame(rows), best)
+    return Ranking(table, len(sample), who, tuple(left_out), best, named, values)
+
+
+def _with_baselines(columns: list[ScoreColumn], sample: list[int]) -> list[ScoreColumn]:
+    """Return the columns, baselines first; those not among them in closed form."""
+    present = {column.identity[0] for column in columns}
+    baselines = [baseline_column(b, sample) for b in BASELINES if b not in present]
+    first = {name: place for place, name in enumerate(BASELINES)}
+    return sorted([*baselines, *columns], key=lambda c: first.get(c.identity[0], len(first)))
+
+
+def _judged(table: pd.DataFrame, best: dict[str, Winner | None]) -> pd.DataFrame:
+    """Return the table with what is corrected over all of it."""
+    entries = [best[target] for target in table["target"]]
+    pairs = list(zip(entries, table["label"], strict=True))
+    won = [entry is not None and entry.name == label for entry, label in pairs]
+    table = table.drop(columns="label")
+    table["difference_params_holm"] = holm(table["difference_params_p"])
+    table["winner"] = won
+    table["winner_holm"] = [e.p if e and w else np.nan for e, w in zip(entries, won, strict=True)]
+    return table

@@ -1,0 +1,1 @@
+"""One figure a file: a function from tables to a matplotlib Figure."""

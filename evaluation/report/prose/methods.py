@@ -1,0 +1,198 @@
+"""The methods paragraph, from the provenance of scores and accuracies: ready to paste."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from evaluation.ranking.score_columns import BASELINES, ScoreColumn
+from evaluation.report.prose.measured import measured_sentences
+from evaluation.report.study import Study
+from testbed.spaces.nasbench201.isomorphism import unique_ids
+
+__all__ = ["PUBLISHED", "is_published", "joined", "methods", "short_version"]
+
+PUBLISHED = ("cifar10", "cifar100", "ImageNet16-120")  # data sets of Jung et al.
+# What all proxies of one run share; what else is in the settings belongs to one proxy.
+_SHARED = (
+    "archive", "batch", "batch_norm", "batch_seed", "batch_size", "cells", "channels", "dtype",
+    "recipe", "split", "trained_on",
+)  # fmt: skip
+_COMMIT = re.compile(r"(\+g[0-9a-f]{10})[0-9a-f]+")  # ten digits name a commit well enough
+_INIT = {
+    "random": "at initialisation",
+    "random-kaiming": "at initialisation (Kaiming normal)",
+    "random-xavier": "at initialisation (Xavier normal)",
+    "trained": "after our own training",
+    "pretrained": "with the benchmark’s trained weights",
+}
+_BATCH_NORM = {
+    "calibrated": "batch norm used the statistics of this batch, set in one forward pass, and "
+    "was then frozen",
+    "running": "batch norm used its running statistics",
+    "batch": "batch norm was in training mode",
+}
+
+
+def methods(study: Study, measured: pd.DataFrame | None = None) -> list[str]:
+    """Return the paragraph's sentences, in parts: scores, accuracies, statistics.
+
+    Args:
+        study: what is reported.
+        measured: robust accuracies of the same data set, if the results file holds them, see
+            :func:`~evaluation.report.runs.measured`.
+    """
+    parts = [
+        " ".join(_scores(study)),
+        " ".join(
+            measured_sentences(study, measured)
+            if measured is not None and len(measured)
+            else _read(study)
+        ),
+        " ".join(_statistics(study)),
+    ]
+    return [part for part in parts if part]
+
+
+def is_published(study: Study) -> bool:
+    """Return whether the truth has what was published: all unique networks, a data set of it."""
+    return study.dataset in PUBLISHED and set(study.accuracies.index) == set(unique_ids())
+
+
+def joined(words: Iterable[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def short_version(version: str) -> str:
+    """Return a code version with no more of its commit than it takes to find it."""
+    return _COMMIT.sub(r"\1", version)
+
+
+def _scores(study: Study) -> Iterable[str]:
+    groups: dict[tuple, list[ScoreColumn]] = {}
+    for column in study.columns.values():
+        if column.identity[0] not in BASELINES:
+            groups.setdefault(_group(column), []).append(column)
+    for (init, images, seeds, shared), columns in groups.items():
+        yield _group_sentence(init, images, seeds, json.loads(shared), columns, study)
+    if groups and study.runs:
+        yield f"Scores were computed with {_versions(study.runs)}."
+    if baselines := [c for c in study.columns.values() if c.identity[0] in BASELINES]:
+        names = {"params": "the number of parameters", "flops": "multiply-accumulates (FLOPs)"}
+        told = joined(names[name] for name in dict.fromkeys(c.identity[0] for c in baselines))
+        yield f"Baselines are {told}."
+
+
+def _group(column: ScoreColumn) -> tuple:
+    _, init, images, settings = column.identity
+    facts = _facts(settings)
+    shared = {name: facts[name] for name in _SHARED if name in facts}
+    return init, images, column.seeds, json.dumps(shared, sort_keys=True)
+
+
+def _group_sentence(
+    init: str, images: str, seeds: int, facts: Mapping[str, Any], columns: Sequence[ScoreColumn],
+    study: Study,
+) -> str:  # fmt: skip
+    names = joined(_with_options(column) for column in columns)
+    size = f" (C = {facts['channels']}, N = {facts['cells']})" if {"channels", "cells"} <= facts.keys() else ""  # fmt: skip # noqa: E501
+    sentence = (
+        f"We computed {names} for {len(study.values):,} networks of NAS-Bench-201{size} "
+        f"{_INIT.get(init, f'(weights: {init})')}{_weights(facts)}"
+    )
+    if "batch_size" in facts:
+        split = {"train": "training ", "test": "test "}.get(str(facts.get("split")), "")
+        sentence += (
+            f" on one class-balanced batch of {facts['batch_size']} {split}images of {images}"
+            f" (batch seed {facts.get('batch_seed', '?')}, fingerprint {facts.get('batch', '?')})"
+        )
+    elif images:
+        sentence += f" on {images}"
+    if "dtype" in facts:
+        sentence += f" in {facts['dtype']}"
+    if "batch_norm" in facts:
+        sentence += f"; {_BATCH_NORM.get(facts['batch_norm'], facts['batch_norm'])}"
+    if seeds == 1:
+        sentence += "; one seed of the weights"
+    elif seeds:
+        sentence += f"; scores are means over {seeds} seeds of the weights"
+    return sentence + "."
+
+
+def _weights(facts: Mapping[str, Any]) -> str:
+    """Say what the weights were trained on and how, or which of an archive they are."""
+    on = facts.get("trained_on") or {}
+    told = f" on {on['count']:,} images of {on['name']}" if {"count", "name"} <= on.keys() else ""
+    details = _plainly({**(facts.get("recipe") or {}), **(facts.get("archive") or {})})
+    return told + (f" ({details})" if details else "")
+
+
+def _plainly(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sorted(facts.items()))
+
+
+def _with_options(column: ScoreColumn) -> str:
+    options = {k: v for k, v in _facts(column.identity[3]).items() if k not in _SHARED}
+    return f"{column.identity[0]} ({_plainly(options)})" if options else column.identity[0]
+
+
+def _facts(settings: str) -> dict[str, Any]:
+    try:
+        facts = json.loads(settings)
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _versions(runs: Sequence[Mapping[str, Any]]) -> str:
+    def every(name: str) -> list[str]:
+        return list(dict.fromkeys(short_version(str(run[name])) for run in runs if run.get(name)))
+
+    said = {"code_version": "robustness-proxies", "torch_version": "PyTorch", "python": "Python"}
+    parts = [f"{what} {joined(found)}" for name, what in said.items() if (found := every(name))]
+    devices = every("device")
+    return ", ".join(parts or ["an unknown version"]) + (
+        f", on {joined(devices)}" if devices else ""
+    )
+
+
+def _read(study: Study) -> Iterable[str]:
+    count = f"{len(study.accuracies):,}"
+    if is_published(study):
+        yield (
+            f"Accuracies on {study.dataset} of all {count} unique networks of NAS-Bench-201 are "
+            "those that Jung, Lukasik and Keuper published (ICLR 2023); ε is in units of 1/255."
+        )
+    else:
+        yield (
+            f"Accuracies on {study.dataset} of {count} networks were read from a folder in the "
+            "layout of Jung, Lukasik and Keuper (ICLR 2023), which records neither who measured "
+            "them nor how; ε is in units of 1/255."
+        )
+
+
+def _statistics(study: Study) -> Iterable[str]:
+    if study.ranking is None:
+        n = int(study.agreement["n"].iloc[0]) if len(study.agreement) else 0
+        if n:
+            yield f"Agreement between attacks is Kendall’s τ-b over {n:,} networks."
+        return
+    yield (
+        "We report Kendall’s τ-b between scores and accuracies, with the sign as measured, on "
+        f"one common sample for all: {study.ranking.population}. Standard errors and 95 % "
+        "intervals come from the influence function; they cover the choice of networks, not the "
+        "noise of scores and accuracies."
+    )
+    if study.table["ceiling"].notna().any():
+        yield (
+            "The noise ceiling is what a perfect score would reach, estimated from networks "
+            "that are the same function and were trained separately."
+        )
+    yield (
+        "Differences of |τ| to the number of parameters, and of each winner to its rivals, are "
+        "tested on the same networks, with Holm’s correction for all comparisons."
+    )

@@ -1,0 +1,1 @@
+"""How robust networks are, measured: ``python -m evaluation.robustness``."""

@@ -1,0 +1,47 @@
+"""A command's corrupted images: from a user's folder, or generated beside the store."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from testbed.command.console import progress
+from testbed.corruptions import SEVERITIES, write_corrupted
+from testbed.images import ImagesError, ImageSet
+from testbed.images.corrupted import load_corrupted
+
+__all__ = ["CORRUPTED_HELP", "corrupted_folder"]
+
+CORRUPTED_HELP = (
+    "folder of <corruption>.npy and labels.npy, as CIFAR-10-C has them; generate: make them "
+    "once, beside the store"
+)
+
+
+def corrupted_folder(
+    option: str, images: ImageSet, count: int | None, names: list[str], store: Path,
+    console: Console,
+) -> tuple[Path, str]:  # fmt: skip
+    """Return the folder, checked or made, and the word for it in the keys of results.
+
+    Raises:
+        ImagesError: if files are missing, damaged, or of other images.
+    """
+    if option == "generate":
+        folder = store.with_name(f"{store.stem}-{images.name}-{images.split}-c")
+        chosen = replace(images, pixels=images.pixels[:count], labels=images.labels[:count])
+        with progress(console) as bar:
+            done = bar.add_task("corrupting", total=len(SEVERITIES) * len(chosen) * len(names))
+            write_corrupted(chosen, folder, lambda n: bar.advance(done, n), names)
+        return folder, "generated"
+    folder = Path(option)
+    wanted = images.labels[:count]
+    for name in names:
+        found = load_corrupted(f"{images.name}-c", folder, name, 1).labels[: len(wanted)]
+        if not torch.equal(found, wanted):
+            raise ImagesError(
+                f"{folder}: the labels of {name} are not those of {images.name}'s "
+                f"{images.split} split: corrupted images are of another set or order"
+            )
+    return folder, folder.name

@@ -1,0 +1,76 @@
+"""What a command measures: words such as ``fgsm,pgd`` or ``fog`` and their levels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evaluation.attacks import ATTACKS, make
+from evaluation.robustness.measurement import Measure
+from testbed.corruptions import CORRUPTIONS, SEVERITIES
+
+__all__ = ["PAPER_EPSILONS", "attack_measures", "corruption_measures", "parse_epsilons"]
+
+# Jung, Lukasik and Keuper, ICLR 2023, section 3: in units of 1/255.
+PAPER_EPSILONS = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 8.0)
+FGSM_EPSILONS = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 255.0)
+
+
+def parse_epsilons(option: str) -> tuple[float, ...] | None:
+    """Return the ε of an option such as ``0.5,1,2``; None for ``paper``.
+
+    Raises:
+        ValueError: if a word is no number from 0, or comes twice.
+    """
+    if option == "paper":
+        return None
+    try:
+        epsilons = tuple(sorted(float(word) for word in option.split(",") if word.strip()))
+    except ValueError:
+        epsilons = ()
+    if not epsilons or not all(0 <= e < float("inf") for e in epsilons):
+        raise ValueError(
+            f"ε are numbers in units of 1/255, such as 0.5,1,2, or the word paper; got {option!r}"
+        )
+    if len(set(epsilons)) < len(epsilons):
+        raise ValueError(f"an ε stands twice in {option!r}")
+    return epsilons
+
+
+def attack_measures(
+    names: Sequence[str], norm: str, epsilons: tuple[float, ...] | None,
+    settings: Mapping[str, Mapping[str, Any]], backend: str = "own",
+) -> list[Measure]:  # fmt: skip
+    """Return the measures of attacks.
+
+    Args:
+        names: of `evaluation.attacks.ATTACKS`.
+        norm: ``Linf`` or ``L2``.
+        epsilons: of every attack, in units of 1/255; None for those of the paper.
+        settings: by attack, what differs from its paper.
+        backend: ``own`` or ``original``.
+
+    Raises:
+        ValueError: if a name or a setting is unknown.
+    """
+    measures = []
+    for name in names:
+        attack = make(name, norm, backend=backend, **settings.get(name, {}))
+        grid = epsilons or (FGSM_EPSILONS if name == "fgsm" else PAPER_EPSILONS)
+        measures.append(Measure(ATTACKS[name].key(norm), grid, attack))
+    return measures
+
+
+def corruption_measures(names: Sequence[str], source: str) -> list[Measure]:
+    """Return the measures of corruptions, each at its five severities.
+
+    Args:
+        names: of the benchmark, ``fog`` for instance.
+        source: where the corrupted images come from, for the keys.
+
+    Raises:
+        ValueError: if a name is unknown.
+    """
+    for name in names:
+        if name not in CORRUPTIONS:
+            raise ValueError(f"unknown corruption {name!r}; there are {', '.join(CORRUPTIONS)}")
+    levels = tuple(map(float, SEVERITIES))
+    return [Measure(name, levels, settings={"corrupted": source}) for name in names]

@@ -1,0 +1,119 @@
+"""What ``python -m evaluation.robustness`` prints and exports in the end."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from evaluation.robustness.cross_checks import cross_warnings
+from evaluation.robustness.measurement import Measure, Measurement
+from evaluation.truths.robustness_json import write_truth
+from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
+from testbed.store import Store, unpack_robust
+
+__all__ = ["EXPORTS", "compare_attacks", "export", "print_summary"]
+
+EXPORTS = ("robustness-json", "csv", "parquet")
+MOST = 12  # warnings that are printed; all of them are in the store
+# Outcomes that may be compared image by image agree in these.
+SAME = ("network", "init", "seed", "images", "fingerprint", "split")
+
+
+def compare_attacks(store: Store) -> None:
+    """Write into the store what the attacks on each network say of each other."""
+    found: dict[str, list[str]] = {}
+    networks: dict[tuple, dict[tuple[str, float], dict]] = {}
+    for row in store.robustness().to_dict("records"):
+        if "@" in row["measure"]:
+            facts = json.loads(row["settings"]) | {str(k): v for k, v in row.items()}
+            same = tuple(str(facts[name]) for name in SAME)
+            networks.setdefault(same, {})[row["measure"], row["level"]] = facts
+            found[facts["digest"]] = []
+    for rows in networks.values():
+        robust = {
+            place: unpack_robust(row["robust"], int(row["count"])) for place, row in rows.items()
+        }
+        for place, warnings in cross_warnings(robust).items():
+            found[rows[place]["digest"]] = warnings
+    store.set_cross_warnings(found)
+
+
+def print_summary(
+    table: pd.DataFrame, measurement: Measurement, networks: Iterable[str],
+    seeds: Sequence[int | None], measures: Sequence[Measure], console: Console,
+) -> None:  # fmt: skip
+    """Print the accuracies over the networks of this command, and what is doubtful."""
+    wanted = {
+        key.digest
+        for network in networks for seed in seeds
+        for keys in measurement.keys(network, seed, measures) for key in keys
+    }  # fmt: skip
+    records = [row for row in table.to_dict("records") if row["digest"] in wanted]
+    places: dict[tuple[str, float | None], list[dict]] = {}
+    for row in records:
+        level = None if pd.isna(row["level"]) else row["level"]
+        places.setdefault((row["measure"], level), []).append(row)
+    shown = Table("measure", box=None, pad_edge=False)
+    for name in ("n", "min", "median", "max", "s/network"):
+        shown.add_column(name, justify="right")
+    for measure in measures:
+        for level in measure.levels:
+            here = places.get((measure.key, level), [])
+            name = measure.key if level is None else f"{measure.key} {level:g}"
+            if len(here):
+                low, middle, high = np.quantile([row["accuracy"] for row in here], [0, 0.5, 1])
+                seconds = float(np.mean([row["seconds"] for row in here]))
+                shown.add_row(
+                    name, f"{len(here):,}", f"{low:.3f}", f"{middle:.3f}", f"{high:.3f}",
+                    f"{seconds:.2f}",
+                )  # fmt: skip
+    console.print(shown)
+    _print_warnings(records, console)
+
+
+def _print_warnings(records: list[dict], console: Console) -> None:
+    lines: dict[str, None] = {}
+    for row in records:
+        for text in json.loads(row["warnings"]) + json.loads(row["cross_warnings"]):
+            if not text.startswith("note: "):
+                lines[f"{_short(row['network'])}, {row['measure']}: {text}"] = None
+    for line in list(lines)[:MOST]:
+        console.print(f"warning: {line}", style="yellow", highlight=False)
+    if len(lines) > MOST:
+        console.print(f"… and {len(lines) - MOST} more warnings, in the store.")
+
+
+def _short(network: str) -> str:
+    try:
+        return f"network {Genotype.parse(network).index}"
+    except GenotypeError:
+        return network
+
+
+def export(
+    store: Store, table: pd.DataFrame, kind: str, out: Path | None, images: str, mode: str,
+    console: Console,
+) -> None:  # fmt: skip
+    """Write the results of a store in the published layout, or as a table.
+
+    Raises:
+        ExportError: if the published layout has no place for them.
+    """
+    stem = store.path.with_name(f"{store.path.stem}-robustness")
+    if kind != "robustness-json":
+        path = out or stem.with_suffix(f".{kind}")
+        store.export(path, "robustness")
+        console.print(f"Exported to {path}.")
+        return
+    folder = out or stem
+    written = write_truth(table, folder, images, mode=mode)
+    for sentence in written.left_out[:MOST]:
+        console.print(f"left out: {sentence}", style="yellow", highlight=False)
+    console.print(
+        f"Exported {len(written.files)} files to {folder}; read them with python -m "
+        f"evaluation.correlate --truth {folder} --dataset {images}."
+    )

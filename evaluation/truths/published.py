@@ -1,0 +1,207 @@
+"""The published accuracies of 6,466 trained networks under attacks and corruptions.
+
+Jung, Lukasik and Keuper, "Neural Architecture Design and Robustness: A Dataset",
+ICLR 2023: every unique network of NAS-Bench-201, trained once, then evaluated clean,
+under FGSM, PGD, APGD-CE and Square (ℓ∞, ε in units of 1/255), and on 15 corruptions of
+5 severities. Accuracies are fractions in [0, 1], rounded to three decimals as published.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evaluation.truths.files import (
+    TruthError,
+    confusion_matrices,
+    fractions,
+    read_meta,
+    read_table,
+)
+from testbed.images.corrupted import SEVERITIES
+
+__all__ = ["ATTACKS", "Truth", "TruthError", "title"]
+
+# The keys of the published files; "aa" is AutoAttack, whose parts the last two are.
+ATTACKS = {
+    "fgsm@Linf": "fgsm",
+    "pgd@Linf": "pgd",
+    "aa_apgd-ce@Linf": "apgd",
+    "aa_square@Linf": "square",
+    # Not published, but written by evaluation.robustness.
+    "aa_apgd-dlr@Linf": "apgd-dlr",
+    "aa_apgd-t@Linf": "apgd-t",
+    "aa_fab-t@Linf": "fab-t",
+    "aa_standard@Linf": "autoattack",
+}
+TITLES = {
+    "fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD-CE", "square": "Square",
+    "apgd-dlr": "APGD-DLR", "apgd-t": "APGD-T", "fab-t": "FAB-T", "autoattack": "AutoAttack",
+}  # fmt: skip
+ACCURACY = "_accuracy.json"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A folder of published accuracies; a file is read when it is asked for, then kept.
+
+    Attributes:
+        root: the folder that holds ``meta.json``.
+        dataset: the data set whose accuracies are read, ``cifar10`` for instance.
+        ids: the architecture ids that ``meta.json`` knows.
+        epsilons: for each attack key its ε, in units of 1/255.
+    """
+
+    root: Path
+    dataset: str
+    ids: frozenset[int]
+    epsilons: dict[str, tuple[float, ...]]
+    _read: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
+
+    @staticmethod
+    def open(root: str | Path, dataset: str = "cifar10") -> "Truth":
+        """Read ``meta.json`` of a folder, check it, and choose one of its data sets.
+
+        Raises:
+            TruthError: if the folder or ``meta.json`` is missing or broken, an id is not the
+                architecture that NAS-Bench-201 gives it, or the data set is not there.
+        """
+        root = Path(root)
+        truth = Truth(root, dataset, *read_meta(root))
+        if dataset not in truth.datasets:
+            there = ", ".join(truth.datasets) or "no folder with a *_accuracy.json"
+            raise TruthError(f"no data set {dataset!r} in {root}; there: {there}")
+        return truth
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets of the folder: its subfolders with at least one accuracy file."""
+        return sorted({path.parent.name for path in self.root.glob(f"*/*{ACCURACY}")})
+
+    @property
+    def keys(self) -> list[str]:
+        """The published keys of the data set: ``clean``, then attacks, then corruptions."""
+        files = (self.root / self.dataset).glob(f"*{ACCURACY}")
+        there = {path.name.removesuffix(ACCURACY) for path in files}
+        attacks = [key for key in (*ATTACKS, *sorted(there - ATTACKS.keys())) if "@" in key]
+        order = ["clean", *attacks, *sorted(key for key in there if "@" not in key)]
+        return [key for key in dict.fromkeys(order) if key in there]
+
+    def accuracy(self, key: str) -> pd.DataFrame:
+        """Return the accuracies under one key, in [0, 1]; the index is the architecture id.
+
+        The columns are the ε of an attack (floats, in units of 1/255), the severities 1 to 5
+        of a corruption, or the one column ``clean``.
+
+        Raises:
+            TruthError: if the key is not there, or its file is broken.
+        """
+        if key not in self._read:
+            path = self._path(key, "accuracy")
+            table = read_table(path, self.dataset, key, "accuracy", self.ids)
+            columns = self._columns(key)
+            values = fractions(table, path, None if columns is None else len(columns))
+            index = pd.Index(list(table), name="id", dtype="int64")
+            self._read[key] = pd.DataFrame(values, index, ["clean"] if columns is None else columns)
+        return self._read[key].copy()
+
+    def confusion(self, key: str = "clean") -> tuple[np.ndarray, np.ndarray]:
+        """Return the ids (n,) and their confusion matrices, (n, K, K) counts of images.
+
+        Under an attack or a corruption the array is (n, E, K, K), E being the number of its
+        ε or severities.
+
+        Raises:
+            TruthError: if there is no such file, or a matrix is not a square of counts.
+        """
+        path, columns = self._path(key, "cm"), self._columns(key)
+        table = read_table(path, self.dataset, key, "cm", self.ids)
+        matrices = confusion_matrices(table, path, None if columns is None else len(columns))
+        return np.array(list(table), dtype=np.int64), matrices
+
+    def confidence(self, key: str) -> dict[str, pd.DataFrame]:
+        """Return mean softmax probabilities: under ``label`` of the true class, under
+        ``prediction`` of the predicted one; index and columns are those of :meth:`accuracy`.
+
+        The layout is the one that `evaluation.truths.robustness_json` writes.
+
+        Raises:
+            TruthError: if there is no such file, or a value is no probability.
+        """
+        path, columns = self._path(key, "confidence"), self._columns(key)
+        table = read_table(path, self.dataset, key, "confidence", self.ids)
+        index = pd.Index(list(table), name="id", dtype="int64")
+        found = {}
+        for part in ("label", "prediction"):
+            entries = {number: entry.get(part) for number, entry in table.items()}
+            values = fractions(entries, path, None if columns is None else len(columns))
+            found[part] = pd.DataFrame(values, index, columns or ["clean"])
+        return found
+
+    def exact_accuracy(self, key: str = "clean") -> pd.DataFrame:
+        """Return accuracies that are not rounded: trace over total of the confusion matrices.
+
+        Index and columns are those of :meth:`accuracy`.
+
+        Raises:
+            TruthError: as :meth:`confusion`.
+        """
+        ids, matrices = self.confusion(key)
+        correct = np.trace(matrices, axis1=-2, axis2=-1) / matrices.sum(axis=(-2, -1))
+        index = pd.Index(ids, name="id")
+        return pd.DataFrame(correct.reshape(len(ids), -1), index, self._columns(key) or ["clean"])
+
+    def targets(self) -> pd.DataFrame:
+        """Return every accuracy of the data set in one table; the index is the id.
+
+        The columns are ``clean``; ``fgsm@1``, ``pgd@0.5``, ``apgd@3``, ``square@8`` (ε in
+        units of 1/255); ``fog@2`` (severity); ``mean adversarial``, the unweighted mean over
+        all attacks and ε, as in section 3.3 of the paper, FGSM at ε = 255 included; and
+        ``mean corruption``, over all corruptions and severities. A network that a file lacks
+        has NaN there and in the means it enters.
+
+        Raises:
+            TruthError: if a file is broken.
+        """
+        parts = {key: self.accuracy(key) for key in self.keys}
+        for key, part in parts.items():
+            if key != "clean":
+                part.columns = [f"{ATTACKS.get(key, key)}@{value:g}" for value in part.columns]
+        table = pd.concat(parts.values(), axis="columns").sort_index()
+        for name, attack in (("mean adversarial", True), ("mean corruption", False)):
+            members = [k for k in parts if k != "clean" and ("@" in k) == attack]
+            if members:
+                columns = [column for k in members for column in parts[k].columns]
+                table[name] = table[columns].mean(axis="columns", skipna=False)
+        return table.rename_axis("id")
+
+    def _path(self, key: str, measure: str) -> Path:
+        path = self.root / self.dataset / f"{key}_{measure}.json"
+        if path.is_file():
+            return path
+        there = sorted(
+            p.name.removesuffix(f"_{measure}.json") for p in path.parent.glob(f"*_{measure}.json")
+        )
+        raise TruthError(
+            f"no {measure} of {key!r} for {self.dataset} in {self.root}; "
+            f"there: {', '.join(there) or 'none'}"
+        )
+
+    def _columns(self, key: str) -> list | None:
+        if key == "clean":
+            return None
+        if "@" not in key:
+            return list(SEVERITIES)
+        if key not in self.epsilons:
+            raise TruthError(
+                f"{self.root / 'meta.json'} has no ε list of {key!r}; "
+                f"it has {', '.join(self.epsilons) or 'none'}"
+            )
+        return list(self.epsilons[key])
+
+
+def title(target: str) -> str:
+    """Return a column of :meth:`Truth.targets` as the field writes it: ``FGSM@1``."""
+    name, _, value = target.partition("@")
+    return f"{TITLES.get(name, name)}@{value}" if value else target

@@ -1,0 +1,166 @@
+"""Measured robust accuracies in the layout of the published data set.
+
+Jung, Lukasik and Keuper, "Neural Architecture Design and Robustness: A Dataset", ICLR 2023:
+``meta.json`` and ``<data set>/<key>_<accuracy|confidence|cm>.json`` holding
+``d[data set][key][measure][id]``: one value for clean images, one for each ε of
+``meta.json`` under an attack, one for each severity of a corruption. A confidence is an
+object of ``label`` (mean probability of the true class) and ``prediction`` (of the predicted
+one); the published confidence files were not at hand to compare. Values are not rounded.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from testbed.files.replacing import replacing
+from testbed.images.corrupted import SEVERITIES
+from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
+from testbed.spaces.nasbench201.isomorphism import representatives
+
+__all__ = ["ExportError", "Written", "write_truth"]
+
+MEASURES = ("accuracy", "confidence", "cm")
+CHOICES = ("init", "seed")
+
+
+class ExportError(ValueError):
+    """Results that the published layout cannot hold as they are."""
+
+
+Record = dict[str, Any]  # a row of the table, its settings among its columns
+
+
+@dataclass
+class Written:
+    """What an export wrote.
+
+    Attributes:
+        files: all of them.
+        left_out: what the layout has no place for, and why, one sentence each.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: object) -> Written:
+    """Write the results on one image set into a folder, each file replaced as a whole.
+
+    Args:
+        table: as `testbed.store.read_robustness` returns it.
+        folder: created if it is not there.
+        images: the name of the image set, and of the data set in the layout.
+        choose: columns of the table or of its settings, and the value that is meant, where
+            results differ in it: ``seed=0``, ``mode="record"``. Results that have no such
+            setting, clean ones for instance, stay.
+
+    Raises:
+        ExportError: if there is nothing to write, or several results for one place.
+    """
+    written, records = Written(), []
+    for row in table.to_dict("records"):
+        record: Record = {**json.loads(row["settings"]), **{str(k): v for k, v in row.items()}}
+        if record["images"] == images and all(
+            record.get(name, value) == value for name, value in choose.items()
+        ):
+            records.append(record)
+    records = _with_ids(records, written)
+    if not records:
+        raise ExportError(f"no result of a NAS-Bench-201 network on {images} to be written")
+    places = _by_place(records)
+    epsilons: dict[str, list[float]] = {}
+    for measure, _, level in places:
+        if "@" in measure and level not in epsilons.setdefault(measure, []):
+            epsilons[measure].append(level)
+    epsilons = {key: sorted(epsilons[key]) for key in sorted(epsilons)}
+    root = Path(folder)
+    written.files.append(_write(root / "meta.json", _meta(epsilons)))
+    for key in sorted({measure for measure, _, _ in places}):
+        for measure, content in _contents(key, places, epsilons, written).items():
+            path = root / images / f"{key}_{measure}.json"
+            written.files.append(_write(path, {images: {key: {measure: content}}}))
+    return written
+
+
+def _with_ids(records: list[Record], written: Written) -> list[Record]:
+    ids: dict[str, int] = {}
+    for network in dict.fromkeys(record["network"] for record in records):
+        try:
+            ids[network] = Genotype.parse(network).index
+        except GenotypeError:
+            written.left_out.append(f"{network} is no architecture of NAS-Bench-201")
+    return [
+        record | {"id": ids[record["network"]]} for record in records if record["network"] in ids
+    ]
+
+
+def _by_place(records: list[Record]) -> dict[tuple[str, int, float], Record]:
+    """Return the records by (measure, id, level); clean images have level 0."""
+    places: dict[tuple[str, int, float], Record] = {}
+    for record in records:
+        level = 0.0 if pd.isna(record["level"]) else float(record["level"])
+        place = (record["measure"], record["id"], level)
+        if place in places:
+            other = places[place]
+            names = [n for n in sorted(record.keys() & other.keys()) if n in CHOICES or n in
+                     json.loads(record["settings"])]  # fmt: skip
+            differing = [
+                f"{name} ({other[name]} or {record[name]})"
+                for name in names
+                if repr(record[name]) != repr(other[name])
+            ]
+            raise ExportError(
+                f"two results compete for {place[0]} at {level:g} of network {place[1]}; they "
+                f"differ in {', '.join(differing)}: choose one"
+            )
+        places[place] = record
+    return places
+
+
+def _contents(
+    key: str, places: Mapping[tuple[str, int, float], Record],
+    epsilons: Mapping[str, list[float]], written: Written,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    levels = [0.0] if key == "clean" else epsilons.get(key, list(map(float, SEVERITIES)))
+    found: dict[str, dict[str, Any]] = {measure: {} for measure in MEASURES}
+    for number in sorted({number for measure, number, _ in places if measure == key}):
+        mine = [places[key, number, level] for level in levels if (key, number, level) in places]
+        if len(mine) < len(levels):
+            has = ", ".join(f"{float(record['level']):g}" for record in mine)
+            written.left_out.append(
+                f"{key} of network {number}: it has {has} of {', '.join(f'{v:g}' for v in levels)}"
+            )
+            continue
+        found["accuracy"][str(number)] = _one_or_all(key, [r["accuracy"] for r in mine])
+        if any(pd.isna(record["confusion"]) for record in mine):
+            continue
+        found["cm"][str(number)] = _one_or_all(key, [json.loads(r["confusion"]) for r in mine])
+        found["confidence"][str(number)] = {
+            name: _one_or_all(key, [record[f"confidence_{name}"] for record in mine])
+            for name in ("label", "prediction")
+        }
+    return {measure: content for measure, content in found.items() if content}
+
+
+def _one_or_all(key: str, values: list[Any]) -> Any:
+    return values[0] if key == "clean" else values
+
+
+def _meta(epsilons: Mapping[str, list[float]]) -> dict[str, Any]:
+    ids = {
+        str(number): {
+            "isomorph": str(representatives()[number]), "nb201-string": str(genotype)
+        }
+        for number, genotype in enumerate(enumerate_space())
+    }  # fmt: skip
+    return {"ids": ids, "epsilons": dict(epsilons)}
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> Path:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+    return path

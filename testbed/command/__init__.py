@@ -1,0 +1,1 @@
+"""What all commands share: options, console, provenance, a loop that can be interrupted."""

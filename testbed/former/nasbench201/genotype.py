@@ -1,0 +1,3 @@
+"""Moved to `testbed.spaces.nasbench201.genotype`."""
+
+from testbed.spaces.nasbench201.genotype import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Moved to `testbed.spaces.nasbench201.weights`."""
+
+from testbed.spaces.nasbench201.weights import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Moved to `testbed.networks.normalise`."""
+
+from testbed.networks.normalise import *  # noqa: F403

@@ -1,0 +1,1 @@
+"""Search spaces: which networks there are, and how they are built."""

@@ -1,0 +1,181 @@
+"""An archive of trained networks: one file is read for one network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from testbed.networks.normalise import normalised
+from testbed.spaces.nasbench201.archive.datasets import DATASETS
+from testbed.spaces.nasbench201.archive.errors import (
+    ArchiveFileError,
+    MissingTrialError,
+    NoWeightsError,
+    WrongArchitectureError,
+    reading,
+)
+from testbed.spaces.nasbench201.archive.layouts import FULL_ARCHIVE, Layout
+from testbed.spaces.nasbench201.archive.loading import load_network
+from testbed.spaces.nasbench201.archive.record import Record
+from testbed.spaces.nasbench201.genotype import Genotype
+
+__all__ = ["Archive"]
+
+
+@dataclass
+class Archive:
+    """The trained networks of an archive on disk; see `open_archive`.
+
+    The defaults name the networks that the published robustness was measured on: 200
+    epochs, all of CIFAR-10's training set, seed 777.
+
+    Every method raises an `ArchiveError` if the architecture's file is missing, damaged,
+    refused, or of another architecture, or has no such trial.
+    """
+
+    layout: Layout
+    _last: tuple[int, Mapping[str, Any]] | None = field(default=None, repr=False)
+
+    @property
+    def path(self) -> Path:
+        """The archive's folder or file."""
+        return self.layout.path
+
+    def record(
+        self,
+        which: Genotype | int,
+        dataset: str = "cifar10",
+        seed: int = 777,
+        hp: str = "200",
+    ) -> Record:
+        """Return what the archive says of a trained network.
+
+        Args:
+            which: the genotype or its published id.
+            dataset: ``cifar10-valid``, ``cifar10``, ``cifar100`` or ``ImageNet16-120``.
+            seed: of the training; see `seeds`.
+            hp: the hyper-parameters, ``12`` or ``200`` epochs.
+        """
+        genotype = _genotype(which)
+        trial = self._trial(genotype, dataset, seed, hp)
+        return self._record(trial, genotype, dataset, seed, hp)
+
+    def network(
+        self,
+        which: Genotype | int,
+        dataset: str = "cifar10",
+        seed: int = 777,
+        hp: str = "200",
+    ) -> nn.Module:
+        """Return a trained network, in eval mode, on the CPU; arguments as of `record`.
+
+        It takes images (B, 3, H, W) in [0, 1] and returns logits (B, classes): its first
+        layer is the normalisation it was trained with.
+
+        Raises:
+            NoWeightsError: if the archive holds none, saying what to fetch instead.
+            ArchiveFileError: if the weights are not exactly those of the architecture.
+        """
+        genotype = _genotype(which)
+        trial = self._trial(genotype, dataset, seed, hp)
+        record = self._record(trial, genotype, dataset, seed, hp)
+        path = self.layout.file(genotype.index)
+        if not record.has_weights:
+            raise NoWeightsError(
+                f"{path} holds accuracies but no weights, as all files of a *simple* archive "
+                f"and of the single file; the trained weights are in {FULL_ARCHIVE}"
+            )
+        with reading(path):
+            network = load_network(genotype, record.config, trial["net_state_dict"], path)
+        data = DATASETS[dataset]
+        return normalised(network, data.mean, data.std).eval()
+
+    def seeds(
+        self, which: Genotype | int, dataset: str = "cifar10", hp: str = "200"
+    ) -> tuple[int, ...]:
+        """Return the seeds that an architecture was trained with, ascending."""
+        results = self._results(_genotype(which), dataset, hp)
+        return tuple(sorted(seed for name, seed in results if name == dataset))
+
+    def settings(
+        self, dataset: str = "cifar10", seed: int = 777, hp: str = "200"
+    ) -> dict[str, str | int]:
+        """Return what identifies the weights of a genotype, to be stored with results."""
+        return {
+            "archive": self.layout.kind,
+            "name": self.path.resolve().name,
+            "hp": hp,
+            "dataset": dataset,
+            "seed": seed,
+        }
+
+    def _record(
+        self, trial: Mapping[str, Any], genotype: Genotype, dataset: str, seed: int, hp: str
+    ) -> Record:
+        path = self.layout.file(genotype.index)
+        with reading(path):
+            record = Record.of(trial, genotype.index, hp, dataset, seed)
+        if record.arch != str(genotype):
+            raise _wrong(path, genotype, record.arch)
+        if record.config.num_classes != DATASETS[dataset].classes:
+            raise ArchiveFileError(
+                f"{path}: {dataset} has {DATASETS[dataset].classes} classes; "
+                f"got {record.config.num_classes}"
+            )
+        return record
+
+    def _trial(self, genotype: Genotype, dataset: str, seed: int, hp: str) -> Mapping[str, Any]:
+        results = self._results(genotype, dataset, hp)
+        if (dataset, seed) not in results:
+            seeds = sorted(found for name, found in results if name == dataset)
+            raise MissingTrialError(
+                f"{self.layout.file(genotype.index)} has no seed {seed} for {dataset}, hp {hp}; "
+                f"it has {', '.join(map(str, seeds))}"
+            )
+        return results[dataset, seed]
+
+    def _results(
+        self, genotype: Genotype, dataset: str, hp: str
+    ) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+        path, content = self.layout.file(genotype.index), self._content(genotype.index)
+        if hp not in content:
+            raise MissingTrialError(
+                f"{path} has no hp {hp!r}; it has {', '.join(map(str, content))}"
+            )
+        with reading(path):
+            found, number = content[hp]["arch_str"], int(content[hp]["arch_index"])
+            if found != str(genotype) or number != genotype.index:
+                raise _wrong(path, genotype, f"{number}, {found}")
+            results = {
+                (str(name), int(seed)): trial
+                for (name, seed), trial in content[hp]["all_results"].items()
+            }
+        names = dict.fromkeys(name for name, _ in results)
+        if dataset not in names or dataset not in DATASETS:
+            raise MissingTrialError(
+                f"{path} has no data set {dataset!r} for hp {hp}; it has {', '.join(names)}"
+            )
+        return results
+
+    def _content(self, index: int) -> Mapping[str, Any]:
+        # A network is asked for after its record: the last file is kept.
+        if self._last is None or self._last[0] != index:
+            self._last = index, self.layout.content(index)
+        return self._last[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers read their own files.
+        return {"layout": self.layout, "_last": None}
+
+
+def _genotype(which: Genotype | int) -> Genotype:
+    return which if isinstance(which, Genotype) else Genotype.from_index(which)
+
+
+def _wrong(path: Path, genotype: Genotype, found: str) -> WrongArchitectureError:
+    return WrongArchitectureError(
+        f"{path} was read as architecture {genotype.index}, {genotype}, "
+        f"but says that it is {found}; it is misnamed or of another search space"
+    )

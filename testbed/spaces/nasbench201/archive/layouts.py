@@ -1,0 +1,178 @@
+"""The kinds of archives on disk, and how each gives what it knows of one architecture.
+
+Whatever the kind, an architecture's content is ``{hp: {"arch_index", "arch_str",
+"all_results": {(data set, seed): trial}}}`` with hp ``12`` or ``200``.
+"""
+
+import bz2
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from testbed.files.safe_pickle import SafeUnpickler
+from testbed.spaces.nasbench201.archive.errors import (
+    MissingArchitectureError,
+    NotEnoughMemoryError,
+    reading,
+)
+from testbed.spaces.nasbench201.archive.torch_files import ARCHIVE_NAMES, read_torch_file
+
+__all__ = ["FULL_ARCHIVE", "Layout", "NasBench201Folder", "NasBench201Single", "NatsFolder"]
+
+MAX_UNPACKED = 2**30  # ten times the largest official file
+BYTES_PER_BYTE = 6  # of memory, for one of the single file: measured on the real content
+EPOCHS_OF = {"less": "12", "full": "200"}
+FULL_ARCHIVE = (
+    "the *full* archive NATS-tss-v1_0-3ffb9-full, a tar file in parts of 30 GB each, some "
+    "hundreds of GB in all (https://github.com/D-X-Y/NATS-Bench, 'Preparation and Download')"
+)
+
+
+class Layout(Protocol):
+    """An archive on disk."""
+
+    kind: ClassVar[str]
+
+    @property
+    def path(self) -> Path:
+        """The folder or the file."""
+        ...
+
+    def file(self, index: int) -> Path:
+        """Return the file that holds an architecture.
+
+        Raises:
+            MissingArchitectureError: if there is none.
+        """
+        ...
+
+    def content(self, index: int) -> Mapping[str, Any]:
+        """Read and return the content of an architecture, by hp.
+
+        Raises:
+            ArchiveError: if its file is missing, damaged or refused.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NatsFolder:
+    """NATS-Bench, topology: a folder of ``NNNNNN.pickle.pbz2``."""
+
+    path: Path
+    kind: ClassVar[str] = "NATS-Bench topology"
+
+    def file(self, index: int) -> Path:
+        """Return the file of an architecture."""
+        # The official reader, too, takes numbers without leading zeros.
+        return _first_file(self.path, [f"{index:06d}.pickle.pbz2", f"{index}.pickle.pbz2"])
+
+    def content(self, index: int) -> Mapping[str, Any]:
+        """Read and return the content of an architecture's file."""
+        path = self.file(index)
+        with reading(path), bz2.open(path) as file:
+            raw = file.read(MAX_UNPACKED + 1)
+            if len(raw) > MAX_UNPACKED:
+                raise ValueError(f"it unpacks to more than {MAX_UNPACKED:,} bytes")
+            return _mapping(SafeUnpickler(io.BytesIO(raw), ARCHIVE_NAMES).load())
+
+
+@dataclass(frozen=True)
+class NasBench201Folder:
+    """NAS-Bench-201: a folder of ``NNNNNN-FULL.pth``, or ``-SIMPLE.pth`` without weights."""
+
+    path: Path
+    kind: ClassVar[str] = "NAS-Bench-201"
+    suffixes: ClassVar[tuple[str, ...]] = ("-FULL.pth", "-SIMPLE.pth", "-SIMPLIFY.pth")
+
+    def file(self, index: int) -> Path:
+        """Return the file of an architecture, the one with weights if there are two."""
+        return _first_file(self.path, [f"{index:06d}{suffix}" for suffix in self.suffixes])
+
+    def content(self, index: int) -> Mapping[str, Any]:
+        """Read and return the content of an architecture's file, its weights excepted."""
+        path = self.file(index)
+        with reading(path):
+            return _by_epochs(_mapping(read_torch_file(path)))
+
+
+@dataclass
+class NasBench201Single:
+    """NAS-Bench-201 in one file, ``NAS-Bench-201-v1_1-096897.pth``, which has no weights.
+
+    It is one pickle: to know one architecture is to read all, about 6 bytes of memory for
+    each byte of the file (28 GB for version 1.1, 13 GB for 1.0).
+    """
+
+    path: Path
+    _loaded: Mapping[Any, Any] | None = field(default=None, repr=False)
+    kind: ClassVar[str] = "NAS-Bench-201, single file"
+
+    def file(self, index: int) -> Path:
+        """Return the file, which is the same for all architectures."""
+        return self.path
+
+    def content(self, index: int) -> Mapping[str, Any]:
+        """Return an architecture's content; the first call reads the whole file.
+
+        Raises:
+            NotEnoughMemoryError: if the content does not fit into the memory that is free.
+        """
+        if self._loaded is None:
+            self._check_memory()
+            with reading(self.path):
+                self._loaded = _mapping(_mapping(read_torch_file(self.path))["arch2infos"])
+        if index not in self._loaded:
+            raise MissingArchitectureError(
+                f"{self.path} has no architecture {index}; it has {len(self._loaded)}"
+            )
+        with reading(self.path):
+            return _by_epochs(_mapping(self._loaded[index]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Not the gigabytes: workers read the file themselves.
+        return {"path": self.path, "_loaded": None}
+
+    def _check_memory(self) -> None:
+        free, size = free_memory(), self.path.stat().st_size
+        needed = BYTES_PER_BYTE * size
+        if free is not None and needed > free:
+            raise NotEnoughMemoryError(
+                f"{self.path} is a single pickle of {size / 1e9:.1f} GB, which takes about "
+                f"{needed / 1e9:.1f} GB of memory to read; {free / 1e9:.1f} GB are free. An "
+                f"archive with a file for each architecture takes next to none: "
+                f"NATS-tss-v1_0-3ffb9-simple for the accuracies, or {FULL_ARCHIVE}"
+            )
+
+
+def _first_file(folder: Path, names: Sequence[str]) -> Path:
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise MissingArchitectureError(
+        f"{folder} has no {' nor '.join(names)}; complete it, or ask for another architecture"
+    )
+
+
+def _mapping(found: Any) -> Mapping[Any, Any]:
+    if not isinstance(found, Mapping):
+        raise TypeError(f"expected a dictionary; got {type(found).__name__}")
+    return found
+
+
+def _by_epochs(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {EPOCHS_OF[name]: results for name, results in content.items()}
+
+
+def free_memory() -> int | None:
+    """Return the bytes of memory that are free, None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None

@@ -1,0 +1,58 @@
+"""Stored weights into a network, strictly."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from testbed.spaces.nasbench201.archive.errors import ArchiveFileError
+from testbed.spaces.nasbench201.archive.record import NetworkConfig
+from testbed.spaces.nasbench201.archive.tensors import StoredTensor
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.network import Network
+
+__all__ = ["load_network"]
+
+
+def load_network(
+    genotype: Genotype, config: NetworkConfig, stored: Mapping[str, Any], path: Path
+) -> Network:
+    """Return the genotype's network with the stored weights.
+
+    Args:
+        genotype: the cell.
+        config: of the macro-architecture.
+        stored: a `StoredTensor` for each parameter and buffer.
+        path: of the file, for errors.
+
+    Raises:
+        ArchiveFileError: if a tensor is missing, left over, or of another shape or dtype.
+    """
+    # Without memory and thus without initial weights, which would be drawn in vain.
+    with torch.device("meta"):
+        network = Network(genotype, config.C, config.N, config.num_classes)
+    expected = network.state_dict()
+    _compare(path, "missing", [name for name in expected if name not in stored])
+    _compare(path, "unexpected", [name for name in stored if name not in expected])
+    weights = {}
+    for name, entry in stored.items():
+        if not isinstance(entry, StoredTensor):
+            raise ArchiveFileError(f"{path}: {name} is no tensor; got {type(entry).__name__}")
+        tensor, model = entry.read(), expected[name]
+        if tensor.shape != model.shape or tensor.dtype != model.dtype:
+            raise ArchiveFileError(
+                f"{path}: {name} is {tensor.dtype} {tuple(tensor.shape)}; "
+                f"expected {model.dtype} {tuple(model.shape)}"
+            )
+        weights[name] = tensor
+    network.load_state_dict(weights, strict=True, assign=True)
+    return network
+
+
+def _compare(path: Path, what: str, names: list[str]) -> None:
+    if names:
+        raise ArchiveFileError(
+            f"{path}: the weights are not those of the architecture: {len(names)} {what} "
+            f"({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+        )

@@ -1,0 +1,144 @@
+"""Files of ``torch.save``, both formats, without ``torch.load``.
+
+The weights stay in the file until they are read: a ``NNNNNN-FULL.pth`` is about 30 MB, of
+which one trained network is some 2 MB. The names allowed are those of the archives alone,
+far fewer than ``torch.load(weights_only=True)`` allows.
+
+The format of PyTorch before 1.6, which NAS-Bench-201 was written with, is five pickles in
+a row (magic number, protocol, system, content, storage keys), then for each key the count
+of its numbers (int64) and the numbers. The later format is a zip file with the content in
+``<name>/data.pkl`` and the numbers in ``<name>/data/<key>``. Both are little-endian.
+"""
+
+import io
+import os
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from torch import Tensor
+
+from testbed.files.safe_pickle import NUMPY_NAMES, Dtype, SafeUnpickler
+from testbed.spaces.nasbench201.archive.tensors import TENSOR_NAMES, Storage, StorageType
+
+__all__ = ["ARCHIVE_NAMES", "PickledStorage", "read_torch_file"]
+
+MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+
+
+def read_torch_file(path: Path) -> Any:
+    """Return the content of a file of ``torch.save``, its tensors as `StoredTensor`.
+
+    Raises whatever a damaged file makes Python raise: call it within `reading`.
+    """
+    if zipfile.is_zipfile(path):
+        return _read_zip(path)
+    with path.open("rb") as file:
+        return _read_legacy(file, path)
+
+
+class PickledStorage:
+    """A storage that was pickled on its own: the bytes of a small file of ``torch.save``."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    def numbers(self) -> Tensor:
+        """Read and return the numbers, (count,)."""
+        storage = _read_legacy(io.BytesIO(self.raw), self.raw)
+        if not isinstance(storage, Storage):
+            raise TypeError(f"expected a pickled storage; got {type(storage).__name__}")
+        return storage.numbers()
+
+
+class _Unpickler(SafeUnpickler):
+    """An unpickler that notes which storages the content mentions."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, ARCHIVE_NAMES)
+        self.storages: dict[str, Storage] = {}
+
+    def persistent_load(self, pid: Any) -> Storage:
+        # The last of the six, in the older format only, describes a view; none is used.
+        kind, storage_type, key, _, count = pid[:5]
+        if kind != "storage" or not isinstance(storage_type, StorageType) or any(pid[5:]):
+            raise ValueError(f"expected the description of a storage; got {kind!r}")
+        return self.storages.setdefault(str(key), Storage(storage_type.dtype, int(count)))
+
+
+def _read_legacy(file: BinaryIO, source: Path | bytes) -> Any:
+    for expected in (MAGIC, PROTOCOL):
+        got = SafeUnpickler(file, {}).load()
+        if got != expected:
+            raise ValueError(f"this is no file of torch.save: expected {expected:#x}; got {got!r}")
+    SafeUnpickler(file, {}).load()  # sizes of types on the writer's system
+    unpickler = _Unpickler(file)
+    content = unpickler.load()
+    for key in SafeUnpickler(file, {}).load():
+        storage = unpickler.storages[key]
+        count = int.from_bytes(file.read(8), "little")
+        if count != storage.count:
+            raise ValueError(f"storage {key} has {count} numbers; expected {storage.count}")
+        storage.fetch = partial(_part, source, file.tell(), storage.size)
+        file.seek(storage.size, os.SEEK_CUR)
+    end, length = file.tell(), file.seek(0, os.SEEK_END)
+    if end > length:
+        raise EOFError(f"it has {length:,} bytes; expected {end:,}")
+    return content
+
+
+def _part(source: Path | bytes, offset: int, size: int) -> bytes:
+    if isinstance(source, bytes):
+        return source[offset : offset + size]
+    with source.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def _read_zip(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        (member,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+        unpickler = _Unpickler(io.BytesIO(archive.read(member)))
+        content = unpickler.load()
+        for key, storage in unpickler.storages.items():
+            info = archive.getinfo(f"{member.removesuffix('.pkl')}/{key}")
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size != storage.size:
+                raise ValueError(f"storage {key} does not have {storage.size} bytes as they are")
+            # Where the numbers begin, so that the zip file is not opened for every tensor.
+            file.seek(info.header_offset + 26)
+            name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+            storage.fetch = partial(
+                _part, path, info.header_offset + 30 + name + extra, info.file_size
+            )
+    return content
+
+
+class _LoadFromBytes:
+    __slots__ = ()
+
+    def __call__(self, raw: bytes) -> PickledStorage:
+        return PickledStorage(raw)
+
+
+class _Scalar:
+    """The stand-in of ``numpy.core.multiarray.scalar``: one number."""
+
+    __slots__ = ()
+
+    def __call__(self, dtype: Dtype, raw: bytes) -> float:
+        (number,) = np.frombuffer(raw, dtype.to_numpy())
+        return number.item()
+
+
+# Everything that the official archives name.
+ARCHIVE_NAMES = {
+    **NUMPY_NAMES,
+    **TENSOR_NAMES,
+    ("numpy.core.multiarray", "scalar"): _Scalar(),
+    ("numpy._core.multiarray", "scalar"): _Scalar(),  # the name since NumPy 2
+    ("torch.storage", "_load_from_bytes"): _LoadFromBytes(),
+}

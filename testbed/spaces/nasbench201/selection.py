@@ -1,0 +1,96 @@
+"""Which architectures: the words of ``--archs``."""
+
+from pathlib import Path
+
+import torch
+
+from testbed.seeding import generator
+from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
+from testbed.spaces.nasbench201.isomorphism import unique_ids
+
+__all__ = ["SELECTION_HELP", "select"]
+
+SELECTION_HELP = (
+    "all (15,625), unique (the 6,466 of lowest id in their isomorphism class), sample:N or "
+    "sample:N:SEED of the unique ones, published ids such as 0,11,284 or 0-99, an "
+    "architecture string, or a file with an id or a string on each line"
+)
+
+
+def select(words: str) -> list[Genotype]:
+    """Return the architectures that ``words`` name, each once, in the order named.
+
+    Raises:
+        GenotypeError: saying what was got and what is possible.
+    """
+    words = words.strip()
+    if words == "all":
+        return list(enumerate_space())
+    if words == "unique":
+        return [Genotype.from_index(index) for index in unique_ids()]
+    if words.startswith("sample:"):
+        return _sample(words)
+    if words.startswith("|"):
+        return [Genotype.parse(words)]
+    if _is_file(words):
+        return _from_file(Path(words))
+    return list(dict.fromkeys(_from_ids(words)))
+
+
+def _is_file(words: str) -> bool:
+    try:
+        return Path(words).is_file()
+    except OSError:  # a list of ids can be too long for a file name
+        return False
+
+
+def _is_number(word: str) -> bool:
+    return word.isdecimal() and len(word) < 1000  # Python reads no more than 4,300 digits
+
+
+def _sample(words: str) -> list[Genotype]:
+    numbers = words.split(":")[1:]
+    unique = unique_ids()
+    if not all(map(_is_number, numbers)) or not 1 <= len(numbers) <= 2:
+        raise GenotypeError(f"expected sample:N or sample:N:SEED with whole numbers; got {words!r}")
+    count, seed = int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else 0
+    if not 1 <= count <= len(unique):
+        raise GenotypeError(f"a sample has 1 to {len(unique)} architectures; got {count}")
+    # The first N of one permutation: a larger sample of the same seed contains a smaller.
+    order = torch.randperm(len(unique), generator=generator("sample", seed))[:count]
+    return [Genotype.from_index(unique[i]) for i in order.tolist()]
+
+
+def _from_ids(words: str) -> list[Genotype]:
+    found = []
+    for word in words.split(","):
+        first, dash, last = word.strip().partition("-")
+        if not _is_number(first) or (dash and not _is_number(last)):
+            raise GenotypeError(
+                f"cannot read {word.strip()!r} as architectures, and there is no such file; "
+                f"expected {SELECTION_HELP}"
+            )
+        span = range(int(first), int(last or first) + 1)
+        if not span:
+            raise GenotypeError(f"the range {word.strip()!r} runs backwards")
+        found += [Genotype.from_index(index) for index in span]
+    return found
+
+
+def _from_file(path: Path) -> list[Genotype]:
+    found = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise GenotypeError(f"cannot read architectures from {path}: {error}") from error
+    for number, line in enumerate(lines, 1):
+        word = line.strip()
+        if not word or word.startswith("#"):
+            continue
+        try:
+            found += [Genotype.parse(word)] if word.startswith("|") else _from_ids(word)
+        except GenotypeError as error:
+            raise GenotypeError(f"{path}, line {number}: {error}") from error
+    if not found:
+        raise GenotypeError(f"{path} names no architecture")
+    return list(dict.fromkeys(found))

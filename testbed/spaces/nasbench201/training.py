@@ -1,0 +1,202 @@
+"""Train the network of a genotype, from any epoch on, with the same result."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from testbed.images import ImageSet
+from testbed.networks.normalise import normalised
+from testbed.seeding import generator
+from testbed.spaces.nasbench201.augmentation import Augmentation
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.network import Network
+from testbed.spaces.nasbench201.recipe import Recipe
+from testbed.spaces.nasbench201.weights import random_network
+
+__all__ = ["DivergedError", "Epoch", "TrainingState", "accuracy", "train"]
+
+
+class DivergedError(RuntimeError):
+    """A training whose loss or weights are no longer finite numbers."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What was seen in an epoch, on the augmented images and while the weights changed.
+
+    Attributes:
+        loss: the mean cross-entropy, in nats.
+        accuracy: the share of images classified rightly.
+    """
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """Everything from which a training goes on.
+
+    Attributes:
+        weights: the network's state dict, parameters and buffers, on the CPU.
+        momentum: of each parameter that has had a gradient, by name, on the CPU.
+        history: of the epochs done.
+    """
+
+    weights: dict[str, Tensor]
+    momentum: dict[str, Tensor] = field(default_factory=dict)
+    history: tuple[Epoch, ...] = ()
+
+
+def train(
+    genotype: Genotype,
+    recipe: Recipe,
+    images: ImageSet,
+    seed: int,
+    *,
+    device: torch.device | str = "cpu",
+    state: TrainingState | None = None,
+    on_epoch: Callable[[TrainingState], None] | None = None,
+    on_batch: Callable[[float], None] | None = None,
+) -> tuple[Network, tuple[Epoch, ...]]:
+    """Return the trained network, in eval mode, and the history of its epochs.
+
+    The initial weights are those of ``random_network(genotype, seed)``. The order of the
+    images, the flips and the crops of an epoch depend on (genotype, seed, epoch) alone, so a
+    training that goes on from a state ends with the same bits as one that was never
+    interrupted, on the CPU with the same number of threads.
+
+    Args:
+        genotype: the cell.
+        recipe: how to train.
+        images: to train on; the network takes them normalised by their mean and std, and
+            does not contain that layer (see `testbed.networks.normalise`).
+        seed: of the initial weights and of the training.
+        device: that computes; the network stays there.
+        state: to go on from, as an earlier call handed to ``on_epoch``.
+        on_epoch: called after each epoch.
+        on_batch: called after each batch with the number of epochs done, a fraction.
+
+    Raises:
+        DivergedError: at the end of an epoch after which the loss or a weight is not finite.
+    """
+    network = random_network(
+        genotype, seed, channels=recipe.channels, cells=recipe.cells, classes=images.classes,
+        in_channels=images.shape[0],
+    )  # fmt: skip
+    if state is not None:
+        network.load_state_dict(state.weights)
+    network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    optimiser = _optimiser(network, recipe, state)
+    history = state.history if state is not None else ()
+    loop = _Loop(normalised(network, images.mean, images.std).to(device), images, optimiser)
+    for number in range(len(history), recipe.epochs):
+        optimiser.param_groups[0]["lr"] = recipe.learning_rate(number)
+        source = generator("train", genotype, seed, number)
+        epoch = loop.epoch(recipe, source, lambda part, n=number: on_batch and on_batch(n + part))
+        _check_finite(epoch, network, number, recipe)
+        history = (*history, epoch)
+        if on_epoch is not None:
+            on_epoch(_state(network, optimiser, history))
+    return network.eval(), history
+
+
+def accuracy(
+    network: nn.Module, images: ImageSet, device: torch.device | str = "cpu", batch_size: int = 256
+) -> float:
+    """Return the share of images that a network of pixels in [0, 1] classifies rightly."""
+    mode, right = network.training, 0
+    network.eval()
+    with torch.inference_mode():
+        for indices in torch.arange(len(images)).split(batch_size):
+            logits = network(images.images(indices).to(device))
+            right += int((logits.argmax(1).cpu() == images.labels[indices]).sum())
+    network.train(mode)
+    return right / len(images)
+
+
+class _Loop:
+    """The passes over a set of images."""
+
+    def __init__(
+        self, network: nn.Module, images: ImageSet, optimiser: torch.optim.Optimizer
+    ) -> None:
+        self.network, self.optimiser, self.levels = network, optimiser, images.levels
+        self.device = next(network.parameters()).device
+        self.pixels, self.labels = images.pixels.to(self.device), images.labels.to(self.device)
+
+    def epoch(
+        self, recipe: Recipe, source: torch.Generator, on_batch: Callable[[float], object]
+    ) -> Epoch:
+        """Train on every image once."""
+        self.network.train()
+        count = len(self.pixels)
+        order = torch.randperm(count, generator=source).to(self.device)
+        drawn = Augmentation.draw(count, recipe.flip, recipe.padding, source).to(self.device)
+        # Sums stay on the device: asking for them would wait for it at every step.
+        loss, right, done = 0.0, 0, 0
+        for indices in order.split(recipe.batch_size):
+            step_loss, step_right = self._step(drawn.apply(self.pixels, indices), indices)
+            loss, right, done = loss + step_loss, right + step_right, done + len(indices)
+            on_batch(done / count)
+        return Epoch(float(loss) / count, int(right) / count)
+
+    def _step(self, pixels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+        labels = self.labels[indices]
+        logits = self.network(pixels.to(torch.float32) / self.levels)
+        loss = cross_entropy(logits, labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach().double() * len(labels), (logits.detach().argmax(1) == labels).sum()
+
+
+def _optimiser(
+    network: Network, recipe: Recipe, state: TrainingState | None
+) -> torch.optim.Optimizer:
+    optimiser = torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+    for name, parameter in network.named_parameters():
+        if state is not None and name in state.momentum:
+            buffer = torch.empty_like(parameter).copy_(state.momentum[name])
+            optimiser.state[parameter]["momentum_buffer"] = buffer
+    return optimiser
+
+
+def _state(
+    network: Network, optimiser: torch.optim.Optimizer, history: tuple[Epoch, ...]
+) -> TrainingState:
+    buffers = {
+        name: optimiser.state[parameter].get("momentum_buffer")
+        for name, parameter in network.named_parameters()
+        if parameter in optimiser.state
+    }
+    return TrainingState(
+        {name: _copy(tensor) for name, tensor in network.state_dict().items()},
+        {name: _copy(buffer) for name, buffer in buffers.items() if buffer is not None},
+        history,
+    )
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+
+
+def _check_finite(epoch: Epoch, network: Network, number: int, recipe: Recipe) -> None:
+    finite = torch.tensor(epoch.loss).isfinite() and all(
+        tensor.isfinite().all() for tensor in network.state_dict().values()
+    )
+    if not finite:
+        raise DivergedError(
+            f"the training diverged in epoch {number + 1} of {recipe.epochs} (mean loss "
+            f"{epoch.loss}): a loss or a weight is no finite number; try a smaller learning "
+            f"rate than {recipe.lr} or a larger batch than {recipe.batch_size}"
+        )

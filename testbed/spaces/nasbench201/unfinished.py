@@ -1,0 +1,66 @@
+"""Trainings under way: one file each, from which a training goes on after an interruption.
+
+``<id>-seed<k>.unfinished`` is a safetensors file of weights and momentum, with the history
+and the plan it belongs to in its header. It is replaced after each epoch, as a whole.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from testbed.spaces.nasbench201.checkpoint_files import (
+    CheckpointError,
+    read_notes,
+    read_tensors,
+    write_tensors,
+)
+from testbed.spaces.nasbench201.training import Epoch, TrainingState
+
+__all__ = ["SUFFIX", "load_state", "save_state"]
+
+SUFFIX = ".unfinished"
+
+
+def save_state(path: Path, state: TrainingState, plan: dict[str, Any], seconds: float) -> None:
+    """Write the state of a training.
+
+    Args:
+        path: of the file.
+        state: after an epoch.
+        plan: what the training is of, as JSON values; a state of another plan is not used.
+        seconds: spent so far.
+    """
+    tensors = {f"weights/{name}": tensor for name, tensor in state.weights.items()}
+    tensors |= {f"momentum/{name}": tensor for name, tensor in state.momentum.items()}
+    notes = {
+        "plan": plan,
+        "history": [asdict(epoch) for epoch in state.history],
+        "seconds": seconds,
+    }
+    write_tensors(path, tensors, {name: json.dumps(note) for name, note in notes.items()})
+
+
+def load_state(path: Path, plan: dict[str, Any]) -> tuple[TrainingState | None, float]:
+    """Return the state of a training and the seconds it took; None and 0 if there is no file.
+
+    Raises:
+        CheckpointError: if the file is damaged or belongs to another plan.
+    """
+    if not path.is_file():
+        return None, 0.0
+    try:
+        notes = {name: json.loads(text) for name, text in read_notes(path).items()}
+        found, seconds = notes["plan"], float(notes["seconds"])
+        history = tuple(Epoch(**epoch) for epoch in notes["history"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is no unfinished training ({error}): remove it to begin anew"
+        ) from error
+    if found != plan:
+        raise CheckpointError(f"{path} belongs to another training: remove it to begin anew")
+    parts: dict[str, dict] = {"weights": {}, "momentum": {}}
+    for name, tensor in read_tensors(path).items():
+        part, _, name = name.partition("/")
+        parts[part][name] = tensor
+    return TrainingState(parts["weights"], parts["momentum"], history), seconds

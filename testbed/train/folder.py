@@ -1,0 +1,99 @@
+"""A folder of networks trained alike: who may write to it, and how far they are."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from testbed.command.console import progress
+from testbed.spaces.nasbench201.checkpoint_files import CheckpointError, read_json, write_json
+from testbed.store.lock import WriterLock
+from testbed.train.job import PROGRESS, Task, is_finished
+
+__all__ = ["claim", "watch"]
+
+DESCRIPTION = "recipe.json"
+POLL = 1.0  # seconds between two looks at the folder
+
+
+@contextmanager
+def claim(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
+    """Hold the right to train into a folder; a new one becomes that of these settings.
+
+    Raises:
+        CheckpointError: if the folder belongs to another recipe or other images.
+        StoreError: if another process trains into it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / DESCRIPTION
+    lock = WriterLock(path)
+    try:
+        if path.exists():
+            _compare(folder, read_json(path), settings)
+        else:
+            write_json(path, settings)
+        for leftover in folder.glob(".*.tmp"):  # of a process that was killed
+            leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
+
+
+def _compare(folder: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    old, new = _flat(there), _flat(here)
+    differences = [
+        f"{name} is {old.get(name, 'not given')} there and {new.get(name, 'not given')} here"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
+    if differences:
+        raise CheckpointError(
+            f"{folder} holds networks that were trained otherwise: {'; '.join(differences)}. "
+            "Give the options of that folder, or another --out"
+        )
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{group} {name}": value
+        for group, entries in settings.items()
+        for name, value in (entries.items() if isinstance(entries, dict) else [("", entries)])
+    }
+
+
+@contextmanager
+def watch(folder: Path, tasks: Sequence[Task], epochs: int, console: Console) -> Iterator[None]:
+    """Show how many epochs of the tasks are done, as long as the context lasts."""
+    paths = [task.path(folder) for task in tasks]
+    stop = threading.Event()
+    with progress(console) as bar:
+        # rich takes no speed from a bar's first step, which is what was done before.
+        count = bar.add_task("epochs", total=len(paths) * epochs)
+        bar.update(count, completed=_done(paths, epochs))
+
+        def look() -> None:
+            while not stop.wait(POLL):
+                bar.update(count, completed=_done(paths, epochs))
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            bar.update(count, completed=_done(paths, epochs))
+
+
+def _done(paths: Sequence[Path], epochs: int) -> float:
+    return sum(epochs if is_finished(path) else _part(path) for path in paths)
+
+
+def _part(path: Path) -> float:
+    try:
+        return float(path.with_suffix(PROGRESS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not begun, or just being written
+        return 0.0

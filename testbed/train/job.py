@@ -1,0 +1,124 @@
+"""One network, from its last finished epoch to its checkpoint: the work of ``testbed.train``."""
+
+import time
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from testbed import images
+from testbed.images import ImageSet
+from testbed.networks.normalise import normalised
+from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
+from testbed.spaces.nasbench201.checkpoints import (
+    Checkpoint,
+    checkpoint_path,
+    describe_images,
+    save_checkpoint,
+)
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.recipe import Recipe
+from testbed.spaces.nasbench201.training import accuracy, train
+from testbed.spaces.nasbench201.unfinished import SUFFIX, load_state, save_state
+
+__all__ = ["PROGRESS", "Task", "TrainingJob", "both_splits", "is_finished"]
+
+PROGRESS = ".progress"
+BEAT = 0.5  # seconds between two signs of life
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network to train: an architecture string and a seed."""
+
+    network: str
+    seed: int
+
+    def path(self, folder: Path) -> Path:
+        """Return where its weights will lie."""
+        return checkpoint_path(folder, Genotype.parse(self.network), self.seed)
+
+
+@lru_cache(maxsize=1)
+def both_splits(name: str, root: Path | None) -> tuple[ImageSet, ImageSet]:
+    """Return the training and the test images, read once in each process."""
+    return images.load(name, root, "train"), images.load(name, root, "test")
+
+
+def is_finished(path: Path) -> bool:
+    """Return whether the network whose weights lie at ``path`` is trained."""
+    return path.is_file() and path.with_suffix(".json").is_file()
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What is the same for all networks of a folder; calling it with a task trains one."""
+
+    recipe: Recipe
+    image_set: str
+    data_root: Path | None
+    folder: Path
+    device: str = "cpu"
+
+    def settings(self) -> dict[str, Any]:
+        """Return what makes two folders of trained networks comparable, as JSON values."""
+        train_images, test_images = both_splits(self.image_set, self.data_root)
+        return {
+            "recipe": asdict(self.recipe),
+            "images": describe_images(train_images),
+            "test": describe_images(test_images),
+        }
+
+    def __call__(self, task: Task) -> None:
+        """Train a network, or go on with it, and write its checkpoint."""
+        train_images, test_images = both_splits(self.image_set, self.data_root)
+        settings, path = self.settings(), task.path(self.folder)
+        unfinished, plan = path.with_suffix(SUFFIX), {**settings, **asdict(task)}
+        state, before = load_state(unfinished, plan)
+        clock = _Clock(before)
+        network, history = train(
+            Genotype.parse(task.network), self.recipe, train_images, task.seed,
+            device=self.device, state=state,
+            on_epoch=lambda state: save_state(unfinished, state, plan, clock.seconds()),
+            on_batch=_Heart(path.with_suffix(PROGRESS)),
+        )  # fmt: skip
+        whole = normalised(network, train_images.mean, train_images.std).to(self.device)
+        test = settings["test"] | {"accuracy": accuracy(whole, test_images, self.device)}
+        weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+        checkpoint = Checkpoint(
+            task.network, task.seed, self.recipe, settings["images"], train_images.classes,
+            train_images.shape[0], train_images.mean, train_images.std,
+            tuple(asdict(epoch) for epoch in history), test, fingerprint_of_weights(weights),
+            {
+                "torch_version": str(torch.__version__), "device": self.device,
+                "threads": torch.get_num_threads(), "seconds": round(clock.seconds(), 2),
+            },
+        )  # fmt: skip
+        save_checkpoint(self.folder, checkpoint, weights)
+        for suffix in (SUFFIX, PROGRESS):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+class _Clock:
+    """Seconds, those of earlier sessions included."""
+
+    def __init__(self, before: float) -> None:
+        self._start = time.monotonic() - before
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+
+class _Heart:
+    """Writes the number of epochs done into a small file, now and then."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._next = path, 0.0
+
+    def __call__(self, epochs: float) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + BEAT
+            self._path.write_text(f"{epochs:.4f}", encoding="utf-8")

@@ -1,0 +1,49 @@
+"""The table at the end of a training run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from testbed.spaces.nasbench201.checkpoints import Checkpoint, settings_of
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.train.job import Task, is_finished
+
+__all__ = ["print_summary"]
+
+
+def print_summary(folder: Path, tasks: Sequence[Task], console: Console, show: int) -> None:
+    """Print a line for each of the first ``show`` networks, and the range of the accuracies."""
+    finished = [task for task in tasks if is_finished(task.path(folder))]
+    found = [
+        Checkpoint.from_settings(settings_of(folder, Genotype.parse(task.network), task.seed))
+        for task in finished
+    ]
+    if not found:
+        return
+    if show:
+        console.print(_table(found[:show]))
+    if len(found) > show:
+        console.print(f"{show} of {len(found)} networks are shown.")
+    accuracies = [100 * checkpoint.test["accuracy"] for checkpoint in found]
+    console.print(
+        f"Test accuracy of {len(found)} networks on {found[0].test['count']} images: "
+        f"{min(accuracies):.1f} % to {max(accuracies):.1f} %, median {median(accuracies):.1f} %."
+    )
+
+
+def _table(checkpoints: Sequence[Checkpoint]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("id", "seed", "train %", "test %", "seconds"):
+        table.add_column(heading, justify="right")
+    for checkpoint in checkpoints:
+        table.add_row(
+            str(Genotype.parse(checkpoint.genotype).index),
+            str(checkpoint.seed),
+            f"{100 * checkpoint.history[-1]['accuracy']:.1f}",
+            f"{100 * checkpoint.test['accuracy']:.1f}",
+            f"{checkpoint.provenance['seconds']:.1f}",
+        )
+    return table
