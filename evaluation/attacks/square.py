@@ -5,7 +5,7 @@ adversarial attack via random search", ECCV 2020, algorithm 1. Every image has i
 random squares, and is finished as soon as it is misclassified.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -87,7 +87,9 @@ class _Squares(Search[_State]):
         super().__init__(attack.norm, victim, images, labels, epsilons, draws)
         self.queries, self.moves = attack.queries, MOVES[attack.norm]
         shares = [share_of_pixels(attack.p_init, query) for query in range(attack.queries)]
-        self.shares = torch.tensor([0.0, *shares], dtype=torch.float64)
+        sides = [self.moves.side(share, *images.shape[2:]) for share in shares]
+        # The first query is of the start, which has no square.
+        self.sides = torch.tensor([0, *sides], device=images.device)
 
     def start(self, pairs: Tensor) -> _State:
         rows, around = self.rows(pairs), self.balls(pairs)
@@ -98,9 +100,11 @@ class _Squares(Search[_State]):
         return _State(pairs, self.labels[rows], around, best, margins, asked, numbers)
 
     def advance(self, state: _State) -> Tensor:
+        self._draw(state)
         tried = state.best.clone()
-        for share, rows, numbers in self._squares(state):
-            self.moves.change(state.around, tried, rows, numbers, share)
+        every = torch.arange(len(tried), device=tried.device)
+        numbers = state.numbers[every, (state.asked - 1) % BLOCK]
+        self.moves.change(state.around, tried, numbers, self.sides[state.asked])
         margins = margin(self.victim.logits(tried), state.labels)
         better = ~(margins >= state.margin)
         put(state.best, better, tried[better])
@@ -111,15 +115,6 @@ class _Squares(Search[_State]):
         if ended.any():
             self.propose(state.pair[ended], state.best[ended], fallen[ended])
         return ended
-
-    def _squares(self, state: _State) -> Iterator[tuple[float, Tensor, Tensor]]:
-        """Yield the images whose next squares are of one size: share, rows, their numbers."""
-        self._draw(state)
-        shares = self.shares[state.asked.cpu()]
-        for share in shares.unique().tolist():
-            if share:
-                rows = (shares == share).nonzero()[:, 0].to(state.pair.device)
-                yield share, rows, state.numbers[rows, (state.asked[rows] - 1) % BLOCK]
 
     def _draw(self, state: _State) -> None:
         due = (state.asked > 0) & ((state.asked - 1) % BLOCK == 0)

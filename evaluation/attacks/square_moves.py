@@ -1,6 +1,6 @@
 """How Square Attack starts and changes images: one class for each norm.
 
-A change is made in place, to those images of a batch whose squares are of one size.
+A change is made in place, to one square of each image of a batch.
 """
 
 import math
@@ -28,17 +28,18 @@ class Moves(Protocol):
         """Return how many random numbers a change takes."""
         ...
 
-    def change(
-        self, around: Ball, images: Tensor, rows: Tensor, numbers: Tensor, share: float
-    ) -> None:
-        """Change some images in place.
+    def side(self, share: float, height: int, width: int) -> int:
+        """Return the side, in pixels, of a square that covers a share of an image."""
+        ...
+
+    def change(self, around: Ball, images: Tensor, numbers: Tensor, sides: Tensor) -> None:
+        """Change one square of each image, in place.
 
         Args:
             around: the balls that the images stay in.
-            images: (N, C, H, W).
-            rows: an index (n,) of those to be changed.
+            images: (n, C, H, W).
             numbers: uniform in [0, 1), (n, `numbers`).
-            share: of the pixels that the square covers.
+            sides: of the squares, (n,) in pixels; 0 leaves an image as it is.
         """
         ...
 
@@ -57,18 +58,22 @@ class LinfMoves:
         """Return 2 for the place and 1 for each channel's sign."""
         return 2 + channels
 
-    def change(
-        self, around: Ball, images: Tensor, rows: Tensor, numbers: Tensor, share: float
-    ) -> None:
+    def side(self, share: float, height: int, width: int) -> int:
+        """Return at least 1."""
+        return min(max(round(math.sqrt(share * height * width)), 1), height, width)
+
+    def change(self, around: Ball, images: Tensor, numbers: Tensor, sides: Tensor) -> None:
         """Set the square to the upper or lower end of the ball: where best ± 2ε is clamped to."""
-        height, width = images.shape[2:]
-        size = min(max(round(math.sqrt(share * height * width)), 1), height, width)
-        # With the channels last an index is a pixel, and all its channels lie side by side.
-        pixels, clean = images.permute(0, 2, 3, 1), around.center.permute(0, 2, 3, 1)
-        place = _pixels(images, rows, numbers[:, :2], size)
-        radius = around.radius[rows]
-        change = torch.where((numbers[:, 2:] < 0.5)[:, None, None], -radius, radius)
-        pixels[place] = (clean[place] + change).clamp_(0, 1)
+        # With the channels last a pixel is a row, and all its channels lie side by side.
+        pixels = images.permute(0, 2, 3, 1).contiguous()
+        rows, clean = pixels.view(-1, images.shape[1]), around.center.permute(0, 2, 3, 1)
+        image, place = _pixels(images, numbers[:, :2], sides)
+        radius = around.radius.view(-1, 1)
+        change = torch.where(numbers[:, 2:] < 0.5, -radius, radius).index_select(0, image)
+        changed = clean.reshape(rows.shape).index_select(0, place).add_(change).clamp_(0, 1)
+        rows.index_copy_(0, place, changed)
+        if pixels.data_ptr() != images.data_ptr():  # not in that order: a copy was changed
+            images.copy_(pixels.permute(0, 3, 1, 2))
 
 
 class L2Moves:
@@ -93,56 +98,75 @@ class L2Moves:
         """Return 4 for two places, 1 for the orientation, and 1 for each channel's sign."""
         return 5 + channels
 
-    def change(
-        self, around: Ball, images: Tensor, rows: Tensor, numbers: Tensor, share: float
-    ) -> None:
+    def side(self, share: float, height: int, width: int) -> int:
+        """Return an odd number, so that a bump has a middle, and at least 3."""
+        side = max(round(math.sqrt(share * height * width)), 3)
+        return min(side + 1 - side % 2, height, width)
+
+    def change(self, around: Ball, images: Tensor, numbers: Tensor, sides: Tensor) -> None:
         """Move length from the second square, and what is left of ε, into a bump in the first."""
-        height, width = images.shape[2:]
-        size = max(round(math.sqrt(share * height * width)), 3)
-        size = min(size + 1 - size % 2, height, width)  # odd, so that a bump has a middle
-        around, every = around.take(rows), torch.arange(len(rows), device=rows.device)
-        delta = images[rows] - around.center
-        first = _window(images, every, numbers[:, :2], size)
-        second = _window(images, every, numbers[:, 2:4], size)
-        spare = (around.radius**2 - delta.square().sum((1, 2, 3), keepdim=True)).clamp_min(0)
-        covered = torch.zeros_like(delta)
-        covered[first] = covered[second] = 1
-        length = (
-            spare / images.shape[1] + (delta * covered).square().sum((2, 3), keepdim=True)
-        ).sqrt()
-        bump = _bump(size).to(images)
-        turned = (numbers[:, 4] < 0.5)[:, None, None, None]
-        new = torch.where(turned, bump.T, bump) * _signs(numbers[:, 5:, None, None])
-        old = delta[first]
-        new = new + old / (_length(old) + TINY)
-        delta[second] = 0
-        delta[first] = new / (_length(new) + TINY) * length
-        images[rows] = _at_length(around, delta)
+        for side in sides.unique().tolist():
+            if side:
+                rows = (sides == side).nonzero()[:, 0]
+                images[rows] = _bumped(around.take(rows), images[rows], numbers[rows], side)
+
+
+def _bumped(around: Ball, images: Tensor, numbers: Tensor, side: int) -> Tensor:
+    every = torch.arange(len(images), device=images.device)
+    delta = images - around.center
+    first = _window(images, every, numbers[:, :2], side)
+    second = _window(images, every, numbers[:, 2:4], side)
+    spare = (around.radius**2 - delta.square().sum((1, 2, 3), keepdim=True)).clamp_min(0)
+    covered = torch.zeros_like(delta)
+    covered[first] = covered[second] = 1
+    length = (spare / images.shape[1] + (delta * covered).square().sum((2, 3), keepdim=True)).sqrt()
+    bump = _bump(side).to(images)
+    turned = (numbers[:, 4] < 0.5)[:, None, None, None]
+    new = torch.where(turned, bump.T, bump) * _signs(numbers[:, 5:, None, None])
+    old = delta[first]
+    new = new + old / (_length(old) + TINY)
+    delta[second] = 0
+    delta[first] = new / (_length(new) + TINY) * length
+    return _at_length(around, delta)
 
 
 MOVES: dict[str, Moves] = {"Linf": LinfMoves(), "L2": L2Moves()}
 
 
 def _window(
-    images: Tensor, which: Tensor, places: Tensor, size: int
+    images: Tensor, which: Tensor, places: Tensor, side: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the indices of one square in each of some images (n,), (n, C, size, size)."""
-    image, rows, columns = (index[:, None] for index in _pixels(images, which, places, size))
+    """Return the indices of one square in each of some images (n,), (n, C, side, side)."""
+    steps = torch.arange(side, device=images.device)
+    corner = _corners(images, places, torch.tensor([side], device=images.device))
     plane = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
-    return image, plane, rows, columns
-
-
-def _pixels(
-    images: Tensor, which: Tensor, places: Tensor, size: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the indices of the pixels of one square in each image, (n, size, size)."""
-    height, width = images.shape[2:]
-    steps = torch.arange(size, device=images.device)
-    # Uniform over all places where the square lies inside the image.
-    room = torch.tensor([height - size + 1, width - size + 1], device=images.device)
-    corner = (places * room).long().minimum(room - 1)
     rows, columns = corner[:, :1] + steps, corner[:, 1:] + steps
-    return which[:, None, None], rows[:, :, None], columns[:, None, :]
+    return which[:, None, None, None], plane, rows[:, None, :, None], columns[:, None, None, :]
+
+
+def _pixels(images: Tensor, places: Tensor, sides: Tensor) -> tuple[Tensor, Tensor]:
+    """Return, for all pixels of one square in each image, its image and its place among all.
+
+    The squares may be of any sides.
+    """
+    height, width = images.shape[2:]
+    corner, areas = _corners(images, places, sides), sides**2
+    every = torch.arange(len(sides), device=sides.device)
+    image = every.repeat_interleave(areas)
+    before = (areas.cumsum(0) - areas).index_select(0, image)
+    within = torch.arange(len(image), device=sides.device).sub_(before)
+    side = sides.index_select(0, image)
+    corner = (every * height + corner[:, 0]) * width + corner[:, 1]
+    # Down by whole rows of the image, across by what is left of the square's own.
+    down = within.div(side, rounding_mode="trunc").mul_(width - side)
+    return image, within.add_(down).add_(corner.index_select(0, image))
+
+
+def _corners(images: Tensor, places: Tensor, sides: Tensor) -> Tensor:
+    """Return the upper left corners, (n, 2), uniform where a square lies inside the image."""
+    extent = torch.tensor(images.shape[2:], device=images.device)
+    room = extent - sides[:, None] + 1
+    return (places * room).long().minimum(room - 1)
 
 
 def _bump(size: int) -> Tensor:
