@@ -1,6 +1,7 @@
 """Down an ε grid side by side: the same outcomes, fuller batches, exact accounts."""
 
 from dataclasses import dataclass, fields
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -14,6 +15,7 @@ from evaluation.attacks.draws import Draws
 from evaluation.attacks.norms import LinfBall, ball
 from evaluation.attacks.search import Pairs, Search, SearchAttack
 from evaluation.attacks.square import share_of_pixels
+from evaluation.attacks.square_moves import MOVES
 from evaluation.attacks.victim import Victim
 from tests.attack_networks import digits, digits_network, fresh_network
 
@@ -245,11 +247,42 @@ def test_squares_of_several_sizes_share_a_batch():
     for _ in range(12):
         search.advance(first)
     both = first.join(search.start(torch.arange(3, 5)))
-    for _ in range(2):
-        sizes = [share for share, _, _ in search._squares(both)]
-        search.advance(both)
+    search.advance(both)
+    expected = [search.moves.side(share_of_pixels(0.8, query), 8, 8) for query in (12, 0)]
+    sides = []
+    change = search.moves.change
+    search.moves = SimpleNamespace(change=lambda *given: (sides.append(given[-1]), change(*given)))
+    search.advance(both)
     assert both.asked.tolist() == [14, 14, 14, 2, 2]
-    assert sizes == sorted({share_of_pixels(0.8, 12), share_of_pixels(0.8, 0)})
+    assert sides[0].tolist() == [*[expected[0]] * 3, *[expected[1]] * 2]
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+def test_squares_of_several_sizes_are_those_of_each_alone(norm):
+    source = torch.Generator().manual_seed(3)
+    images = torch.rand(6, 3, 9, 11, generator=source)
+    centers = torch.rand(6, 3, 9, 11, generator=source)
+    around = ball(norm, centers, torch.full((6, 1, 1, 1), 0.3))
+    moves = MOVES[norm]
+    numbers = torch.rand(6, moves.numbers(3), generator=source)
+    sides = torch.tensor([5, 0, 3, 9, 3, 5])
+    for layout in (torch.contiguous_format, torch.channels_last):
+        together = images.clone(memory_format=layout)
+        moves.change(around, together, numbers, sides)
+        for row in range(6):
+            alone, one = images[row : row + 1].clone(), torch.tensor([row])
+            moves.change(around.take(one), alone, numbers[one], sides[one])
+            torch.testing.assert_close(alone[0], together[row], rtol=0, atol=1e-6)
+        assert torch.equal(together[1], images[1])
+        if norm == "Linf":
+            for row, side in enumerate(sides.tolist()):
+                lower, upper = around.lower[row], around.upper[row]
+                top, left = (numbers[row, :2] * torch.tensor([10 - side, 12 - side])).long()
+                inside = torch.zeros(9, 11, dtype=torch.bool)
+                inside[top : top + side, left : left + side] = True
+                end = torch.where(numbers[row, 2:, None, None] < 0.5, lower, upper)
+                expected = torch.where(inside, end, images[row])
+                torch.testing.assert_close(together[row], expected, rtol=0, atol=1e-7)
 
 
 def test_a_fresh_image_and_one_under_way_are_attacked_in_the_same_pass():
