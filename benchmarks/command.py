@@ -17,7 +17,7 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.harness import CONSOLE
-from proxies import compute, study
+from proxies import compute, job
 
 PROXIES = "params,flops,jacobian_norm,hessian_input"
 NETWORKS, ROUNDS = 12, 3
@@ -40,11 +40,11 @@ class Stopwatch:
 
 def measure(seed: int) -> float:
     """Return the ratio in one run of the command, in this process."""
-    whole, arithmetic = Stopwatch(compute.work), Stopwatch(study.evaluate)
+    whole, arithmetic = Stopwatch(compute.run_job), Stopwatch(job.evaluate)
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(compute, "work", whole),
-        mock.patch.object(study, "evaluate", arithmetic),
+        mock.patch.object(compute, "run_job", whole),
+        mock.patch.object(job, "evaluate", arithmetic),
     ):
         options = ["--archs", f"sample:{NETWORKS}:{seed}", "--batch-size", str(BATCH)]
         options += ["--proxies", PROXIES, "--workers", "1"]

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from proxies.job import ScoringJob, unfinished
 from proxies.preparation import resolve
 from proxies.registry import PROXIES, get
-from proxies.study import Study, unfinished
 from proxies.summary import print_summary
 from testbed import engine, images
 from testbed.command.console import check_device, default_workers, fail, split_words
+from testbed.command.job import Execution, run_job
 from testbed.command.options import (
     Archive,
     DataRoot,
@@ -24,7 +25,6 @@ from testbed.command.options import (
     Weights,
     Workers,
 )
-from testbed.command.resumable import Plan, work
 from testbed.sources import INITS, Choice, Source, chosen_networks
 from testbed.spaces.nasbench201.selection import SELECTION_HELP
 from testbed.store import EXPORTS, Store, StoreError
@@ -98,23 +98,18 @@ def compute(
         source, networks, seed_list = chosen_networks(choice, loaded)
         mode = batch_norm_mode(source, networks, seed_list[0], batch_norm)
         check_proxies(names, mode)
-        study = Study.of(
+        job = ScoringJob.of(
             loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
             dtype=dtype, device=check_device(device), memory=int(memory_gb * 2**30),
         )  # fmt: skip
-        settings = study.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
-        plan = Plan(
+        settings = job.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
+        execution = Execution(
             "proxies.compute", workers or default_workers(device), threads, device, dtype, settings
         )
-        wanted = study.tasks(networks, seed_list, names)
+        wanted = job.tasks(networks, seed_list, names)
         with Store(store) as open_store:
             left = unfinished(wanted, open_store.finished())
-            outcome = work(
-                study, left, open_store, plan, console, verb="scoring",
-                name=lambda task: task.network,
-                save=lambda run, task, scored: open_store.save(run, scored),
-                failures=lambda scored: scored.failures,
-            )  # fmt: skip
+            ending = run_job(job, left, open_store, execution, console)
             print_summary(open_store.scores(), wanted, names, console, show)
             if export is not None:
                 open_store.export(export)
@@ -122,7 +117,7 @@ def compute(
     except (ValueError, OSError, StoreError, engine.EngineError) as error:
         fail(error)
     console.print(f"Scores are in {store}.")
-    outcome.report(console, store)
+    ending.report(console, store)
 
 
 def batch_norm_mode(source: Source, networks: list[str], seed: int | None, asked: str) -> str:

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from proxies.job import Task
 from proxies.registry import PROXIES
-from proxies.study import Task
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 
 __all__ = ["print_summary"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from truth_folder import IDS
 
-from evaluation.report.study import Study, study
+from evaluation.report.study import ReportNumbers, study
 from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.genotype import Genotype
 
@@ -51,6 +51,6 @@ def scores() -> pd.DataFrame:
     )  # fmt: skip
 
 
-def small_study(truth: Truth, **options) -> Study:
+def small_study(truth: Truth, **options) -> ReportNumbers:
     """Return the study of these scores."""
     return study(truth, scores(), runs=RUNS, **options)

@@ -8,8 +8,8 @@ import torch
 
 from evaluation.ranking.table import rank
 from evaluation.truths.published import Truth
+from proxies.job import ScoringJob, Task
 from proxies.registry import PROXIES
-from proxies.study import Study, Task
 from testbed import images
 from testbed.sources import RandomSource
 from testbed.spaces.nasbench201.genotype import Genotype
@@ -49,18 +49,18 @@ def test_the_provenance_is_inside(table):
 def test_ten_random_rows_are_computed_again(table, real_data):
     loaded = images.load("cifar10", real_data)
     source = RandomSource("random", loaded.mean, loaded.std)
-    study = Study.of(loaded, loaded.batch(16, 0), 0, source)
+    job = ScoringJob.of(loaded, loaded.batch(16, 0), 0, source)
     draws = torch.Generator().manual_seed(2026)
     rows = table[~table["proxy"].isin(["params", "flops"])].reset_index(drop=True)
     for position in torch.randperm(len(rows), generator=draws)[:CHOSEN].tolist():
         row = rows.iloc[position]
-        key = study.key(PROXIES[row["proxy"]], row["network"], int(row["seed"]))
+        key = job.key(PROXIES[row["proxy"]], row["network"], int(row["seed"]))
         settings = json.loads(row["settings"])
         assert key == ScoreKey.make(
             row["network"], row["proxy"], init=row["init"], seed=int(row["seed"]),
             images=row["images"], settings=settings,
         )  # fmt: skip
-        (again,) = study(Task(key.network, int(row["seed"]), (key,)))
+        (again,) = job(Task(key.network, int(row["seed"]), (key,)))
         # Another kind of CPU rounds otherwise, and a rounding can flip a ReLU.
         assert again.value == pytest.approx(row["value"], rel=1e-3)
 

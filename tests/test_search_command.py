@@ -168,7 +168,7 @@ def test_what_is_there_is_not_done_again(searched, monkeypatch):
         raise AssertionError("trained or attacked again")
 
     monkeypatch.setattr(TrainingJob, "__call__", refuse)
-    monkeypatch.setattr(live.Measurement, "__call__", refuse)
+    monkeypatch.setattr(live.MeasuringJob, "__call__", refuse)
     invoke(*LIVE, "--out", folder)
     pd.testing.assert_frame_equal(trajectories(folder), before)
     # The cost of a query is what it took when it was done.

@@ -7,12 +7,12 @@ from truth_folder import published_truth
 from evaluation.search import results
 from evaluation.search.cells import cells, operation_counts
 from evaluation.search.held_out import held_out_taus
+from evaluation.search.job import SearchJob, trajectories
 from evaluation.search.objectives import truth_objective
 from evaluation.search.problem import truth_problem
 from evaluation.search.proxy_scores import choose_proxies, top_ones
 from evaluation.search.registry import ALGORITHMS
 from evaluation.search.running import run_all
-from evaluation.search.study import Study, trajectories
 from evaluation.truths.published import Truth
 from testbed.store import read_scores
 from testbed.tables import RANDOM_CIFAR10
@@ -28,9 +28,9 @@ def targets():
 
 def ends(targets, objective, names, runs, queries=300, proxies=()):
     chosen = truth_objective(targets, [objective])
-    study = Study(chosen, queries, chosen.members(), proxies=proxies)
-    tasks = study.tasks([ALGORITHMS[name] for name in names], runs)
-    return results.best_after(trajectories(study, run_all(study, tasks)))
+    job = SearchJob(chosen, queries, chosen.members(), proxies=proxies)
+    tasks = job.tasks([ALGORITHMS[name] for name in names], runs)
+    return results.best_after(trajectories(job, run_all(job, tasks)))
 
 
 def test_the_searches_reproduce_the_paper(targets):

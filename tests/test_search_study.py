@@ -15,6 +15,7 @@ from evaluation.search.base import Query
 from evaluation.search.cells import candidate_of, cells, published_ids
 from evaluation.search.curves import curves, front_figure, save, steps
 from evaluation.search.held_out import held_out_taus
+from evaluation.search.job import SearchJob, Task, trajectories
 from evaluation.search.objectives import ObjectiveError, Tabular, truth_objective
 from evaluation.search.output import readable, write_table
 from evaluation.search.pareto import front, hypervolume
@@ -22,7 +23,6 @@ from evaluation.search.problem import truth_problem
 from evaluation.search.proxy_scores import ProxyScores, choose_proxies, top_one, top_ones
 from evaluation.search.registry import ALGORITHMS
 from evaluation.search.running import run_all
-from evaluation.search.study import Study, Task, trajectories
 from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.cost import parameters
 from testbed.spaces.nasbench201.genotype import Genotype
@@ -121,49 +121,49 @@ def test_the_first_of_a_proxy_is_the_mean_of_its_ties():
 
 def test_a_study_is_the_same_in_any_number_of_processes(heights):
     params = choose_proxies(frame(score_rows()), ["params", "-flops"])
-    study = Study(Tabular(("a", "b"), heights), 25, proxies=params)
+    job = SearchJob(Tabular(("a", "b"), heights), 25, proxies=params)
     algorithms = [ALGORITHMS[name] for name in ("random", "local-ordered", "predictor")]
-    tasks = study.tasks(algorithms, 2)
+    tasks = job.tasks(algorithms, 2)
     assert [(task.algorithm, task.proxy, task.run) for task in tasks] == [
         ("random", None, 0), ("random", None, 1),
         ("local-ordered", 0, 0), ("local-ordered", 0, 1),
         ("local-ordered", 1, 0), ("local-ordered", 1, 1),
         ("predictor", None, 0), ("predictor", None, 1),
     ]  # fmt: skip
-    names = [study.label(task) for task in tasks[::2]]
+    names = [job.name(task) for task in tasks[::2]]
     assert names == [
         "random", "local-ordered (params)", "local-ordered (−flops)", "predictor (params, −flops)"
     ]  # fmt: skip
-    here = trajectories(study, run_all(study, tasks))
-    there = trajectories(study, run_all(study, tasks[::-1], workers=2))
+    here = trajectories(job, run_all(job, tasks))
+    there = trajectories(job, run_all(job, tasks[::-1], workers=2))
     keys = ["algorithm", "run", "query"]
     pd.testing.assert_frame_equal(
         here.drop(columns="seconds").sort_values(keys, ignore_index=True),
         there.drop(columns="seconds").sort_values(keys, ignore_index=True),
     )
-    assert len(pickle.dumps(study)) < 2_000_000
+    assert len(pickle.dumps(job)) < 2_000_000
     # The first ten are drawn, so two proxies are compared on the same draws.
     first = here[here["query"] <= 10].set_index("algorithm")["candidate"]
     assert (first[names[1]].to_numpy() == first[names[2]].to_numpy()).all()
 
 
 def test_weights_of_several_targets_are_a_sum_of_1_and_differ_from_run_to_run(heights):
-    study = Study(Tabular(("a", "b"), heights), 5)
-    drawn = np.array([study.weights(run) for run in range(500)])
+    job = SearchJob(Tabular(("a", "b"), heights), 5)
+    drawn = np.array([job.weights(run) for run in range(500)])
     assert np.allclose(drawn.sum(axis=1), 1)
     assert drawn.min() > 0
     assert abs(drawn[:, 0].mean() - 0.5) < 0.05
     assert drawn[:, 0].std() == pytest.approx(1 / np.sqrt(12), abs=0.03)  # uniform
-    assert Study(Tabular(("a",), heights[:, :1]), 5).weights(3) == [1.0]
+    assert SearchJob(Tabular(("a",), heights[:, :1]), 5).weights(3) == [1.0]
 
 
 def table_of(*runs):
-    study = Study(Tabular(("a",), np.zeros((SIZE, 1))), 4)
+    job = SearchJob(Tabular(("a",), np.zeros((SIZE, 1))), 4)
     done = [
         (Task("random", None, run), [Query(c, v, t) for c, v, t in queries])
         for run, queries in enumerate(runs)
     ]
-    return trajectories(study, done)
+    return trajectories(job, done)
 
 
 def test_trajectories_know_the_best_so_far():

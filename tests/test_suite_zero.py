@@ -11,7 +11,7 @@ from evaluation.correlate import correlate
 from evaluation.ranking.suite_zero import read_any_scores, read_suite_zero
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import StoreError
-from testbed.store.tables import SCORE_COLUMNS
+from testbed.store.scores import SCORES
 
 # Source by source: 0→1, 0→2, 0→3, 1→2, 1→3, 2→3.
 CODES = {
@@ -58,7 +58,7 @@ def test_a_key_becomes_its_architecture(tmp_path, key):
 
 def test_the_table_has_the_columns_and_types_of_read_scores(tmp_path):
     scores = read_any_scores(write(tmp_path / "zc.json"))
-    assert {name: str(kind) for name, kind in scores.dtypes.items()} == SCORE_COLUMNS
+    assert {name: str(kind) for name, kind in scores.dtypes.items()} == SCORES.types
     assert sorted(set(scores["proxy"])) == ["params", "synflow"]
     assert len(scores) == 2 * len(IDS)
     synflow = scores[scores["proxy"] == "synflow"]

@@ -16,7 +16,7 @@ import pandas as pd
 from evaluation.truths.files import TruthError, brief, read_json
 from testbed.spaces.nasbench201.genotype import EDGES, Genotype
 from testbed.store import StoreError, read_scores
-from testbed.store.tables import SCORE_COLUMNS, frame
+from testbed.store.scores import SCORES
 
 __all__ = ["read_any_scores", "read_suite_zero"]
 
@@ -68,7 +68,7 @@ def read_suite_zero(path: str | Path, dataset: str = "cifar10") -> pd.DataFrame:
     table = content[dataset]
     if not isinstance(table, dict) or not table:
         raise StoreError(f"{path}: expected architectures at [{dataset!r}], found {brief(table)}")
-    columns: dict[str, list[Any]] = {name: [] for name in SCORE_COLUMNS}
+    columns: dict[str, list[Any]] = {name: [] for name in SCORES.types}
     for key, entry in table.items():
         where = f"{path}: [{dataset!r}][{key!r}]"
         network = str(_genotype(key, where))
@@ -80,7 +80,7 @@ def read_suite_zero(path: str | Path, dataset: str = "cifar10") -> pd.DataFrame:
                 row |= {"network": network, "proxy": proxy, "images": dataset}
                 for name, values in columns.items():
                     values.append(row.get(name))
-    return frame(columns, SCORE_COLUMNS)
+    return SCORES.frame(columns)
 
 
 def _genotype(key: str, where: str) -> Genotype:

@@ -12,7 +12,7 @@ from evaluation.report.figures.scatter import linear_below, subtitle
 from evaluation.report.figures.style import BLUE
 from evaluation.report.gallery import key_targets
 from evaluation.report.names import plain
-from evaluation.report.study import Study
+from evaluation.report.study import ReportNumbers
 from evaluation.report.words import records
 from testbed.spaces.nasbench201.genotype import EDGES, OPERATIONS, Genotype
 
@@ -21,7 +21,7 @@ __all__ = ["SCALE", "UNKNOWN", "as_script", "explorer"]
 SCALE, UNKNOWN = 60_000, 65_535  # an accuracy is a 16-bit number of 1/60,000; or not known
 
 
-def explorer(study: Study) -> dict[str, Any]:
+def explorer(study: ReportNumbers) -> dict[str, Any]:
     """Return what the page's script needs, as JSON values.
 
     The networks are all of the truth; numbers are little-endian arrays: ``ids`` uint16,

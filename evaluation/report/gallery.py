@@ -16,7 +16,7 @@ from evaluation.report.figures.proxies import proxy_heat
 from evaluation.report.figures.scatter import scatter
 from evaluation.report.figures.top_cells import top_cells
 from evaluation.report.names import attacks_of, corruptions_of, plain
-from evaluation.report.study import Study
+from evaluation.report.study import ReportNumbers
 from evaluation.report.words import records
 from evaluation.truths.section33 import top
 from testbed.spaces.nasbench201.genotype import Genotype
@@ -67,7 +67,9 @@ PAIRS, TOP, CELLS = (
 )
 
 
-def gallery(study: Study, architectures: Sequence[Genotype] = ()) -> Iterator[Picture | Missing]:
+def gallery(
+    study: ReportNumbers, architectures: Sequence[Genotype] = ()
+) -> Iterator[Picture | Missing]:
     """Hand out the figures of a report.
 
     Args:
@@ -80,7 +82,7 @@ def gallery(study: Study, architectures: Sequence[Genotype] = ()) -> Iterator[Pi
         yield Picture(f"cell-{genotype.index}", CELLS, str(genotype), cell, (genotype,))
 
 
-def key_targets(study: Study) -> list[str]:
+def key_targets(study: ReportNumbers) -> list[str]:
     """Return the few targets that figures with one panel a target show."""
     some = [name for name in KEY_TARGETS if name in study.targets]
     if not any("@" in name for name in some):
@@ -88,7 +90,7 @@ def key_targets(study: Study) -> list[str]:
     return (some or study.targets)[:3]
 
 
-def _of_scores(study: Study) -> Iterator[Picture | Missing]:
+def _of_scores(study: ReportNumbers) -> Iterator[Picture | Missing]:
     if study.ranking is None:
         yield Missing(PROXIES, "there are no scores in this report")
         return
@@ -130,7 +132,7 @@ def _of_scores(study: Study) -> Iterator[Picture | Missing]:
         )  # fmt: skip
 
 
-def _of_truth(study: Study) -> Iterator[Picture | Missing]:
+def _of_truth(study: ReportNumbers) -> Iterator[Picture | Missing]:
     attacks, corruptions = attacks_of(study.targets), corruptions_of(study.targets)
     clean = [name for name in ("clean",) if name in study.targets]
     n = f"{len(study.accuracies):,}"

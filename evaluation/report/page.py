@@ -13,7 +13,7 @@ from evaluation.report.gallery import Missing, Picture
 from evaluation.report.prose.doubts import doubts
 from evaluation.report.prose.methods import is_published, short_version
 from evaluation.report.statistics import main_targets, statistics
-from evaluation.report.study import Study
+from evaluation.report.study import ReportNumbers
 from testbed.command.provenance import code_version
 
 __all__ = ["bibtex", "page"]
@@ -33,7 +33,7 @@ _DONG = """@inproceedings{dong2020nasbench201,
 
 
 def page(
-    study: Study,
+    study: ReportNumbers,
     gallery: Sequence[tuple[Picture | Missing, str]],
     methods: Sequence[str],
     files: Sequence[str],
@@ -79,7 +79,7 @@ def page(
     )
 
 
-def bibtex(study: Study) -> str:
+def bibtex(study: ReportNumbers) -> str:
     """Return the entries that a paper with these numbers cites."""
     toolkit = (
         "@software{robustness_proxies,\n"
@@ -90,7 +90,7 @@ def bibtex(study: Study) -> str:
     return "\n\n".join([*([_JUNG] if is_published(study) else []), _DONG, toolkit])
 
 
-def _lead(study: Study) -> str:
+def _lead(study: ReportNumbers) -> str:
     if study.ranking is None:
         return (
             f"How robust are {len(study.accuracies):,} networks on {study.dataset}? Accuracies "
@@ -102,7 +102,7 @@ def _lead(study: Study) -> str:
     )
 
 
-def _facts(study: Study) -> list[tuple[str, str]]:
+def _facts(study: ReportNumbers) -> list[tuple[str, str]]:
     facts = [("data set", study.dataset), ("networks in the truth", f"{len(study.accuracies):,}")]
     if study.ranking is not None:
         facts.append(("networks ranked (n)", f"{study.ranking.n:,}"))

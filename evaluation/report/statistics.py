@@ -5,7 +5,7 @@ from typing import Any
 
 from evaluation.ranking.target_choice import DEFAULT_TARGETS
 from evaluation.report.names import plain
-from evaluation.report.study import Study
+from evaluation.report.study import ReportNumbers
 from evaluation.report.words import known, signed, tau_in_words
 
 __all__ = ["Statistic", "main_targets", "statistics"]
@@ -67,14 +67,14 @@ def main_targets(targets: list[str]) -> set[str]:
     return some if len(targets) > SHORT and len(some) > 1 else set(targets)
 
 
-def statistics(study: Study) -> list[Statistic]:
+def statistics(study: ReportNumbers) -> list[Statistic]:
     """Return a table for each statistic that the ranking has."""
     if study.ranking is None:
         return []
     return [_statistic(study, name) for name in TITLES if study.table[name].notna().any()]
 
 
-def _statistic(study: Study, name: str) -> Statistic:
+def _statistic(study: ReportNumbers, name: str) -> Statistic:
     cells = study.table.set_index(["target", "label"], drop=False).to_dict("index")
     main = main_targets(study.targets)
     ceiling = name == "tau" and bool(study.table["ceiling"].notna().any())
@@ -122,7 +122,7 @@ def _number(value: float | None, digits: int) -> Cell:
     return Cell("" if value is None else repr(value), signed(value, digits))
 
 
-def _caption(study: Study, name: str) -> str:
+def _caption(study: ReportNumbers, name: str) -> str:
     assert study.ranking is not None
     parts = [f"{TITLES[name]}; n = {study.ranking.population}; accuracies on {study.dataset}."]
     if name in ERRORS:

@@ -20,7 +20,7 @@ from evaluation.truths import AnyTruth
 from evaluation.truths.published import Truth, TruthError
 from evaluation.truths.section33 import section33
 
-__all__ = ["CLASSES", "Study", "study"]
+__all__ = ["CLASSES", "ReportNumbers", "study"]
 
 # Where the truth has no confusion matrices, which show the number of classes.
 CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120, "digits": 10}
@@ -30,7 +30,7 @@ Watch = Callable[[Iterable], Iterable]
 
 
 @dataclass(frozen=True)
-class Study:
+class ReportNumbers:
     """What a report is about.
 
     Attributes:
@@ -84,7 +84,7 @@ def study(
     seeds: Collection[int] | None = None,
     runs: Sequence[Mapping[str, Any]] = (),
     watch: Watch = iter,
-) -> Study:
+) -> ReportNumbers:
     """Compute what a report shows.
 
     Args:
@@ -106,7 +106,7 @@ def study(
     chosen = choose_targets(everything.columns, targets or ["all"])
     accuracies = everything.filter(items=chosen)
     attacked = [name for name in ("clean", *attacks_of(chosen)) if name in accuracies]
-    truth_alone = Study(
+    truth_alone = ReportNumbers(
         dataset=truth.dataset,
         accuracies=accuracies,
         guessing=_guessing(truth),

@@ -9,7 +9,7 @@ from evaluation.ranking.target_choice import DEFAULT_TARGETS
 from evaluation.report import latex
 from evaluation.report.figures.boxes import box
 from evaluation.report.names import plain
-from evaluation.report.study import Study
+from evaluation.report.study import ReportNumbers
 from evaluation.report.words import known
 from testbed.files.replacing import replacing
 from testbed.spaces.nasbench201.genotype import Genotype
@@ -17,7 +17,7 @@ from testbed.spaces.nasbench201.genotype import Genotype
 __all__ = ["csv_tables", "latex_tables", "write_tables"]
 
 
-def csv_tables(study: Study) -> Iterator[tuple[str, pd.DataFrame]]:
+def csv_tables(study: ReportNumbers) -> Iterator[tuple[str, pd.DataFrame]]:
     """Hand out the tables by the names of their files, without ``.csv``."""
     boxes = {name: box(study.accuracies[name]) for name in study.targets}
     yield "accuracies", pd.DataFrame(boxes).T.rename_axis("target").reset_index()
@@ -33,7 +33,7 @@ def csv_tables(study: Study) -> Iterator[tuple[str, pd.DataFrame]]:
         yield "cost", seconds.rename_axis("label").reset_index()
 
 
-def latex_tables(study: Study) -> Iterator[tuple[str, str]]:
+def latex_tables(study: ReportNumbers) -> Iterator[tuple[str, str]]:
     """Hand out the LaTeX files' texts by their names, without ``.tex``."""
     if study.ranking is None:
         return
@@ -43,7 +43,7 @@ def latex_tables(study: Study) -> Iterator[tuple[str, str]]:
     yield "tau_all", _tau(study, study.targets, "tau-all", long=True)
 
 
-def write_tables(study: Study, folder: Path) -> list[Path]:
+def write_tables(study: ReportNumbers, folder: Path) -> list[Path]:
     """Write all tables into a folder, each file replaced as a whole, and return their paths."""
     written = []
     for name, table in csv_tables(study):
@@ -57,7 +57,7 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
     return written
 
 
-def _tau(study: Study, targets: list[str], name: str, long: bool) -> str:
+def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str:
     cells = study.table.set_index(["target", "label"]).to_dict("index")
     ceiling = bool(study.table["ceiling"].notna().any())
     rows = []

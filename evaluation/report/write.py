@@ -10,7 +10,7 @@ from evaluation.report.gallery import Missing, gallery
 from evaluation.report.page import page
 from evaluation.report.prose.methods import methods
 from evaluation.report.searches import search_pictures
-from evaluation.report.study import Study
+from evaluation.report.study import ReportNumbers
 from evaluation.report.tables import write_tables
 from testbed.files.replacing import replacing
 from testbed.spaces.nasbench201.genotype import Genotype
@@ -21,7 +21,7 @@ PAGE = "index.html"
 
 
 def write_report(
-    study: Study,
+    study: ReportNumbers,
     folder: str | Path,
     architectures: Sequence[Genotype] = (),
     measured: pd.DataFrame | None = None,

@@ -8,13 +8,14 @@ import typer
 from rich.console import Console
 
 from evaluation.attacks import ATTACKS
-from evaluation.robustness.collection import Collection
 from evaluation.robustness.corrupted_folder import CORRUPTED_HELP, corrupted_folder
-from evaluation.robustness.measurement import Measure, Measurement
+from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.measures import attack_measures, corruption_measures, parse_epsilons
+from evaluation.robustness.pieces import Measure
 from evaluation.robustness.summary import EXPORTS, compare_attacks, export, print_summary
 from testbed import engine, images
 from testbed.command.console import check_device, default_workers, fail, split_words
+from testbed.command.job import Execution, run_job
 from testbed.command.options import (
     Archive,
     DataRoot,
@@ -27,7 +28,6 @@ from testbed.command.options import (
     Weights,
     Workers,
 )
-from testbed.command.resumable import Plan, work
 from testbed.corruptions import CORRUPTIONS
 from testbed.sources import Choice, chosen_networks
 from testbed.spaces.nasbench201.selection import SELECTION_HELP
@@ -135,35 +135,27 @@ def robustness(
         if spoiled:
             folder, word = corrupted_folder(corrupted, loaded, count, spoiled, store, console)
             measures += corruption_measures(spoiled, word)
-        measurement = Measurement.of(
+        job = MeasuringJob.of(
             loaded, count, source, mode=mode, seed=attack_seed, corrupted=folder,
             batch_size=batch_size, device=check_device(device),
         )  # fmt: skip
-        plan = Plan(
+        execution = Execution(
             "evaluation.robustness", workers or default_workers(device), threads, device,
             "float32", {"archs": archs, "count": count, "mode": mode},
         )  # fmt: skip
-        collection = Collection(measurement)
         with Store(store) as open_store:
-            pieces = list(
-                measurement.pieces(networks, seed_list, measures, open_store.finished_robustness())
-            )
-            outcome = work(
-                measurement, pieces, open_store, plan, console, verb="measuring",
-                name=lambda piece: f"{piece.network} under {piece.measure.key}",
-                save=lambda run, piece, part: open_store.save_robustness(
-                    run, collection.add(piece, part)
-                ),
-            )  # fmt: skip
+            finished = open_store.finished_robustness()
+            left = job.tasks(networks, seed_list, measures, finished)
+            ending = run_job(job, left, open_store, execution, console)
             compare_attacks(open_store)
             table = open_store.robustness()
-            print_summary(table, measurement, networks, seed_list, measures, console)
+            print_summary(table, job, networks, seed_list, measures, console)
             if export_as is not None:
                 export(open_store, table, export_as, out, image_set, mode, console)
     except (ValueError, OSError, StoreError, engine.EngineError) as error:
         fail(error)
     console.print(f"Results are in {store}.")
-    outcome.report(console, store)
+    ending.report(console, store)
 
 
 def named(option: str, known: Iterable[str]) -> list[str]:

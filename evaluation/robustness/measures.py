@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.attacks import ATTACKS, make
-from evaluation.robustness.measurement import Measure
+from evaluation.robustness.pieces import Measure
 from testbed.corruptions import CORRUPTIONS, SEVERITIES
 
 __all__ = ["PAPER_EPSILONS", "attack_measures", "corruption_measures", "parse_epsilons"]

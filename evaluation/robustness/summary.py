@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.robustness.cross_checks import cross_warnings
-from evaluation.robustness.measurement import Measure, Measurement
+from evaluation.robustness.job import MeasuringJob
+from evaluation.robustness.pieces import Measure
 from evaluation.truths.robustness_json import write_truth
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 from testbed.store import Store, unpack_robust
@@ -43,14 +44,14 @@ def compare_attacks(store: Store) -> None:
 
 
 def print_summary(
-    table: pd.DataFrame, measurement: Measurement, networks: Iterable[str],
+    table: pd.DataFrame, job: MeasuringJob, networks: Iterable[str],
     seeds: Sequence[int | None], measures: Sequence[Measure], console: Console,
 ) -> None:  # fmt: skip
     """Print the accuracies over the networks of this command, and what is doubtful."""
     wanted = {
         key.digest
         for network in networks for seed in seeds
-        for keys in measurement.keys(network, seed, measures) for key in keys
+        for keys in job.keys(network, seed, measures) for key in keys
     }  # fmt: skip
     records = [row for row in table.to_dict("records") if row["digest"] in wanted]
     places: dict[tuple[str, float | None], list[dict]] = {}

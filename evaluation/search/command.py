@@ -20,8 +20,8 @@ from evaluation.search.tpe import load_optuna
 from evaluation.truths.published import Truth
 from testbed import engine, images
 from testbed.command.console import check_device, fail, split_words, whole_numbers
+from testbed.command.job import INTERRUPTED
 from testbed.command.options import Threads
-from testbed.command.resumable import INTERRUPTED
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
 from testbed.store import StoreError, read_scores
 from testbed.tables import RANDOM_CIFAR10

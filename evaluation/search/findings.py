@@ -13,10 +13,10 @@ from evaluation.search import output, results, summary
 from evaluation.search.base import Query
 from evaluation.search.cells import cells, operation_counts, published_ids
 from evaluation.search.held_out import held_out_taus
+from evaluation.search.job import SearchJob, Task, trajectories
 from evaluation.search.predictor import proxy_features
 from evaluation.search.problem import Problem
 from evaluation.search.proxy_scores import top_ones
-from evaluation.search.study import Study, Task, trajectories
 from evaluation.truths.published import title
 
 __all__ = ["Findings"]
@@ -26,22 +26,22 @@ REPEATS = 20
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What the runs of a study found.
+    """What the runs of a search found.
 
     Attributes:
-        study: that ran.
+        job: that ran.
         problem: that it was about.
         done: the trajectory of each run.
     """
 
-    study: Study
+    job: SearchJob
     problem: Problem
     done: Sequence[tuple[Task, Sequence[Query]]]
 
     @cached_property
     def queries(self) -> pd.DataFrame:
-        """One row a query, see `evaluation.search.study.trajectories`."""
-        return trajectories(self.study, self.done)
+        """One row a query, see `evaluation.search.job.trajectories`."""
+        return trajectories(self.job, self.done)
 
     @cached_property
     def accuracies(self) -> pd.DataFrame:
@@ -73,7 +73,7 @@ class Findings:
     @cached_property
     def members(self) -> Sequence[int]:
         """Every candidate."""
-        return cells(self.study.members).pool
+        return cells(self.job.members).pool
 
     @property
     def best(self) -> float | None:
@@ -129,9 +129,9 @@ class Findings:
         pool = list(self.members)
         one_hot = cells().one_hot(range(len(values)))
         features = {"numbers of operations": operation_counts(), "one-hot operations": one_hot}
-        if self.study.proxies:
-            scores = np.stack([proxy.values for proxy in self.study.proxies], axis=1)
-            names = ", ".join(proxy.name for proxy in self.study.proxies)
+        if self.job.proxies:
+            scores = np.stack([proxy.values for proxy in self.job.proxies], axis=1)
+            names = ", ".join(proxy.name for proxy in self.job.proxies)
             features[f"one-hot operations and {names}"] = np.hstack(
                 [one_hot, proxy_features(scores)]
             )

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evaluation.attacks import ATTACKS
-from evaluation.robustness.collection import Collection
-from evaluation.robustness.measurement import Measure, Measurement
+from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.measures import attack_measures
+from evaluation.robustness.pieces import Measure
 from evaluation.search.base import Answer
 from evaluation.search.cells import genotype_of
 from evaluation.search.objectives import ObjectiveError
@@ -72,8 +72,8 @@ class Live:
         targets: what is maximised, a part of ``measured``.
         measured: names of what is measured of each cell.
         measures: these, in the same order.
-        job: trains into a folder.
-        measurement: attacks the networks of that folder.
+        training: trains into a folder.
+        measuring: attacks the networks of that folder.
         store: keeps the results.
         run: of the store.
         seed: of the weights and the training.
@@ -83,8 +83,8 @@ class Live:
     targets: tuple[str, ...]
     measured: tuple[str, ...]
     measures: Sequence[Measure]
-    job: TrainingJob
-    measurement: Measurement
+    training: TrainingJob
+    measuring: MeasuringJob
     store: Store
     run: int
     seed: int = 0
@@ -127,13 +127,13 @@ class Live:
 
     def _measure(self, network: str) -> tuple[tuple[NDArray[np.float64], float], str]:
         task, begun = Task(network, self.seed), time.perf_counter()
-        if not is_finished(task.path(self.job.folder)):
+        if not is_finished(task.path(self.training.folder)):
             try:
-                self.job(task)
+                self.training(task)
             except DivergedError as error:
                 nothing = np.full(len(self.measures), np.nan)
                 return (nothing, time.perf_counter() - begun), f"{network}: {error}"
-        settings = settings_of(self.job.folder, Genotype.parse(network), self.seed)
+        settings = settings_of(self.training.folder, Genotype.parse(network), self.seed)
         results = [self._result(network, measure) for measure in self.measures]
         values = np.array([accuracy for accuracy, _ in results])
         seconds = settings["provenance"]["seconds"] + sum(seconds for _, seconds in results)
@@ -141,12 +141,11 @@ class Live:
         return (values, seconds), f"{network}  {', '.join(words)}"
 
     def _result(self, network: str, measure: Measure) -> tuple[float, float]:
-        ((key,),) = self.measurement.keys(network, self.seed, [measure])
+        ((key,),) = self.measuring.keys(network, self.seed, [measure])
         if key.digest not in self._known:
             rows: list[RobustnessRow] = []
-            collection = Collection(self.measurement)
-            for piece in self.measurement.pieces([network], [self.seed], [measure], ()):
-                rows += collection.add(piece, self.measurement(piece))
+            for piece in self.measuring.tasks([network], [self.seed], [measure]):
+                rows += self.measuring.join(piece, self.measuring(piece))
             self.store.save_robustness(self.run, rows)
             self._known |= {row.key.digest: (row.accuracy, row.seconds) for row in rows}
         return self._known[key.digest]

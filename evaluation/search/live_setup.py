@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.robustness.measurement import Measurement
+from evaluation.robustness.job import MeasuringJob
 from evaluation.search.live import Live, live_measures
 from evaluation.search.problem import Problem
 from testbed import images
@@ -76,17 +76,19 @@ def live_problem(
     measures = live_measures(measured, settings.attacks)
     test = images.load(settings.image_set, settings.data_root, "test")
     weights = folder / "weights"
-    job = TrainingJob(
+    training = TrainingJob(
         settings.recipe, settings.image_set, settings.data_root, weights, settings.device
     )
-    measurement = Measurement.of(
+    measuring = MeasuringJob.of(
         test, settings.count, TrainedSource(weights), device=settings.device
     )
     facts = {"targets": targets, "recipe": settings.recipe, "attacks": settings.attacks}
     origin = provenance(list(settings.command), settings.device, "float32", settings.threads, facts)
-    with claim(weights, job.settings()), Store(folder / "robustness.sqlite") as store:
+    with claim(weights, training.settings()), Store(folder / "robustness.sqlite") as store:
         run, status = store.begin_run(origin), "interrupted"
-        live = Live(targets, measured, measures, job, measurement, store, run, settings.seed, watch)
+        live = Live(
+            targets, measured, measures, training, measuring, store, run, settings.seed, watch
+        )
         try:
             yield Problem(live, None, live.table, complete=False)
             status = "done"

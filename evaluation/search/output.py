@@ -18,7 +18,7 @@ def readable(queries: pd.DataFrame, objective: str) -> pd.DataFrame:
     """Return trajectories with published ids and architecture strings for candidates.
 
     Args:
-        queries: as from `evaluation.search.study.trajectories`.
+        queries: as from `evaluation.search.job.trajectories`.
         objective: what was maximised, in words.
     """
     networks = [cells().name(candidate) for candidate in queries["candidate"]]

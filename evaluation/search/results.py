@@ -28,7 +28,7 @@ def found(queries: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
     """Return what the networks that the runs ended with have, on average.
 
     Args:
-        queries: as from `evaluation.search.study.trajectories`.
+        queries: as from `evaluation.search.job.trajectories`.
         accuracies: by candidate; the columns of the table.
 
     Returns:
@@ -86,7 +86,7 @@ def common_front(
     """Return the front of what all runs asked for together, and each algorithm's share in it.
 
     Args:
-        queries: as from `evaluation.search.study.trajectories`.
+        queries: as from `evaluation.search.job.trajectories`.
         scores: by candidate; one column an objective.
         members: the whole space where its scores are known, to compare with; else None.
 

@@ -1,7 +1,7 @@
-"""All runs of a study, in one process or several, with a bar."""
+"""All runs of a search, in one process or several, with a bar."""
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from rich.text import Text
 
 from evaluation.search.base import Query
 from evaluation.search.findings import Findings
+from evaluation.search.job import SearchJob, Task
 from evaluation.search.live_setup import LiveSettings, live_problem
 from evaluation.search.problem import Problem
 from evaluation.search.proxy_scores import ProxyScores
 from evaluation.search.registry import Algorithm
-from evaluation.search.study import Study, Task
-from testbed import engine
 from testbed.command.console import default_workers, progress
+from testbed.command.job import Bar, Execution, count_tasks, run_job
 
 __all__ = ["Plan", "RunFailedError", "run_all", "search_live", "search_truth"]
 
@@ -49,10 +49,10 @@ class Plan:
     workers: int | None = None
     threads: int = 1
 
-    def study(self, problem: Problem) -> tuple[Study, list[Task]]:
-        """Return the study of a problem, and its runs."""
-        study = Study(problem.objective, self.queries, problem.members, self.seed, self.proxies)
-        return study, study.tasks(self.algorithms, self.runs)
+    def job(self, problem: Problem) -> tuple[SearchJob, list[Task]]:
+        """Return the job of a problem, and its runs."""
+        job = SearchJob(problem.objective, self.queries, problem.members, self.seed, self.proxies)
+        return job, job.tasks(self.algorithms, self.runs)
 
 
 def search_truth(plan: Plan, problem: Problem, console: Console) -> Findings:
@@ -62,13 +62,11 @@ def search_truth(plan: Plan, problem: Problem, console: Console) -> Findings:
         RunFailedError: if a run fails.
         EngineError: if a worker dies.
     """
-    study, tasks = plan.study(problem)
+    job, tasks = plan.job(problem)
     slow = sum(plan.runs for algorithm in plan.algorithms if algorithm.slow)
     workers = plan.workers or (default_workers("cpu") if slow > FEW else 1)
-    with progress(console) as bar:
-        count = bar.add_task("searching", total=len(tasks))
-        done = run_all(study, tasks, workers, plan.threads, lambda: bar.advance(count))
-    return Findings(study, problem, done)
+    bar = count_tasks(job, tasks, console)
+    return Findings(job, problem, run_all(job, tasks, workers, plan.threads, bar))
 
 
 def search_live(
@@ -89,37 +87,39 @@ def search_live(
                 bar.console.print(Text(line), soft_wrap=True)
 
         with live_problem(folder, targets, settings, watch) as problem:
-            study, tasks = plan.study(problem)
+            job, tasks = plan.job(problem)
             bar.update(count, total=len(tasks) * plan.queries)
-            done = run_all(study, tasks, 1, plan.threads)
-    return Findings(study, problem, done)
+            done = run_all(job, tasks, 1, plan.threads)
+    return Findings(job, problem, done)
 
 
 def run_all(
-    study: Study,
+    job: SearchJob,
     tasks: Sequence[Task],
     workers: int = 1,
     threads: int = 1,
-    advance: Callable[[], object] = lambda: None,
+    bar: Bar | None = None,
 ) -> list[tuple[Task, list[Query]]]:
     """Return the trajectory of each task, in their order.
 
     Args:
-        study: to run.
-        tasks: of the study.
+        job: to run.
+        tasks: of the job.
         workers: processes.
         threads: of torch in each.
-        advance: called after each run.
+        bar: of the runs; none is shown if not given.
 
     Raises:
         RunFailedError: if a run fails.
+        KeyboardInterrupt: by Ctrl-C.
         EngineError: if a worker dies.
     """
-    done: dict[int, list[Query]] = {}
-    with closing(engine.run(study, tasks, workers=workers, threads=threads)) as outcomes:
-        for place, outcome in outcomes:
-            if outcome.value is None:
-                raise RunFailedError(f"{study.label(tasks[place])} failed: {outcome.error}")
-            done[place] = outcome.value
-            advance()
-    return [(task, done[place]) for place, task in enumerate(tasks)]
+    done: dict[Task, list[Query]] = {}
+    execution = Execution("evaluation.search", workers, threads, strict=True)
+    bar = bar or nullcontext(lambda: None)
+    ending = run_job(job, tasks, done, execution, Console(quiet=True), bar)
+    if ending.interrupted:
+        raise KeyboardInterrupt
+    for name, error in ending.failed:
+        raise RunFailedError(f"{name} failed: {error}")
+    return [(task, done[task]) for task in tasks]

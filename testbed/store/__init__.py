@@ -3,9 +3,9 @@
 from testbed.store.database import Store
 from testbed.store.errors import StoreBusy, StoreError
 from testbed.store.files import WRITERS
-from testbed.store.keys import ScoreKey, ScoreRow
 from testbed.store.reading import read_robustness, read_scores
 from testbed.store.robustness import RobustnessKey, RobustnessRow, unpack_robust
+from testbed.store.scores import ScoreKey, ScoreRow
 
 __all__ = [
     "EXPORTS", "RobustnessKey", "RobustnessRow", "ScoreKey", "ScoreRow", "Store", "StoreBusy",

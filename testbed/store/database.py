@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +12,12 @@ import pandas as pd
 
 from testbed.store.errors import StoreError
 from testbed.store.files import WRITERS
-from testbed.store.keys import ScoreKey, ScoreRow
 from testbed.store.lock import WriterLock
-from testbed.store.records import end_run, insert_run, insert_score, read_table
-from testbed.store.robustness import RobustnessRow
-from testbed.store.robustness_records import insert_robustness, set_cross_warnings
-from testbed.store.schema import SUFFIXES, connect, create, has_robustness, upgrade
-from testbed.store.tables import ROBUSTNESS_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, frame
+from testbed.store.robustness import RobustnessRow, set_cross_warnings
+from testbed.store.runs import begin_run, end_run, is_run
+from testbed.store.schema import SUFFIXES, TABLES, connect, create, upgrade
+from testbed.store.scores import ScoreKey, ScoreRow
+from testbed.store.table import Row
 
 __all__ = ["Store"]
 
@@ -97,7 +96,7 @@ class Store:
             provenance: as from `testbed.command.provenance.provenance`; all of it is kept.
         """
         with self._transaction("IMMEDIATE"):
-            return insert_run(self._connection, provenance)
+            return begin_run(self._connection, provenance)
 
     def finish_run(self, run: int, status: str) -> None:
         """Record the end of a run: now, and with this status (``done``, ``interrupted``, …).
@@ -112,7 +111,7 @@ class Store:
     def finished(self) -> set[str]:
         """Return the digests of the scores that are there, NaN included."""
         with self._translated():
-            return {digest for (digest,) in self._connection.execute("SELECT digest FROM scores")}
+            return TABLES["scores"].digests(self._connection)
 
     def missing(self, keys: Iterable[ScoreKey]) -> list[ScoreKey]:
         """Return those keys, once each and in the given order, that have no score yet."""
@@ -128,7 +127,7 @@ class Store:
             StoreError: if a score is there with another value, or there is no such run; nothing
                 is saved then.
         """
-        return self._save(run, rows, insert_score)
+        return self._save("scores", run, rows)
 
     def save_robustness(self, run: int, rows: Iterable[RobustnessRow]) -> int:
         """Add robust accuracies as `save` adds scores.
@@ -136,21 +135,19 @@ class Store:
         Raises:
             StoreError: if a result is there with other images right, or there is no such run.
         """
-        return self._save(run, rows, insert_robustness)
+        return self._save("robustness", run, rows)
 
-    def _save(self, run: int, rows: Iterable[Any], insert: Callable[..., bool]) -> int:
+    def _save(self, table: str, run: int, rows: Iterable[Row]) -> int:
         rows = list(rows)
         with self._transaction("IMMEDIATE"):
-            if not self._connection.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone():
+            if not is_run(self._connection, run):
                 raise StoreError(f"{self.path} has no run {run}: begin one with begin_run")
-            return sum(insert(self._connection, run, row) for row in rows)
+            return sum(TABLES[table].add(self._connection, run, row) for row in rows)
 
     def finished_robustness(self) -> set[str]:
         """Return the digests of the robust accuracies that are there."""
         with self._translated():
-            if not has_robustness(self._connection):
-                return set()
-            return {d for (d,) in self._connection.execute("SELECT digest FROM robustness")}
+            return TABLES["robustness"].digests(self._connection)
 
     def set_cross_warnings(self, warnings: Mapping[str, Sequence[str]]) -> None:
         """Replace what the attacks on a network say of each other, by the results' digests."""
@@ -159,22 +156,19 @@ class Store:
 
     def scores(self) -> pd.DataFrame:
         """Return all scores, in the order of network, proxy, init, seed, images, settings."""
-        order = "network, proxy, init, seed, images, settings"
-        with self._translated():
-            return read_table(self._connection, "scores", SCORE_COLUMNS, order)
+        return self._read("scores")
 
     def robustness(self) -> pd.DataFrame:
-        """Return all robust accuracies, in the order of network, init, seed, measure, level."""
-        order = "network, init, seed, images, measure, level, settings"
-        with self._translated():
-            if not has_robustness(self._connection):
-                return frame(dict.fromkeys(ROBUSTNESS_COLUMNS, ()), ROBUSTNESS_COLUMNS)
-            return read_table(self._connection, "robustness", ROBUSTNESS_COLUMNS, order)
+        """Return all robust accuracies, in the order of network, init, seed, images, measure."""
+        return self._read("robustness")
 
     def runs(self) -> pd.DataFrame:
         """Return all runs in the order of their numbers; times are UTC in ISO 8601."""
+        return self._read("runs")
+
+    def _read(self, table: str) -> pd.DataFrame:
         with self._translated():
-            return read_table(self._connection, "runs", RUN_COLUMNS, "id")
+            return TABLES[table].read(self._connection)
 
     def export(self, path: str | Path, table: Literal["scores", "robustness"] = "scores") -> None:
         """Write a table to a ``.csv`` or ``.parquet`` file, replaced as a whole.
@@ -189,8 +183,7 @@ class Store:
         if path.suffix not in WRITERS:
             raise StoreError(f"an export ends in {' or '.join(WRITERS)}; got {path}")
         with self._transaction("DEFERRED"):  # so that rows and runs are of one moment
-            rows = self.scores() if table == "scores" else self.robustness()
-            runs = self.runs()
+            rows, runs = self._read(table), self.runs()
         records = json.loads(runs.to_json(orient="records") or "[]")
         for record in records:
             record["provenance"] = json.loads(record["provenance"])

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
-from testbed.store.tables import frame
+from testbed.store.table import Table
 
 __all__ = ["READERS", "WRITERS", "runs_beside"]
 
@@ -38,33 +38,33 @@ def _write_parquet(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
-def _read_csv(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
+def _read_csv(path: Path, table: Table) -> pd.DataFrame:
     # Not pandas' reader: it fills up rows that were cut off.
     limit = csv.field_size_limit(2**31 - 1)
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header, *table = csv.reader(file, strict=True)
+            header, *rows = csv.reader(file, strict=True)
     except ValueError as error:  # nothing to unpack, or not UTF-8
         raise StoreError(f"not a CSV file with a header: {error}") from error
     finally:
         csv.field_size_limit(limit)
-    for number, row in enumerate(table, start=1):
+    for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise StoreError(f"row {number} has {len(row)} cells; the header has {len(header)}")
-    columns: dict[str, Any] = {name: [row[i] for row in table] for i, name in enumerate(header)}
-    # Never empty text, see ScoreKey, ScoreRow and RobustnessRow.
-    for name in ("images", "reason", "confusion"):
-        if name in columns:
-            columns[name] = [cell or None for cell in columns[name]]
-    return frame(columns, types)
+    columns: dict[str, Any] = {name: [row[i] for row in rows] for i, name in enumerate(header)}
+    # Text that may be missing is never empty, see `testbed.store.columns.Column.plain`.
+    for one in table.columns:
+        if one.kind == "string" and one.optional and one.name in columns:
+            columns[one.name] = [cell or None for cell in columns[one.name]]
+    return table.frame(columns)
 
 
-def _read_parquet(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
+def _read_parquet(path: Path, table: Table) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return frame(pq.read_table(path).to_pydict(), types)
+        return table.frame(pq.read_table(path).to_pydict())
     except pa.ArrowException as error:
         raise StoreError(f"not a Parquet file: {error}") from error
 
@@ -73,7 +73,7 @@ WRITERS: dict[str, Callable[[Path, pd.DataFrame, list[dict[str, Any]]], None]] =
     ".csv": _write_csv,
     ".parquet": _write_parquet,
 }
-READERS: dict[str, Callable[[Path, Mapping[str, str]], pd.DataFrame]] = {
+READERS: dict[str, Callable[[Path, Table], pd.DataFrame]] = {
     ".csv": _read_csv,
     ".parquet": _read_parquet,
 }

@@ -1,16 +1,15 @@
 """Scores and robust accuracies as pandas tables in one line, from whichever file holds them."""
 
 import csv
-from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from testbed.store.database import Store
 from testbed.store.errors import StoreError
 from testbed.store.files import READERS
-from testbed.store.schema import SUFFIXES
-from testbed.store.tables import ROBUSTNESS_COLUMNS, SCORE_COLUMNS
+from testbed.store.schema import SUFFIXES, TABLES
 
 __all__ = ["read_robustness", "read_scores"]
 
@@ -28,7 +27,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         StoreError: if the file does not exist, cannot be read, is of another kind, or lacks a
             column.
     """
-    return _read(path, "scores", SCORE_COLUMNS, Store.scores)
+    return _read(path, "scores", "scores")
 
 
 def read_robustness(path: str | Path) -> pd.DataFrame:
@@ -43,12 +42,10 @@ def read_robustness(path: str | Path) -> pd.DataFrame:
     Raises:
         StoreError: as `read_scores`.
     """
-    return _read(path, "robust accuracies", ROBUSTNESS_COLUMNS, Store.robustness)
+    return _read(path, "robustness", "robust accuracies")
 
 
-def _read(
-    path: str | Path, what: str, columns: Mapping[str, str], table: Callable[[Store], pd.DataFrame]
-) -> pd.DataFrame:
+def _read(path: str | Path, table: Literal["scores", "robustness"], what: str) -> pd.DataFrame:
     path = Path(path)
     if path.suffix not in (*SUFFIXES, *READERS):
         expected = ", ".join((*SUFFIXES, *READERS))
@@ -57,8 +54,8 @@ def _read(
         raise StoreError(f"there is no file {path}")
     if path.suffix in SUFFIXES:
         with Store(path, "r") as store:
-            return table(store)
+            return store.scores() if table == "scores" else store.robustness()
     try:
-        return READERS[path.suffix](path, columns)
+        return READERS[path.suffix](path, TABLES[table])
     except (StoreError, OSError, csv.Error) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error

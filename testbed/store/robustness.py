@@ -1,24 +1,26 @@
 """What a robust accuracy is the accuracy of, and what is recorded with it."""
 
 import base64
-import hashlib
 import json
-import math
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from testbed.store.canonical import canonical_json, details_json, recanonical
+from testbed.store.canonical import canonical_json, details_json
+from testbed.store.columns import Key, column, convert
 from testbed.store.errors import StoreError
+from testbed.store.table import Table
 
-__all__ = ["RobustnessKey", "RobustnessRow", "pack_robust", "unpack_robust"]
+__all__ = [
+    "ROBUSTNESS", "RobustnessKey", "RobustnessRow", "set_cross_warnings", "unpack_robust",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class RobustnessKey:
+class RobustnessKey(Key):
     """Everything that a robust accuracy depends on; hashable, picklable.
 
     Attributes:
@@ -34,29 +36,15 @@ class RobustnessKey:
         StoreError: if a field is not of its kind.
     """
 
-    network: str
-    init: str
-    seed: int | None
-    images: str
-    measure: str
-    level: float | None
-    settings: str
+    what: ClassVar[str] = "a result"
 
-    def __post_init__(self) -> None:
-        for name in ("network", "init", "images", "measure"):
-            value = getattr(self, name)
-            if not isinstance(value, str) or not value or not value.isprintable():
-                raise StoreError(f"{name} of a result is printable text; got {value!r}")
-        if self.seed is not None and (
-            type(self.seed) is not int or not -(2**63) <= self.seed < 2**63
-        ):
-            raise StoreError(f"the seed of a result is None or a 64-bit int; got {self.seed!r}")
-        if self.level is not None and (
-            type(self.level) is not float or not 0 <= self.level < math.inf
-        ):
-            raise StoreError(f"the level of a result is None or a float from 0; got {self.level!r}")
-        if not isinstance(self.settings, str) or self.settings != recanonical(self.settings):
-            raise StoreError(f"settings are canonical JSON; got {self.settings!r}: use make")
+    network: str = field(metadata=column("string"))
+    init: str = field(metadata=column("string"))
+    seed: int | None = field(metadata=column("Int64", null=True))
+    images: str = field(metadata=column("string"))
+    measure: str = field(metadata=column("string"))
+    level: float | None = field(metadata=column("float64", null=True))
+    settings: str = field(metadata=column("string"))
 
     @staticmethod
     def make(
@@ -71,76 +59,6 @@ class RobustnessKey:
         exact = None if level is None else float(level)
         return RobustnessKey(network, init, seed, images, measure, exact, canonical_json(settings))
 
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over all fields, in hexadecimal: the primary key of the result."""
-        fields = [
-            self.network, self.init, self.seed, self.images, self.measure, self.level,
-            self.settings,
-        ]  # fmt: skip
-        return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class RobustnessRow:
-    """A robust accuracy and how it came about.
-
-    Attributes:
-        key: what it depends on.
-        robust: (n,) bool: which images the network gets right, clean and attacked.
-        confidence_label: mean softmax probability of the true class; None where attacks
-            stopped early, which moves it.
-        confidence_prediction: of the predicted class; None likewise.
-        confusion: (K, K) counts, rows are true classes; None likewise.
-        seconds: wall time.
-        gradients: backward passes, in images.
-        queries: forward passes, in images.
-        warnings: what makes the result doubtful.
-        details: whatever else there is to say: JSON values.
-
-    Raises:
-        StoreError: if a field contradicts another one.
-    """
-
-    key: RobustnessKey
-    robust: Sequence[bool] = field(hash=False)
-    confidence_label: float | None
-    confidence_prediction: float | None
-    confusion: Sequence[Sequence[int]] | None = field(hash=False)
-    seconds: float = 0.0
-    gradients: int = 0
-    queries: int = 0
-    warnings: Sequence[str] = field(default=(), hash=False)
-    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
-
-    def __post_init__(self) -> None:
-        if not len(self.robust):
-            raise StoreError("a result is of at least one image")
-        for name in ("confidence_label", "confidence_prediction"):
-            value = getattr(self, name)
-            # A mean of probabilities may exceed 1 by rounding.
-            if value is not None and not 0 <= value <= 1 + 1e-9:
-                raise StoreError(f"{name} is a probability; got {value!r}")
-        if self.confusion is not None:
-            counts = np.asarray(self.confusion)
-            right, total = int(np.trace(counts)), int(counts.sum())
-            if (right, total) != (sum(self.robust), len(self.robust)):
-                raise StoreError(
-                    f"a confusion matrix of {total} images, {right} of them right, contradicts "
-                    f"{sum(self.robust)} of {len(self.robust)} robust ones"
-                )
-        details_json(self.details)
-
-    @property
-    def count(self) -> int:
-        """The number of images."""
-        return len(self.robust)
-
-    @property
-    def accuracy(self) -> float:
-        """The fraction of robust images."""
-        return sum(map(bool, self.robust)) / len(self.robust)
-
 
 def pack_robust(robust: Sequence[bool]) -> str:
     """Return which images are robust as text: base64 of eight images a byte."""
@@ -151,3 +69,101 @@ def unpack_robust(text: str, count: int) -> np.ndarray:
     """Return what `pack_robust` packed, (count,) bool."""
     packed = np.frombuffer(base64.b64decode(text), dtype=np.uint8)
     return np.unpackbits(packed, count=count).astype(bool)
+
+
+def _json_list(texts: Sequence[str]) -> str:
+    return json.dumps(list(texts))
+
+
+@dataclass(frozen=True)
+class RobustnessRow:
+    """A robust accuracy and how it came about.
+
+    Attributes:
+        key: what it depends on.
+        robust: (n,) bool: which images the network gets right, clean and attacked.
+        accuracy: the fraction of robust images.
+        count: the number of images.
+        confidence_label: mean softmax probability of the true class; None where attacks
+            stopped early, which moves it.
+        confidence_prediction: of the predicted class; None likewise.
+        confusion: (K, K) counts, rows are true classes; None likewise.
+        seconds: wall time.
+        gradients: backward passes, in images.
+        queries: forward passes, in images.
+        warnings: what makes the result doubtful.
+        cross_warnings: what other attacks say of it, see `set_cross_warnings`.
+        details: whatever else there is to say: JSON values.
+
+    Raises:
+        StoreError: if a field contradicts another one.
+    """
+
+    key: RobustnessKey
+    # Behind the confusion in the file, as it was from the start.
+    robust: Sequence[bool] = field(
+        hash=False, metadata=column("string", pack=pack_robust, after="confusion")
+    )
+    accuracy: float = field(init=False, metadata=column("float64"))
+    count: int = field(init=False, metadata=column("Int64"))
+    confidence_label: float | None = field(metadata=column("float64", null=True))
+    confidence_prediction: float | None = field(metadata=column("float64", null=True))
+    confusion: Sequence[Sequence[int]] | None = field(
+        hash=False, metadata=column("string", null=True, pack=json.dumps)
+    )
+    seconds: float = field(default=0.0, metadata=column("float64"))
+    gradients: int = field(default=0, metadata=column("Int64"))
+    queries: int = field(default=0, metadata=column("Int64"))
+    warnings: Sequence[str] = field(
+        default=(), hash=False, metadata=column("string", pack=_json_list)
+    )
+    cross_warnings: Sequence[str] = field(
+        default=(), init=False, metadata=column("string", pack=_json_list)
+    )
+    details: Mapping[str, Any] = field(
+        default_factory=dict, hash=False, metadata=column("string", pack=details_json)
+    )
+
+    def __post_init__(self) -> None:
+        if not len(self.robust):
+            raise StoreError("a result is of at least one image")
+        right = sum(map(bool, self.robust))
+        object.__setattr__(self, "count", len(self.robust))
+        object.__setattr__(self, "accuracy", right / self.count)
+        convert(self, "a result")
+        for name in ("confidence_label", "confidence_prediction"):
+            value = getattr(self, name)
+            # A mean of probabilities may exceed 1 by rounding.
+            if value is not None and not 0 <= value <= 1 + 1e-9:
+                raise StoreError(f"{name} is a probability; got {value!r}")
+        if self.confusion is not None:
+            counts = np.asarray(self.confusion)
+            diagonal, total = int(np.trace(counts)), int(counts.sum())
+            if (diagonal, total) != (right, self.count):
+                raise StoreError(
+                    f"a confusion matrix of {total} images, {diagonal} of them right, contradicts "
+                    f"{right} of {self.count} robust ones"
+                )
+        details_json(self.details)
+
+    def contradiction(self, stored: Mapping[str, Any]) -> str | None:
+        """Return what the accuracy is and was if other images were right, else None."""
+        if stored["robust"] == pack_robust(self.robust):
+            return None
+        return (
+            f"{self.key} had accuracy {stored['accuracy']} and now has {self.accuracy}, with "
+            "other images right"
+        )
+
+
+ROBUSTNESS = Table.of("robustness", RobustnessKey, RobustnessRow)
+
+
+def set_cross_warnings(
+    connection: sqlite3.Connection, warnings: Mapping[str, Sequence[str]]
+) -> None:
+    """Replace what other attacks say of results, by digest."""
+    connection.executemany(
+        "UPDATE robustness SET cross_warnings = ? WHERE digest = ?",
+        [(_json_list(texts), digest) for digest, texts in warnings.items()],
+    )

@@ -5,81 +5,22 @@ from pathlib import Path
 
 from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
+from testbed.store.robustness import ROBUSTNESS
+from testbed.store.runs import RUNS
+from testbed.store.scores import SCORES
 
-__all__ = ["SCHEMA_VERSION", "SUFFIXES", "connect", "create", "has_robustness", "upgrade"]
+__all__ = ["SUFFIXES", "TABLES", "connect", "create", "upgrade"]
 
 SUFFIXES = (".sqlite", ".sqlite3", ".db")
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 2  # the first one had no table of robust accuracies; columns change no version
+_VERSION = f"PRAGMA user_version = {SCHEMA_VERSION};"
 APPLICATION_ID = 0x524F4250  # "ROBP": tells our files from other programs' SQLite files
 TIMEOUT = 60.0  # seconds to wait while another connection commits or reads
 # Not WAL: its shared memory does not work on the network file systems of clusters.
 _FOR_WRITING = ("foreign_keys = ON", "journal_mode = DELETE", "synchronous = FULL")
 _FOR_READING = ("query_only = ON",)
 
-# Version 1 had no such table.
-_ROBUSTNESS = """
-CREATE TABLE robustness (
-    digest TEXT PRIMARY KEY,
-    network TEXT NOT NULL,
-    init TEXT NOT NULL,
-    seed INTEGER,
-    images TEXT NOT NULL,
-    measure TEXT NOT NULL,
-    level REAL,
-    settings TEXT NOT NULL,
-    accuracy REAL NOT NULL,
-    count INTEGER NOT NULL,
-    confidence_label REAL,
-    confidence_prediction REAL,
-    confusion TEXT,
-    robust TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    gradients INTEGER NOT NULL,
-    queries INTEGER NOT NULL,
-    warnings TEXT NOT NULL,
-    cross_warnings TEXT NOT NULL,
-    details TEXT NOT NULL,
-    run INTEGER NOT NULL REFERENCES runs (id)
-) WITHOUT ROWID;
-"""
-_SCHEMA = f"""
-BEGIN;
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY,
-    started TEXT NOT NULL,
-    finished TEXT,
-    status TEXT NOT NULL,
-    command TEXT,
-    code_version TEXT,
-    torch_version TEXT,
-    python TEXT,
-    platform TEXT,
-    device TEXT,
-    threads INTEGER,
-    provenance TEXT NOT NULL
-);
-CREATE TABLE scores (
-    digest TEXT PRIMARY KEY,
-    network TEXT NOT NULL,
-    proxy TEXT NOT NULL,
-    init TEXT NOT NULL,
-    seed INTEGER,
-    images TEXT,
-    settings TEXT NOT NULL,
-    value REAL,
-    reason TEXT,
-    converged INTEGER,
-    iterations INTEGER,
-    residual REAL,
-    seconds REAL NOT NULL,
-    details TEXT NOT NULL,
-    run INTEGER NOT NULL REFERENCES runs (id)
-) WITHOUT ROWID;
-{_ROBUSTNESS}
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
+TABLES = {table.name: table for table in (RUNS, SCORES, ROBUSTNESS)}
 
 
 def create(path: Path) -> None:
@@ -92,7 +33,10 @@ def create(path: Path) -> None:
         with replacing(path) as temporary:
             connection = sqlite3.connect(temporary, isolation_level=None)
             try:
-                connection.executescript(_SCHEMA)
+                tables = "\n".join(table.create for table in TABLES.values())
+                connection.executescript(
+                    f"BEGIN; {tables} PRAGMA application_id = {APPLICATION_ID}; {_VERSION} COMMIT;"
+                )
             finally:
                 connection.close()
     except (OSError, sqlite3.Error) as error:
@@ -117,18 +61,10 @@ def connect(path: Path, write: bool) -> sqlite3.Connection:
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Add what the file's schema version lacks, in one transaction; what is there stays."""
-    if has_robustness(connection):
-        return
-    connection.executescript(
-        f"BEGIN IMMEDIATE; {_ROBUSTNESS} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-    )
-
-
-def has_robustness(connection: sqlite3.Connection) -> bool:
-    """Return whether the file has a table of robust accuracies: version 1 had none."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return version >= 2
+    """Add the tables and columns that the file lacks, in one transaction; what is there stays."""
+    changes = [sql for table in TABLES.values() for sql in table.changes(connection)]
+    if changes:
+        connection.executescript(f"BEGIN IMMEDIATE; {' '.join(changes)} {_VERSION} COMMIT;")
 
 
 def _open(path: Path, mode: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:

@@ -1,6 +1,5 @@
 """The command ``python -m testbed.train``: train networks, resumably."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +8,13 @@ from rich.console import Console
 
 from testbed import engine, images
 from testbed.command.console import check_device, default_workers, fail, whole_numbers
+from testbed.command.job import Execution, run_job
 from testbed.command.options import DataRoot, Device, Download, ImageSetName, Threads, Workers
-from testbed.command.resumable import Work
 from testbed.spaces.nasbench201.recipe import override, preset_named
 from testbed.spaces.nasbench201.selection import SELECTION_HELP, select
 from testbed.store import StoreError
 from testbed.train.folder import claim, watch
-from testbed.train.job import Task, TrainingJob, is_finished
+from testbed.train.job import TrainingJob, is_finished
 from testbed.train.summary import print_summary
 
 __all__ = ["main"]
@@ -87,41 +86,21 @@ def train(
             batch_size=batch_size, lr=lr, momentum=momentum, nesterov=nesterov,
             weight_decay=weight_decay, flip=flip, padding=padding,
         )  # fmt: skip
-        tasks = [
-            Task(str(g), seed) for g in select(archs) for seed in whole_numbers(seeds, "seeds")
-        ]
+        networks, seed_list = [str(g) for g in select(archs)], whole_numbers(seeds, "seeds")
         images.load(image_set, data_root, download=download)
         job = TrainingJob(recipe, image_set, data_root, out, check_device(device))
+        tasks = job.tasks(networks, seed_list)
         with claim(out, job.settings()):
-            result = work(job, tasks, workers or default_workers(device), threads, console)
+            left = [task for task in tasks if not is_finished(task.path(out))]
+            count = min(workers or default_workers(device), len(left))
+            execution = Execution("testbed.train", count, threads, device)
+            bar = watch(out, left, recipe.epochs, console)
+            ending = run_job(job, left, out, execution, console, bar)
         print_summary(out, tasks, console, show)
     except (ValueError, OSError, StoreError, engine.EngineError) as error:
         fail(error)
     console.print(f"Trained networks are in {out}.")
-    result.report(console, out)
-
-
-def work(job: TrainingJob, tasks: list[Task], workers: int, threads: int, console: Console) -> Work:
-    """Train what is not finished; an interrupt keeps every finished epoch."""
-    left = [task for task in tasks if not is_finished(task.path(job.folder))]
-    result = Work(len(left), "networks")
-    if not left:
-        console.print("Every network is trained already.")
-        return result
-    workers = min(workers, len(left))
-    try:
-        with (
-            watch(job.folder, left, job.recipe.epochs, console),
-            closing(engine.run(job, left, workers=workers, threads=threads)) as outcomes,
-        ):
-            for position, outcome in outcomes:
-                if outcome.error is not None:
-                    task = left[position]
-                    result.failed.append((f"{task.network}, seed {task.seed}", outcome.error))
-                result.left -= 1
-    except KeyboardInterrupt:
-        result.interrupted = True
-    return result
+    ending.report(console, out)
 
 
 def main() -> None:

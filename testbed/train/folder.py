@@ -1,7 +1,7 @@
 """A folder of networks trained alike: who may write to it, and how far they are."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,10 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def watch(folder: Path, tasks: Sequence[Task], epochs: int, console: Console) -> Iterator[None]:
-    """Show how many epochs of the tasks are done, as long as the context lasts."""
+def watch(
+    folder: Path, tasks: Sequence[Task], epochs: int, console: Console
+) -> Iterator[Callable[[], object]]:
+    """Show how many epochs of the tasks are done; that a task is finished needs no call."""
     paths = [task.path(folder) for task in tasks]
     stop = threading.Event()
     with progress(console) as bar:
@@ -81,7 +83,7 @@ def watch(folder: Path, tasks: Sequence[Task], epochs: int, console: Console) ->
         thread = threading.Thread(target=look, daemon=True)
         thread.start()
         try:
-            yield
+            yield lambda: None
         finally:
             stop.set()
             thread.join()

@@ -1,14 +1,16 @@
 """One network, from its last finished epoch to its checkpoint: the work of ``testbed.train``."""
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from testbed import images
+from testbed.command.job import Words
 from testbed.images import ImageSet
 from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
@@ -56,6 +58,8 @@ def is_finished(path: Path) -> bool:
 class TrainingJob:
     """What is the same for all networks of a folder; calling it with a task trains one."""
 
+    words: ClassVar[Words] = Words("training", "networks", "Every network is trained already.")
+
     recipe: Recipe
     image_set: str
     data_root: Path | None
@@ -70,6 +74,18 @@ class TrainingJob:
             "images": describe_images(train_images),
             "test": describe_images(test_images),
         }
+
+    def tasks(self, networks: Iterable[str], seeds: Sequence[int]) -> list[Task]:
+        """Return a task for each network and seed."""
+        return [Task(network, seed) for network in networks for seed in seeds]
+
+    def name(self, task: Task) -> str:
+        """Return the network of a task, and its seed."""
+        return f"{task.network}, seed {task.seed}"
+
+    def save(self, folder: Path, run: int, task: Task, trained: None) -> Mapping[str, str]:
+        """Do nothing: a checkpoint was written where the network was trained."""
+        return {}
 
     def __call__(self, task: Task) -> None:
         """Train a network, or go on with it, and write its checkpoint."""

@@ -6,7 +6,7 @@ import pandas as pd
 
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.report.names import plain
-from evaluation.report.study import Study
+from evaluation.report.study import ReportNumbers
 from evaluation.report.words import known, records, signed
 
 __all__ = ["FEW", "doubts"]
@@ -16,7 +16,7 @@ LOW_CEILING = 0.6
 LISTED = 8  # names in one sentence
 
 
-def doubts(study: Study) -> list[str]:
+def doubts(study: ReportNumbers) -> list[str]:
     """Return one sentence a warning; empty where there is nothing to doubt."""
     if study.ranking is None:
         return ["There are no scores: this report is of the truth alone."]
@@ -32,7 +32,7 @@ def doubts(study: Study) -> list[str]:
     ]
 
 
-def _few(study: Study) -> Iterator[str]:
+def _few(study: ReportNumbers) -> Iterator[str]:
     n = len(study.values)
     if n < FEW:
         yield f"The sample is of {n} networks only: read the intervals, not the values of τ."
@@ -95,7 +95,7 @@ def _difference(row: dict) -> str:
     return f"{plain(row['target'])} ({signed(known(row, 'difference_params'))})"
 
 
-def _one_seed(study: Study) -> Iterator[str]:
+def _one_seed(study: ReportNumbers) -> Iterator[str]:
     single = [
         label
         for label, column in study.columns.items()

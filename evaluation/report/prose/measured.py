@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pandas as pd
 
 from evaluation.report.names import attack_title
-from evaluation.report.study import Study
+from evaluation.report.study import ReportNumbers
 from evaluation.truths.published import ATTACKS
 
 __all__ = ["measured_sentences"]
 
 
-def measured_sentences(study: Study, table: pd.DataFrame) -> Iterator[str]:
+def measured_sentences(study: ReportNumbers, table: pd.DataFrame) -> Iterator[str]:
     """Say with what the accuracies were measured, from the rows of a results file.
 
     Args:

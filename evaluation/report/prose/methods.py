@@ -9,7 +9,7 @@ import pandas as pd
 
 from evaluation.ranking.score_columns import BASELINES, ScoreColumn
 from evaluation.report.prose.measured import measured_sentences
-from evaluation.report.study import Study
+from evaluation.report.study import ReportNumbers
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 
 __all__ = ["PUBLISHED", "is_published", "joined", "methods", "short_version"]
@@ -36,7 +36,7 @@ _BATCH_NORM = {
 }
 
 
-def methods(study: Study, measured: pd.DataFrame | None = None) -> list[str]:
+def methods(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[str]:
     """Return the paragraph's sentences, in parts: scores, accuracies, statistics.
 
     Args:
@@ -56,7 +56,7 @@ def methods(study: Study, measured: pd.DataFrame | None = None) -> list[str]:
     return [part for part in parts if part]
 
 
-def is_published(study: Study) -> bool:
+def is_published(study: ReportNumbers) -> bool:
     """Return whether the truth has what was published: all unique networks, a data set of it."""
     return study.dataset in PUBLISHED and set(study.accuracies.index) == set(unique_ids())
 
@@ -72,7 +72,7 @@ def short_version(version: str) -> str:
     return _COMMIT.sub(r"\1", version)
 
 
-def _scores(study: Study) -> Iterable[str]:
+def _scores(study: ReportNumbers) -> Iterable[str]:
     groups: dict[tuple, list[ScoreColumn]] = {}
     for column in study.columns.values():
         if column.identity[0] not in BASELINES:
@@ -96,7 +96,7 @@ def _group(column: ScoreColumn) -> tuple:
 
 def _group_sentence(
     init: str, images: str, seeds: int, facts: Mapping[str, Any], columns: Sequence[ScoreColumn],
-    study: Study,
+    study: ReportNumbers,
 ) -> str:  # fmt: skip
     names = joined(_with_options(column) for column in columns)
     size = f" (C = {facts['channels']}, N = {facts['cells']})" if {"channels", "cells"} <= facts.keys() else ""  # fmt: skip # noqa: E501
@@ -160,7 +160,7 @@ def _versions(runs: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _read(study: Study) -> Iterable[str]:
+def _read(study: ReportNumbers) -> Iterable[str]:
     count = f"{len(study.accuracies):,}"
     if is_published(study):
         yield (
@@ -175,7 +175,7 @@ def _read(study: Study) -> Iterable[str]:
         )
 
 
-def _statistics(study: Study) -> Iterable[str]:
+def _statistics(study: ReportNumbers) -> Iterable[str]:
     if study.ranking is None:
         n = int(study.agreement["n"].iloc[0]) if len(study.agreement) else 0
         if n:

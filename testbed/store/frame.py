@@ -1,4 +1,4 @@
-"""The columns of the tables, with the same types wherever they were read from."""
+"""Tables with the same types wherever they were read from."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -7,61 +7,7 @@ import pandas as pd
 
 from testbed.store.errors import StoreError
 
-__all__ = ["ROBUSTNESS_COLUMNS", "RUN_COLUMNS", "SCORE_COLUMNS", "frame"]
-
-SCORE_COLUMNS = {
-    "network": "string",
-    "proxy": "string",
-    "init": "string",
-    "seed": "Int64",
-    "images": "string",
-    "settings": "string",
-    "value": "float64",
-    "reason": "string",
-    "converged": "boolean",
-    "iterations": "Int64",
-    "residual": "float64",
-    "seconds": "float64",
-    "details": "string",
-    "run": "Int64",
-}
-ROBUSTNESS_COLUMNS = {
-    "digest": "string",
-    "network": "string",
-    "init": "string",
-    "seed": "Int64",
-    "images": "string",
-    "measure": "string",
-    "level": "float64",
-    "settings": "string",
-    "accuracy": "float64",
-    "count": "Int64",
-    "confidence_label": "float64",
-    "confidence_prediction": "float64",
-    "confusion": "string",
-    "robust": "string",
-    "seconds": "float64",
-    "gradients": "Int64",
-    "queries": "Int64",
-    "warnings": "string",
-    "cross_warnings": "string",
-    "details": "string",
-    "run": "Int64",
-}
-RUN_COLUMNS = {
-    "id": "Int64",
-    "started": "string",
-    "finished": "string",
-    "status": "string",
-    "command": "string",
-    "code_version": "string",
-    "torch_version": "string",
-    "python": "string",
-    "platform": "string",
-    "device": "string",
-    "threads": "Int64",
-    "provenance": "string",
-}
+__all__ = ["frame"]
 
 
 def frame(columns: Mapping[str, Iterable[Any]], types: Mapping[str, str]) -> pd.DataFrame:

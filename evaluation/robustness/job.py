@@ -1,97 +1,56 @@
-"""One image set, one set of measures, many networks: what is measured, in pieces that join.
+"""The job of ``evaluation.robustness``: one image set, one set of measures, many networks."""
 
-A piece is one network under one measure (clean, an attack over its ε grid, a corruption) on
-some of the images. Since an image's outcome does not depend on its neighbours, pieces of a
-network can be computed anywhere and joined; only whole measures are saved.
-"""
-
+import math
 import time
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from evaluation.attacks import Attack, Level, evaluate
+from evaluation.attacks import Level, evaluate
 from evaluation.attacks.judge import predict
+from evaluation.attacks.outcome import count_confusion
 from evaluation.attacks.subject import subject
+from evaluation.robustness.pieces import Collection, Measure, Part, Piece, join
+from testbed.command.job import Words
 from testbed.images import ImageSet
 from testbed.images.batch import fingerprint
 from testbed.images.corrupted import SEVERITIES, load_corrupted
 from testbed.sources import Source
-from testbed.store import RobustnessKey
+from testbed.store import RobustnessKey, RobustnessRow, Store
 
-__all__ = ["Measure", "Measurement", "Part", "Piece"]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What is done to the images.
-
-    Attributes:
-        key: of the published layout: ``clean``, ``fgsm@Linf``, ``fog``.
-        levels: the ε of an attack (in units of 1/255), the severities of a corruption, or
-            None once for clean images.
-        attack: None for clean images and corruptions.
-        settings: what the results depend on, for their keys.
-    """
-
-    key: str
-    levels: tuple[float | None, ...]
-    attack: Attack | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A network under a measure, on the images from ``start`` to ``stop``: one unit of work."""
-
-    network: str
-    seed: int | None
-    measure: Measure
-    start: int
-    stop: int
-
-    @property
-    def whole(self) -> tuple[str, int | None, str]:
-        """What the piece is a part of."""
-        return self.network, self.seed, self.measure.key
-
-
-@dataclass(frozen=True)
-class Part:
-    """What came of a piece: an outcome for each level of the measure."""
-
-    levels: list[Level]
-    warnings: list[str]
-    correct: Tensor
+__all__ = ["MeasuringJob"]
 
 
 @dataclass(frozen=True, eq=False)
-class Measurement:
+class MeasuringJob:
     """Everything that is the same for all networks; calling it with a piece does the work.
 
     Attributes:
         source: of the networks.
         pixels: uint8 grey levels, (N, C, H, W); with ``levels`` standing for 1.0.
         labels: int64, (N,).
-        name: of the image set.
+        image_set: its name.
         fingerprint: of pixels and labels.
         mode: of the attacks, see `evaluation.attacks.modes`.
         seed: of the attacks.
         corrupted: the folder of corrupted images in the layout of CIFAR-10-C.
         batch_size: images in a piece, and in a forward pass.
+        arrived: parts of measures that are not whole yet.
     """
+
+    words: ClassVar[Words] = Words("measuring")
 
     source: Source
     pixels: Tensor
     levels: int
     labels: Tensor
     classes: int
-    name: str
+    image_set: str
     split: str
     fingerprint: str
     mode: str = "record"
@@ -99,14 +58,15 @@ class Measurement:
     corrupted: Path | None = None
     batch_size: int = 250
     device: str = "cpu"
+    arrived: Collection = field(default_factory=Collection)
 
     @staticmethod
-    def of(images: ImageSet, count: int | None, source: Source, **settings: Any) -> "Measurement":
-        """Return the measurement of the first ``count`` images; ``settings`` from ``mode`` on."""
+    def of(images: ImageSet, count: int | None, source: Source, **settings: Any) -> "MeasuringJob":
+        """Return the job of the first ``count`` images; ``settings`` from ``mode`` on."""
         pixels, labels = images.pixels[:count], images.labels[:count]
         # Hashed here, once: it stands in the key of every result.
         mark = fingerprint(pixels, labels, images.levels)
-        return Measurement(
+        return MeasuringJob(
             source, pixels, images.levels, labels, images.classes, images.name, images.split, mark,
             **settings,
         )  # fmt: skip
@@ -125,30 +85,66 @@ class Measurement:
                 settings |= {"mode": self.mode, "attack_seed": self.seed}
                 settings |= measure.attack.settings()
             settings |= measure.settings | weights
-            found.append(
-                [
-                    RobustnessKey.make(
-                        network, self.source.init, seed, self.name, measure.key, level, settings
-                    )
-                    for level in measure.levels
-                ]
-            )
+            named = network, self.source.init, seed, self.image_set, measure.key
+            found.append([RobustnessKey.make(*named, x, settings) for x in measure.levels])
         return found
 
-    def pieces(
+    def tasks(
         self, networks: Iterable[str], seeds: Sequence[int | None], measures: Sequence[Measure],
-        finished: Container[str],
-    ) -> Iterator[Piece]:  # fmt: skip
-        """Yield the pieces of every measure that has a level whose result is not finished."""
-        for network in networks:
-            for seed in seeds:
-                wanted = self.keys(network, seed, measures)
-                for measure, keys in zip(measures, wanted, strict=True):
-                    if all(key.digest in finished for key in keys):
-                        continue
-                    for start in range(0, len(self.labels), self.batch_size):
-                        stop = min(start + self.batch_size, len(self.labels))
-                        yield Piece(network, seed, measure, start, stop)
+        finished: Container[str] = (),
+    ) -> list[Piece]:  # fmt: skip
+        """Return the pieces of every measure that has a level whose result is not finished."""
+        size, step = len(self.labels), self.batch_size
+        spans = [(start, min(start + step, size)) for start in range(0, size, step)]
+        return [
+            Piece(network, seed, measure, *span)
+            for network in networks
+            for seed in seeds
+            for measure, keys in zip(measures, self.keys(network, seed, measures), strict=True)
+            if not all(key.digest in finished for key in keys)
+            for span in spans
+        ]
+
+    def name(self, piece: Piece) -> str:
+        """Return the network of a piece, and its measure."""
+        return f"{piece.network} under {piece.measure.key}"
+
+    def save(self, store: Store, run: int, piece: Piece, part: Part) -> Mapping[str, str]:
+        """Keep a part; once all parts of its measure are there, save their results."""
+        store.save_robustness(run, self.join(piece, part))
+        return {}
+
+    def join(self, piece: Piece, part: Part) -> list[RobustnessRow]:
+        """Return the results of the piece's measure if this part was its last one, else none."""
+        parts = self.arrived.add(piece, part, len(self.labels))
+        if not parts:
+            return []
+        levels, warnings = join(piece.measure, parts)
+        (keys,) = self.keys(piece.network, piece.seed, [piece.measure])
+        attacked = piece.measure.attack is not None
+        return [
+            self._row(key, level, warnings, attacked)
+            for key, level in zip(keys, levels, strict=True)
+        ]
+
+    def _row(
+        self, key: RobustnessKey, level: Level, warnings: list[str], attacked: bool
+    ) -> RobustnessRow:
+        # Where attacks stop early, confidences and confusions depend on when they stopped.
+        whole = not attacked or self.mode == "record"
+        labels, classes = self.labels, self.classes
+        return RobustnessRow(
+            key,
+            robust=level.robust.tolist(),
+            confidence_label=_mean(level.label_confidence) if whole else None,
+            confidence_prediction=_mean(level.prediction_confidence) if whole else None,
+            confusion=count_confusion(labels, level.prediction, classes) if whole else None,
+            seconds=level.seconds,
+            gradients=level.gradients,
+            queries=level.queries,
+            warnings=warnings,
+            details=level.counts,
+        )
 
     def __call__(self, piece: Piece) -> Part:
         """Measure a piece."""
@@ -186,8 +182,14 @@ class Measurement:
     def _corrupted(self, piece: Piece, severity: int) -> Tensor:
         if self.corrupted is None:
             raise ValueError(f"no folder of corrupted images was given for {piece.measure.key}")
-        images = _corrupted_images(self.name, self.corrupted, piece.measure.key, severity)
+        images = _corrupted_images(self.image_set, self.corrupted, piece.measure.key, severity)
         return images.images(torch.arange(piece.start, piece.stop)).to(self.device)
+
+
+def _mean(confidences: Tensor) -> float | None:
+    """Return the mean; None where an image has none, since logits were not finite numbers."""
+    mean = float(confidences.mean())
+    return mean if math.isfinite(mean) else None
 
 
 @lru_cache(maxsize=len(SEVERITIES))

@@ -1,8 +1,9 @@
-"""Many runs of several algorithms on one objective, each settled by its name and seed alone."""
+"""The job of ``evaluation.search``: runs, each settled by its algorithm and seed alone."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from evaluation.search.objectives import Objective
 from evaluation.search.predictor import proxy_features
 from evaluation.search.proxy_scores import ProxyScores
 from evaluation.search.registry import ALGORITHMS, Algorithm
+from testbed.command.job import Words
 from testbed.seeding import derive_seed
 
-__all__ = ["Study", "Task", "trajectories"]
+__all__ = ["SearchJob", "Task", "trajectories"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Task:
 
     Attributes:
         algorithm: its name.
-        proxy: the place of its proxy among those of the study; None without one.
+        proxy: the place of its proxy among those of the job; None without one.
         run: the number of the run.
     """
 
@@ -34,7 +36,7 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class SearchJob:
     """What is the same for all runs; calling it with a task searches.
 
     Attributes:
@@ -44,6 +46,8 @@ class Study:
         seed: of all draws, together with the algorithm and the run.
         proxies: that the algorithms may use.
     """
+
+    words: ClassVar[Words] = Words("searching", "runs")
 
     objective: Objective
     queries: int
@@ -59,13 +63,20 @@ class Study:
             found += [Task(algorithm.name, place, run) for place in many for run in range(runs)]
         return found
 
-    def label(self, task: Task) -> str:
+    def name(self, task: Task) -> str:
         """Return how a table calls the algorithm of a task."""
         if ALGORITHMS[task.algorithm].needs == "features" and self.proxies:
             return f"{task.algorithm} ({', '.join(proxy.name for proxy in self.proxies)})"
         if task.proxy is None:
             return task.algorithm
         return f"{task.algorithm} ({self.proxies[task.proxy].name})"
+
+    def save(
+        self, done: dict[Task, list[Query]], run: int, task: Task, trajectory: list[Query]
+    ) -> Mapping[str, str]:
+        """Add the trajectory of a run to those that are done."""
+        done[task] = trajectory
+        return {}
 
     def weights(self, run: int) -> list[float]:
         """Return the weights of the targets in a run: positive, of sum 1, uniformly drawn.
@@ -93,7 +104,7 @@ class Study:
         return search(searcher, cells(self.members), objective, self.queries, key).trajectory
 
 
-def trajectories(study: Study, done: Sequence[tuple[Task, Sequence[Query]]]) -> pd.DataFrame:
+def trajectories(job: SearchJob, done: Sequence[tuple[Task, Sequence[Query]]]) -> pd.DataFrame:
     """Return one row a query: algorithm, run, query (from 1), candidate, value, best, seconds.
 
     ``best`` is the largest value so far, and ``incumbent`` the first candidate that had it.
@@ -108,7 +119,7 @@ def trajectories(study: Study, done: Sequence[tuple[Task, Sequence[Query]]]) -> 
         frames.append(
             pd.DataFrame(
                 {
-                    "algorithm": study.label(task),
+                    "algorithm": job.name(task),
                     "run": task.run,
                     "query": np.arange(1, len(queries) + 1),
                     "candidate": candidates,

@@ -1,8 +1,8 @@
-"""One batch, one source of weights, many networks: what is computed and under which key."""
+"""The job of ``proxies.compute``: one batch, one source of weights, many networks."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,11 +10,12 @@ import torch
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.registry import PROXIES, ProxySpec, get
 from proxies.scoring import evaluate
+from testbed.command.job import Words
 from testbed.images import Batch, ImageSet
 from testbed.sources import Source
-from testbed.store import ScoreKey, ScoreRow
+from testbed.store import ScoreKey, ScoreRow, Store
 
-__all__ = ["Scored", "Study", "Task", "unfinished"]
+__all__ = ["Scored", "ScoringJob", "Task", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,20 @@ class Scored(list[ScoreRow]):
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class ScoringJob:
     """Everything that is the same for all networks; calling it with a task does the work.
 
     It is sent to other processes, so it holds arrays and numbers only. A score depends on
     what stands in its key, on nothing else here.
     """
 
+    words: ClassVar[Words] = Words("scoring")
+
     source: Source
     images: np.ndarray  # (B, C, H, W) float32 in [0, 1]
     labels: np.ndarray  # (B,) int64
     classes: int
-    name: str
+    image_set: str
     common: dict[str, Any]  # the settings of every key
     batch_norm: str = "calibrated"
     dtype: str = "float32"
@@ -73,18 +76,18 @@ class Study:
     @staticmethod
     def of(
         images: ImageSet, batch: Batch, batch_seed: int, source: Source, **settings: Any
-    ) -> "Study":
-        """Return the study of a batch; ``settings`` are the fields from ``batch_norm`` on."""
-        study = Study(
+    ) -> "ScoringJob":
+        """Return the job of a batch; ``settings`` are the fields from ``batch_norm`` on."""
+        job = ScoringJob(
             source, batch.images.numpy(), batch.labels.numpy(), images.classes, images.name, {},
             **settings,
         )  # fmt: skip
         common = {
             "batch_size": len(batch.labels), "batch_seed": batch_seed, "split": images.split,
-            "batch": batch.fingerprint, "batch_norm": study.batch_norm, "dtype": study.dtype,
+            "batch": batch.fingerprint, "batch_norm": job.batch_norm, "dtype": job.dtype,
         }  # fmt: skip
-        study.common.update(common)
-        return study
+        job.common.update(common)
+        return job
 
     def key(self, spec: ProxySpec, network: str, seed: int | None) -> ScoreKey:
         """Return the key of a score.
@@ -104,7 +107,7 @@ class Study:
             return ScoreKey.make(network, spec.name, settings=width | shape)
         settings = self.common | weights | spec.options
         return ScoreKey.make(
-            network, spec.name, init=self.source.init, seed=seed, images=self.name,
+            network, spec.name, init=self.source.init, seed=seed, images=self.image_set,
             settings=settings,
         )  # fmt: skip
 
@@ -142,6 +145,15 @@ class Study:
             [_row(key, score) for key, score in scores.items() if not score.failed],
             {key.proxy: str(score.reason) for key, score in scores.items() if score.failed},
         )
+
+    def name(self, task: Task) -> str:
+        """Return the network of a task."""
+        return task.network
+
+    def save(self, store: Store, run: int, task: Task, scored: Scored) -> Mapping[str, str]:
+        """Save the scores of a task; return proxy → why of those that failed."""
+        store.save(run, scored)
+        return scored.failures
 
 
 def _row(key: ScoreKey, score: Score) -> ScoreRow:

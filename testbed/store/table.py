@@ -1,0 +1,135 @@
+"""A table of the store: its SQL, from its columns."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import pandas as pd
+
+from testbed.store.columns import Column, Key, columns_of
+from testbed.store.errors import StoreError
+from testbed.store.frame import frame
+
+__all__ = ["Row", "Table"]
+
+_DIGEST = Column("digest", "string", "PRIMARY KEY")
+_RUN = Column("run", "Int64", "NOT NULL REFERENCES runs (id)")
+
+
+class Row(Protocol):
+    """A result and its key."""
+
+    @property
+    def key(self) -> Key:
+        """What the result depends on."""
+        ...
+
+    def contradiction(self, stored: Mapping[str, Any]) -> str | None:
+        """Return what the result is and was if the stored one of its key differs, else None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of results, or of runs. The caller of its methods has the transaction.
+
+    Attributes:
+        name: of the table.
+        columns: in the order of the table; the first one is its primary key.
+        order: the columns by which rows are sorted when they are read.
+        hidden: columns that are not read.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    order: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(name: str, key: type[Key], row: type, hidden: Iterable[str] = ()) -> "Table":
+        """Return the table of rows, each with a key, its digest and the run that found it."""
+        columns = (_DIGEST, *columns_of(key, row), _RUN)
+        return Table(name, columns, tuple(c.name for c in columns_of(key)), tuple(hidden))
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """The type in pandas of every column that is read."""
+        return {one.name: one.kind for one in self.columns if one.name not in self.hidden}
+
+    @property
+    def create(self) -> str:
+        """SQL that makes the table."""
+        lines = ",\n".join(f"    {one.sql}" for one in self.columns)
+        # An integer key is the row's number already.
+        end = "" if self.columns[0].kind == "Int64" else " WITHOUT ROWID"
+        return f"CREATE TABLE {self.name} (\n{lines}\n){end};"
+
+    def changes(self, connection: sqlite3.Connection) -> list[str]:
+        """Return SQL that adds what an older file lacks of the table; what is there stays."""
+        there = self._there(connection)
+        missing = [one for one in self.columns if one.later and one.name not in there]
+        added = [f"ALTER TABLE {self.name} ADD COLUMN {one.sql};" for one in missing]
+        return added if there else [self.create]
+
+    def add(self, connection: sqlite3.Connection, run: int, row: Row) -> bool:
+        """Add a row, unless one of its key is there; return whether it was new.
+
+        Raises:
+            StoreError: if another result is there.
+        """
+        digest, *columns, _ = self.columns
+        cells: dict[str, Any] = {digest.name: row.key.digest}
+        cells |= {c.name: c.cell(row.key if c.name in self.order else row) for c in columns}
+        cells[_RUN.name] = run
+        if self.insert(connection, cells, "ON CONFLICT (digest) DO NOTHING").rowcount == 1:
+            return True
+        query = f"SELECT {', '.join(cells)} FROM {self.name} WHERE digest = ?"
+        found = connection.execute(query, (row.key.digest,)).fetchone()
+        stored = dict(zip(cells, found, strict=True))
+        if fault := row.contradiction(stored):
+            raise StoreError(
+                f"{fault} (that was run {stored['run']}): a result must depend on its key alone. "
+                "If the code has changed, write to a new file"
+            )
+        return False
+
+    def insert(
+        self, connection: sqlite3.Connection, cells: Mapping[str, Any], conflict: str = ""
+    ) -> sqlite3.Cursor:
+        """Add cells by column."""
+        marks = ", ".join("?" * len(cells))
+        query = f"INSERT INTO {self.name} ({', '.join(cells)}) VALUES ({marks}) {conflict}"
+        return connection.execute(query, list(cells.values()))
+
+    def digests(self, connection: sqlite3.Connection) -> set[str]:
+        """Return the digests of all rows."""
+        if not self._there(connection):
+            return set()
+        return {digest for (digest,) in connection.execute(f"SELECT digest FROM {self.name}")}
+
+    def read(self, connection: sqlite3.Connection) -> pd.DataFrame:
+        """Return all rows in the table's order."""
+        there = self._there(connection)
+        if not there:
+            return frame(dict.fromkeys(self.types, ()), self.types)
+        names = [name for name in self.types if name in there]
+        query = f"SELECT {', '.join(names)} FROM {self.name} ORDER BY {', '.join(self.order)}"
+        rows = connection.execute(query).fetchall()
+        cells = zip(*rows, strict=True) if rows else ((),) * len(names)
+        return self.frame(dict(zip(names, cells, strict=True)))
+
+    def frame(self, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+        """Return the columns as a table with the types of this one.
+
+        Raises:
+            StoreError: as `testbed.store.frame.frame`; but columns that came later may be missing.
+        """
+        length = max((len(cells) for cells in columns.values()), default=0)
+        filled = {one.name: [None] * length for one in self.columns if one.later}
+        return frame({**filled, **columns}, self.types)
+
+    def _there(self, connection: sqlite3.Connection) -> set[str]:
+        """Return the names of the columns in the file; none where it lacks the table."""
+        return {name for _, name, *_ in connection.execute(f"PRAGMA table_info({self.name})")}
