@@ -10,12 +10,14 @@ from rich.text import Text
 
 from proxies.registry import PROXIES
 from proxies.study import Task
+from testbed.command.numbers import decimal, general
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 
 __all__ = ["print_summary"]
 
 IDENTITY = ("network", "proxy", "init", "seed", "images", "settings")
 EXTENT = (np.min, np.median, np.max)
+DIGITS = 4  # of a score that is no whole number
 REASONS = 5  # of those that are printed
 WIDE = 140  # characters: room for architecture strings
 
@@ -76,10 +78,10 @@ def _per_proxy(scores: pd.DataFrame, names: Sequence[str]) -> Table:
             continue
         values = rows["value"].to_numpy()
         known = values[~np.isnan(values)]
-        extent = [_number(float(f(known))) if len(known) else "–" for f in EXTENT]
+        extent = [general(float(f(known)), DIGITS) if len(known) else "–" for f in EXTENT]
         missed = int((~rows["converged"].fillna(True)).sum())
         counts = [str(len(rows)), str(len(values) - len(known)), str(missed)]
-        table.add_row(name, *counts, *extent, f"{rows['seconds'].mean():.3f}")
+        table.add_row(name, *counts, *extent, decimal(rows["seconds"].mean(), 3))
     return table
 
 
@@ -96,7 +98,7 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -
     if strings:
         table.add_column("architecture", overflow="fold")
     for network, row in ranked.iterrows():
-        cells = [_number(float(row[name])) for name in present]
+        cells = [general(float(row[name]), DIGITS) for name in present]
         cells += [str(network)] if strings else []
         table.add_row(_id(str(network)), *map(Text, cells))
     return table
@@ -107,9 +109,3 @@ def _id(network: str) -> str:
         return str(Genotype.parse(network).index)
     except GenotypeError:
         return network
-
-
-def _number(value: float) -> str:
-    if value != value:
-        return "–"
-    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.4g}"

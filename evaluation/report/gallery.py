@@ -19,6 +19,7 @@ from evaluation.report.names import attacks_of, corruptions_of, plain
 from evaluation.report.study import Study
 from evaluation.report.words import records
 from evaluation.truths.section33 import top
+from testbed.command.numbers import general
 from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["Missing", "Picture", "gallery", "key_targets"]
@@ -138,7 +139,7 @@ def _of_truth(study: Study) -> Iterator[Picture | Missing]:
         "The box holds the middle half of the networks, the whiskers end within 1.5 times its "
         "height, points are the least and the most robust network."
     )
-    guess = "" if study.guessing is None else f" Dashed: guessing ({study.guessing:.3g})."
+    guess = "" if study.guessing is None else f" Dashed: guessing ({general(study.guessing)})."
     for name, group, members, make, what in (
         ("attacks", ATTACKS, [*clean, *attacks] if attacks else [], attack_boxes, "attack"),
         ("corruptions", CORRUPTIONS, corruptions, corruption_boxes, "corruption"),

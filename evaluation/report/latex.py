@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-__all__ = ["escape", "number", "table"]
+__all__ = ["escape", "table"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -19,20 +19,6 @@ _PATTERN = re.compile("|".join(map(re.escape, _SPECIAL)))
 def escape(text: str) -> str:
     r"""Return text that LaTeX prints as it stands: ``a_b`` becomes ``a\_b``."""
     return _PATTERN.sub(lambda match: _SPECIAL[match[0]], text)
-
-
-def number(value: float | None, error: float | None = None, digits: int = 3) -> str:
-    r"""Return ``$+.608 \pm .005$``, or a dash for what is undefined."""
-    if value is None or value != value:
-        return "--"
-
-    def short(size: float) -> str:
-        text = f"{abs(size):.{digits}f}"
-        return text[1:] if text.startswith("0") else text
-
-    sign = "-" if value < 0 else "+"
-    spread = "" if error is None or error != error else rf" \pm {short(error)}"
-    return f"${sign}{short(value)}{spread}$"
 
 
 def table(

@@ -11,6 +11,7 @@ from evaluation.report.figures.boxes import box
 from evaluation.report.names import plain
 from evaluation.report.study import Study
 from evaluation.report.words import known
+from testbed.command.numbers import LATEX
 from testbed.files.replacing import replacing
 from testbed.spaces.nasbench201.genotype import Genotype
 
@@ -64,8 +65,9 @@ def _tau(study: Study, targets: list[str], name: str, long: bool) -> str:
     for target in targets:
         found = [cells[target, label] for label in study.labels]
         row = [latex.escape(plain(target) + ("†" if found[0]["ties_flag"] else ""))]
-        row += [latex.number(known(one, "tau"), known(one, "standard_error")) for one in found]
-        rows.append(row + ([latex.number(known(found[0], "ceiling"), digits=2)] if ceiling else []))
+        row += [LATEX.signed(known(one, "tau"), known(one, "standard_error")) for one in found]
+        row += [LATEX.signed(known(found[0], "ceiling"), digits=2)] if ceiling else []
+        rows.append(row)
     header = ["target", *map(latex.escape, study.labels), *(["ceiling"] if ceiling else [])]
     assert study.ranking is not None
     caption = (

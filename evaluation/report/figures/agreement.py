@@ -13,7 +13,8 @@ from evaluation.report.figures.heat import colour_bar, heat_map
 from evaluation.report.figures.style import GRID, MUTED, figure
 from evaluation.report.names import attack_title, grouped, plain
 from evaluation.report.pairwise import square
-from evaluation.report.words import records, signed
+from evaluation.report.words import records
+from testbed.command.numbers import PAGE
 
 __all__ = ["agreement", "lower_triangle"]
 
@@ -72,7 +73,8 @@ def lower_triangle(
 
 
 def _tip(pair: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    tau, low, high = (PAGE.signed(pair[column]) for column in ("tau", "low", "high"))
     return (
-        f"{name(pair['x'])} – {name(pair['y'])}: τ = {signed(pair['tau'])}, "
-        f"95 % interval {signed(pair['low'])} to {signed(pair['high'])}, n = {pair['n']:,}"
+        f"{name(pair['x'])} – {name(pair['y'])}: τ = {tau}, 95 % interval {low} to {high}, "
+        f"n = {pair['n']:,}"
     )

@@ -9,6 +9,7 @@ from evaluation.ranking.score_columns import BASELINES
 from evaluation.report.figures.style import CYCLE, GRID, MUTED, figure, hover
 from evaluation.report.names import plain
 from evaluation.report.words import bounds, known, records, tau_in_words
+from testbed.command.numbers import general
 
 __all__ = ["cost"]
 
@@ -72,5 +73,5 @@ def _panel(panel: Axes, rows: pd.DataFrame, seconds: dict[str, float], looks: di
             [spent], [abs(tau)], 26, marker=marker, edgecolors=colour, linewidths=1.2,
             facecolors=colour if tau >= 0 else "none", zorder=3,
         )  # fmt: skip
-        hover(point, f"{tau_in_words(row)}; {spent:.3g} s for one network")
+        hover(point, f"{tau_in_words(row)}; {general(spent)} s for one network")
     panel.margins(x=0.15)

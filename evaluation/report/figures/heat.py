@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from evaluation.report.figures.style import DIVERGING, GRID, MUTED, hover, ink_on
+from testbed.command.numbers import PAGE
 
-__all__ = ["LIMIT", "colour_bar", "heat_map", "short"]
+__all__ = ["LIMIT", "colour_bar", "heat_map"]
 
 LIMIT = 1.0  # τ of the strongest colours: the same in every figure, so that they compare
 
@@ -50,8 +51,8 @@ def heat_map(
             if numbers is not None:
                 ink = ink_on(tau, LIMIT) if known else MUTED
                 panel.text(
-                    left + j, i, short(tau), color=ink, fontsize=numbers, ha="center",
-                    va="center_baseline",
+                    left + j, i, PAGE.unsigned(tau, digits=2), color=ink, fontsize=numbers,
+                    ha="center", va="center_baseline",
                 )  # fmt: skip
     panel.set_xlim(-0.5, left + table.shape[1] - 0.5)
     panel.set_ylim(table.shape[0] - 0.5, -0.5)
@@ -66,11 +67,3 @@ def colour_bar(drawn: Figure, panel: Axes) -> None:
     bar.outline.set_visible(False)  # type: ignore[operator]
     bar.ax.tick_params(length=2, labelsize=6.5)
     bar.ax.set_title("Kendall’s τ-b", fontsize=7.5)
-
-
-def short(tau: float) -> str:
-    """Return τ in two decimals, without its zero: ``.57``, ``−.07``; a dash if undefined."""
-    if np.isnan(tau):
-        return "–"
-    text = f"{abs(tau):.2f}".removeprefix("0")
-    return f"−{text}" if tau < 0 and text != ".00" else text
