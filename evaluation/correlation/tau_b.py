@@ -26,7 +26,6 @@ __all__ = [
     "kendall_tau_b",
     "pair_sums",
     "tau_b",
-    "tau_b_standard_error",
     "tau_from",
     "tie_fraction",
 ]
@@ -40,7 +39,10 @@ class TauB:
 
     Attributes:
         tau: in [−1, 1]; NaN where undefined (fewer than two samples, or a constant x or y).
-        standard_error: see :func:`tau_b_standard_error`; NaN where undefined.
+        standard_error: the asymptotic one, the standard deviation of the influence values over
+            √n: the spread of τ-b over samples of n networks drawn as these were. It says nothing
+            of the noise in the scores or accuracies themselves, and is 0 at τ = ±1, where the
+            approximation ends. NaN where τ-b is undefined or n < 3.
         influence: (n,), what each sample contributes; its mean is 0, and the standard
             deviation of the difference of two such arrays, over √n, is the standard error
             of the difference of two τ-b measured on the same samples.
@@ -59,19 +61,6 @@ def kendall_tau_b(x: ArrayLike, y: ArrayLike) -> float:
     """
     x, y = checked(x, y)
     return _tau(*pair_sums(dense_ranks(x), dense_ranks(y)))
-
-
-def tau_b_standard_error(x: ArrayLike, y: ArrayLike) -> float:
-    """Return the asymptotic standard error of τ-b, NaN where τ-b is undefined or n < 3.
-
-    It is the standard deviation of the influence values over √n: the spread of τ-b
-    over samples of n networks drawn as these were. It says nothing of the noise in the
-    scores or accuracies themselves, and is 0 at τ = ±1, where the approximation ends.
-
-    Raises:
-        ValueError: if x and y are not one-dimensional of equal length, or hold NaN.
-    """
-    return tau_b(x, y).standard_error
 
 
 def tau_b(x: ArrayLike, y: ArrayLike) -> TauB:
