@@ -141,7 +141,7 @@ def lanczos(
     The error of θ is at most the residual r and, where δ is its distance to the rest of the
     spectrum, at most r² / δ (Parlett, theorem 11.7.1). With ``gap`` a row is done when the
     smaller is within the tolerance, δ being read off the other Ritz values, each moved towards
-    θ by its own residual: an estimate, spoilt where one Ritz value still stands for a cluster
+    θ by its own residual: an estimate, wrong where one Ritz value still stands for a cluster
     (the error may then be the cluster's width). On 50 networks of NAS-Bench-201 it put the
     error of the parameter Hessian at 1e-3 or less, and so it was; 3 of 100 bounds were passed,
     by up to a third.

@@ -2,7 +2,7 @@
 
 Some of torch's kernels have a first derivative only. Under `twice_differentiable` a forward
 pass runs the same functions from operations that have a second one; the derivatives may then
-be taken outside it. What has none even so is told by `NoSecondDerivativeError`.
+be taken outside it. What has none even so is refused with a `NoSecondDerivativeError`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Work that several proxies share is done once, and each is told what it cost."""
+"""Work that several proxies share is done once, and its time is added to each of them."""
 
 import time
 from collections.abc import Callable

@@ -49,9 +49,9 @@ def print_summary(
 
 def _reasons(scores: pd.DataFrame) -> list[str]:
     """Return why scores are undefined, or doubtful: a line a reason, with how many have it."""
-    told = scores[scores["reason"].notna()]
+    explained = scores[scores["reason"].notna()]
     lines = []
-    for reason, rows in list(told.groupby("reason", sort=False))[:REASONS]:
+    for reason, rows in list(explained.groupby("reason", sort=False))[:REASONS]:
         kinds = ", ".join(dict.fromkeys(rows["proxy"]))
         networks = len(set(rows["network"]))
         whose = next(iter(rows["network"])) if networks == 1 else f"{networks} networks"

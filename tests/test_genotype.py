@@ -96,9 +96,9 @@ def test_a_malformed_string_is_shown_with_a_caret(string, position, expected):
 
 
 @given(six_operations, st.data())
-def test_the_caret_is_at_the_spoiled_character_or_at_the_start_of_its_word(ops, data):
+def test_the_caret_is_at_the_damaged_character_or_at_the_start_of_its_word(ops, data):
     string = format_by_hand(ops)
-    spoiled = data.draw(st.integers(0, len(string) - 1))
+    damaged = data.draw(st.integers(0, len(string) - 1))
     starts, position = {}, 0  # of the word that each character belongs to
     literals = ["|", "~0|+|", "~0|", "~1|+|", "~0|", "~1|", "~2|"]
     for op, literal in zip(("", *ops), literals, strict=True):
@@ -106,8 +106,8 @@ def test_the_caret_is_at_the_spoiled_character_or_at_the_start_of_its_word(ops, 
             for i in range(start, start + length):
                 starts.setdefault(i, start)
         position += len(op) + len(literal)
-    caret = caret_of(string[:spoiled] + "?" + string[spoiled + 1 :])
-    assert starts[spoiled] <= caret <= spoiled
+    caret = caret_of(string[:damaged] + "?" + string[damaged + 1 :])
+    assert starts[damaged] <= caret <= damaged
 
 
 @pytest.mark.parametrize("count", [0, 5, 7])

@@ -73,7 +73,7 @@ class PairStatistics:
             tau = tau_from(sums)
             low, high = confidence_interval(tau)
             # As one who uses it would: turned around where it ranks the wrong way round.
-            upright = -x if tau.tau < 0 else x
+            oriented = -x if tau.tau < 0 else x
             row = {
                 "tau": tau.tau,
                 "standard_error": tau.standard_error,
@@ -83,7 +83,7 @@ class PairStatistics:
                 "high": high,
                 "spearman": spearman(x, y),
                 "weighted_tau": weighted_from(sums, self._weights[name]),
-                "top_precision": top_precision(upright, y, self._top),
+                "top_precision": top_precision(oriented, y, self._top),
             }
             for other in ("clean", "params"):
                 row |= self._partial(other, tau, given.get(other), name)

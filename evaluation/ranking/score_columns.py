@@ -82,7 +82,7 @@ def score_columns(
         )
     optional = {name: pd.NA for name in ("reason", "converged") if name not in scores}
     scores = scores.assign(**optional, id=scores["network"].astype(str).map(_published_ids()))
-    strangers = sorted(set(scores.loc[scores["id"].isna(), "network"].astype(str)))
+    foreign = sorted(set(scores.loc[scores["id"].isna(), "network"].astype(str)))
     known = sorted(set(scores["proxy"]))
     proxies = known if proxies is None else list(dict.fromkeys(proxies))
     _refuse_unknown("proxies", proxies, known, also=BASELINES)
@@ -96,7 +96,7 @@ def score_columns(
     scores["settings"] = scores["settings"].map(_common_settings)
     groups = scores.sort_values(["id", "seed"]).groupby(list(IDENTITY), sort=True)
     columns = [_column(identity, rows) for identity, rows in groups]
-    return sorted(columns, key=lambda column: proxies.index(column.identity[0])), strangers
+    return sorted(columns, key=lambda column: proxies.index(column.identity[0])), foreign
 
 
 def _common_settings(settings: str) -> str:
@@ -143,7 +143,7 @@ def baseline_column(name: str, ids: Iterable[int]) -> ScoreColumn:
 def labels(identities: Sequence[Identity]) -> list[str]:
     """Return a name for each column: its proxy, and what tells it from others of that proxy.
 
-    Of the facts that differ, the first ones that suffice are told: ``jacobian_norm (trained)``.
+    Of the facts that differ, the first ones that suffice are named: ``jacobian_norm (trained)``.
     """
     return [
         _label(identity, [other for other in identities if other[0] == identity[0]])
@@ -166,10 +166,10 @@ def _label(identity: Identity, peers: list[Identity]) -> str:
         before = len({tuple(facts.get(n) for n in chosen) for facts in others})
         if len({tuple(facts.get(n) for n in (*chosen, name)) for facts in others}) > before:
             chosen.append(name)
-    told = ", ".join(
+    named = ", ".join(
         own[name] if name == "init" else f"{name}={own[name]}" for name in chosen if own.get(name)
     )
-    return f"{identity[0]} ({told})" if told else identity[0]
+    return f"{identity[0]} ({named})" if named else identity[0]
 
 
 def _facts(identity: Identity) -> dict[str, str]:

@@ -102,8 +102,8 @@ def rank(
     """
     known = truth.targets()
     accuracies = known.filter(items=choose_targets(known.columns, targets, attacks))
-    columns, strangers = score_columns(scores, proxies, seeds)
-    sample, left_out = common_sample(columns, accuracies, strangers)
+    columns, foreign = score_columns(scores, proxies, seeds)
+    sample, left_out = common_sample(columns, accuracies, foreign)
     columns = _with_baselines(columns, sample)
     named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
     values = pd.DataFrame({name: column.values.loc[sample] for name, column in named.items()})

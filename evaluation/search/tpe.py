@@ -37,8 +37,9 @@ def load_optuna() -> Any:
 def tpe(space: Space, ask: Ask, source: random.Random) -> None:
     """Ask for what the sampler suggests, its settings being Optuna's own.
 
-    A suggestion outside the pool is told as pruned. Each suggestion that was asked for
-    before is told again: the sampler has no other way to learn that it repeats itself.
+    A suggestion outside the pool is reported to the sampler as pruned. The value of a
+    suggestion that was asked for before is reported again: the sampler has no other way to
+    learn that it repeats itself.
 
     Raises:
         ExtraMissingError: if Optuna is not installed.

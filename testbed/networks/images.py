@@ -15,7 +15,7 @@ def check_images(images: Tensor, labels: Tensor | None, count: str = "B") -> Non
     Args:
         images: the batch.
         labels: one class number for each image; None where none are asked for.
-        count: the letter that stands for the number of images where it is told.
+        count: the letter that stands for the number of images in the message.
 
     Raises:
         NetworkError: unless the images are float32 or float64, (B, C, H, W) with B of at least 1

@@ -38,8 +38,8 @@ class OwnSource:
         Raises:
             SourceError: if one cannot be built, see `build`.
         """
-        marks = [_fingerprint(_build(name)) for name in names]
-        return OwnSource(tuple(names), tuple(marks))
+        fingerprints = [_fingerprint(_build(name)) for name in names]
+        return OwnSource(tuple(names), tuple(fingerprints))
 
     @property
     def init(self) -> str:

@@ -82,7 +82,7 @@ class TrainingJob:
             Genotype.parse(task.network), self.recipe, train_images, task.seed,
             device=self.device, state=state,
             on_epoch=lambda state: save_state(unfinished, state, plan, clock.seconds()),
-            on_batch=_Heart(path.with_suffix(PROGRESS)),
+            on_batch=_Heartbeat(path.with_suffix(PROGRESS)),
         )  # fmt: skip
         whole = normalised(network, train_images.mean, train_images.std).to(self.device)
         test = settings["test"] | {"accuracy": accuracy(whole, test_images, self.device)}
@@ -111,7 +111,7 @@ class _Clock:
         return time.monotonic() - self._start
 
 
-class _Heart:
+class _Heartbeat:
     """Writes the number of epochs done into a small file, now and then."""
 
     def __init__(self, path: Path) -> None:

@@ -83,8 +83,8 @@ def _scores(study: Study) -> Iterable[str]:
         yield f"Scores were computed with {_versions(study.runs)}."
     if baselines := [c for c in study.columns.values() if c.identity[0] in BASELINES]:
         names = {"params": "the number of parameters", "flops": "multiply-accumulates (FLOPs)"}
-        told = joined(names[name] for name in dict.fromkeys(c.identity[0] for c in baselines))
-        yield f"Baselines are {told}."
+        used = joined(names[name] for name in dict.fromkeys(c.identity[0] for c in baselines))
+        yield f"Baselines are {used}."
 
 
 def _group(column: ScoreColumn) -> tuple:
@@ -126,9 +126,10 @@ def _group_sentence(
 def _weights(facts: Mapping[str, Any]) -> str:
     """Say what the weights were trained on and how, or which of an archive they are."""
     on = facts.get("trained_on") or {}
-    told = f" on {on['count']:,} images of {on['name']}" if {"count", "name"} <= on.keys() else ""
+    known = {"count", "name"} <= on.keys()
+    which = f" on {on['count']:,} images of {on['name']}" if known else ""
     details = _plainly({**(facts.get("recipe") or {}), **(facts.get("archive") or {})})
-    return told + (f" ({details})" if details else "")
+    return which + (f" ({details})" if details else "")
 
 
 def _plainly(facts: Mapping[str, Any]) -> str:

@@ -103,10 +103,12 @@ def checkpoint_path(folder: str | Path, genotype: Genotype, seed: int) -> Path:
 
 def describe_images(images: ImageSet) -> dict[str, Any]:
     """Return name, split, count and fingerprint of a whole image set."""
-    mark = fingerprint(images.pixels, images.labels, images.levels)
     return {
-        "name": images.name, "split": images.split, "count": len(images), "fingerprint": mark,
-    }  # fmt: skip
+        "name": images.name,
+        "split": images.split,
+        "count": len(images),
+        "fingerprint": fingerprint(images.pixels, images.labels, images.levels),
+    }
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, weights: dict[str, Tensor]) -> None:

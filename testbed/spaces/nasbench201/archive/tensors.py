@@ -49,7 +49,7 @@ class Storage:
 
 
 class StoredTensor:
-    """A view of a storage, as ``torch._utils._rebuild_tensor_v2`` is told of it.
+    """A view of a storage, from the arguments of ``torch._utils._rebuild_tensor_v2``.
 
     Args:
         storage: anything with ``numbers()``.
