@@ -123,7 +123,7 @@ def generated_name(clean: str, corruption: str, severity: int, key: int | str) -
         clean: the name of the clean set.
         corruption: one of ``CORRUPTIONS``.
         severity: from 1 to 5.
-        key: the seed of the generator.
+        key: the seed of the random corruptions.
     """
     return f"{clean}-c/{corruption}/{severity}/generated-{key}"
 
@@ -148,7 +148,7 @@ def _home(layout: _Layout, root: Path) -> Path:
 
 
 def _labels(home: Path, layout: _Layout) -> np.ndarray:
-    """Return the labels, (5, n), the same in all five rows."""
+    """Return the labels, (5, n), after checking that all five rows are the same."""
     path = home / LABELS
     labels = _open(path)
     size = labels.size
@@ -173,7 +173,7 @@ def _labels(home: Path, layout: _Layout) -> np.ndarray:
 
 
 def _array(home: Path, layout: _Layout, corruption: str, count: int) -> np.ndarray:
-    """Return a corruption's array, mapped and not read, (5·n, H, W, C)."""
+    """Return a corruption's array, (5·n, H, W, C), mapped into memory but not read."""
     path = home / f"{corruption}.npy"
     if not path.is_file():
         present = [word for word in (*CORRUPTIONS, *EXTRAS) if (home / f"{word}.npy").is_file()]

@@ -1,4 +1,4 @@
-"""What can go wrong with images, each with a name of its own."""
+"""The errors of reading and downloading images."""
 
 __all__ = [
     "DataFileError",
@@ -10,7 +10,7 @@ __all__ = [
 
 
 class ImagesError(ValueError):
-    """Base of all errors of this package: an unusable name, file, request or data set."""
+    """The base of all errors of this package: an unusable name, file, request or data set."""
 
 
 class MissingDataError(ImagesError):
