@@ -37,7 +37,7 @@ class Task:
     seed: int
 
     def path(self, folder: Path) -> Path:
-        """Return where its weights will lie."""
+        """Return the path that the weights of the network are written to."""
         return checkpoint_path(folder, Genotype.parse(self.network), self.seed)
 
 
@@ -48,13 +48,13 @@ def both_splits(name: str, root: Path | None) -> tuple[ImageSet, ImageSet]:
 
 
 def is_finished(path: Path) -> bool:
-    """Return whether the network whose weights lie at ``path`` is trained."""
+    """Say whether the network whose weights lie at ``path`` is trained."""
     return path.is_file() and path.with_suffix(".json").is_file()
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What is the same for all networks of a folder; calling it with a task trains one."""
+    """The training of the networks of a folder; calling it with a task trains one of them."""
 
     recipe: Recipe
     image_set: str
@@ -102,7 +102,7 @@ class TrainingJob:
 
 
 class _Clock:
-    """Seconds, those of earlier sessions included."""
+    """A stopwatch that includes the seconds of earlier, interrupted runs."""
 
     def __init__(self, before: float) -> None:
         self._start = time.monotonic() - before

@@ -28,7 +28,7 @@ __all__ = [
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged, or not of what was asked for."""
+    """A checkpoint that is missing, damaged, or of another network than was asked for."""
 
 
 def fingerprint_of_weights(weights: Mapping[str, Tensor]) -> str:

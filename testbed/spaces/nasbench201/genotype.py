@@ -80,7 +80,7 @@ class Genotype:
 
     @cached_property
     def index(self) -> int:
-        """The id of the published archives (NAS-Bench-201, NATS-Bench, ``meta.json``)."""
+        """Return the id in the published archives (NAS-Bench-201, NATS-Bench, ``meta.json``)."""
         return _indices()[self.operations]
 
     def __str__(self) -> str:

@@ -20,14 +20,14 @@ class Recipe:
     biases included. The last, smaller batch of an epoch is used too.
 
     Attributes:
-        epochs: passes over the training images.
+        epochs: the number of passes over the training images.
         channels: C, the width of the network's first stage.
         cells: N, the cells in a stage.
-        batch_size: images in a step.
+        batch_size: the number of images in a step.
         lr: the learning rate of the first epoch, see `learning_rate`.
-        momentum: of SGD, in [0, 1).
+        momentum: the momentum of SGD, in [0, 1).
         nesterov: whether the momentum is Nesterov's.
-        weight_decay: added to the gradient as weight_decay × parameter.
+        weight_decay: the factor of the parameter that is added to the gradient.
         flip: the probability to mirror an image left to right.
         padding: black pixels put around an image before it is cropped back to its size at
             a random place; 0 leaves images where they are. They are black, not the mean
@@ -102,7 +102,7 @@ def preset_named(name: str) -> Recipe:
     """Return one of `PRESETS`.
 
     Raises:
-        ValueError: if there is none of this name.
+        ValueError: if there is no preset of this name.
     """
     if name not in PRESETS:
         raise ValueError(f"unknown --preset {name!r}; expected {', '.join(PRESETS)}")

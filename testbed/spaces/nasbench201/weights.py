@@ -1,4 +1,4 @@
-"""One function hands out a ready network: ``random_network(genotype, seed, init)``."""
+"""Networks with random weights: ``random_network(genotype, seed, init)``."""
 
 from torch import nn
 
@@ -25,13 +25,13 @@ def random_network(
 
     Args:
         genotype: the cell.
-        seed: of the weights; each genotype draws its own from the same seed.
+        seed: the seed of the weights; each genotype draws its own from the same seed.
         init: ``random`` for the network's own initialisation (PyTorch's defaults, as
             NAS-Bench-201 trains from), or one of `INITIALISATIONS`.
         channels: C, the width of the first stage.
         cells: N, the cells in a stage.
         classes: the number of logits.
-        in_channels: of the images.
+        in_channels: the number of channels of the images.
 
     The weights are drawn on the CPU, so they are the same on every device; the global
     random state is left as it was.

@@ -1,4 +1,4 @@
-"""What can go wrong with an archive, each with a name of its own."""
+"""The errors of reading an archive."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class ArchiveError(ValueError):
-    """Base of all errors of this package."""
+    """The base of all errors of this package."""
 
 
 class NotAnArchiveError(ArchiveError):
@@ -58,7 +58,7 @@ class WrongArchitectureError(ArchiveFileError):
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong while ``path`` is read into an `ArchiveError`."""
+    """Turn every exception while ``path`` is read into an `ArchiveError`."""
     try:
         yield
     except ArchiveError:

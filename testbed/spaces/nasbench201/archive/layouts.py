@@ -37,7 +37,7 @@ class Layout(Protocol):
 
     @property
     def path(self) -> Path:
-        """The folder or the file."""
+        """Return the path of the folder or the file."""
         ...
 
     def file(self, index: int) -> Path:
@@ -49,7 +49,7 @@ class Layout(Protocol):
         ...
 
     def content(self, index: int) -> Mapping[str, Any]:
-        """Read and return the content of an architecture, by hp.
+        """Read and return the content of an architecture, by hyper-parameters.
 
         Raises:
             ArchiveError: if its file is missing, damaged or refused.
@@ -167,7 +167,7 @@ def _by_epochs(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def free_memory() -> int | None:
-    """Return the bytes of memory that are free, None where the system does not tell."""
+    """Return the bytes of memory that are free; None if the system does not report them."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
