@@ -38,20 +38,21 @@ def score(
     The modes of the caller (``no_grad``, ``inference_mode``, ``autocast``) do not matter.
 
     Args:
-        module: images in [0, 1] → logits (B, K); normalisation is a layer of it.
-        images: (B, C, H, W), float32 or float64 in [0, 1]; their dtype and device are those of
-            the computation.
-        labels: (B,) class numbers; may be None for proxies that compare with none.
+        module: a network from images in [0, 1] to logits (B, K), whose first layer normalises.
+        images: the batch, (B, C, H, W), float32 or float64 in [0, 1]; its dtype and device are
+            those of the computation.
+        labels: the class numbers, (B,); they may be None for proxies that do not need them.
         proxies: names of `registry.PROXIES`, or one name.
         batch_norm: ``calibrated``, ``running``, ``batch``, or ``auto``: calibrated for a
             network whose batch norms are fresh, running otherwise (see `preparation`).
-        seed: of random projections and of the estimators' starts.
-        memory: bytes that a part of the batch may take, for Jacobians.
-        options: of single proxies, ``{"jacobian_projection": {"projections": 3}}``.
+        seed: the seed of random projections and of the estimators' starts.
+        memory: the number of bytes that a part of the batch may take, for Jacobians.
+        options: options of single proxies, ``{"jacobian_projection": {"projections": 3}}``.
 
     Returns:
-        name → `Score`; ``float(score)`` is its value. A proxy that has no value for this network,
-        or fails on it, is NaN with the reason, and does the others no harm.
+        A `Score` for each proxy, by name; ``float(score)`` is its value. A proxy that has no
+        value for this network, or fails on it, is NaN with the reason; the others are computed
+        all the same.
 
     Raises:
         UnknownProxyError: for a name not in the table.
@@ -77,12 +78,12 @@ def score(
 def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score:
     """Return one proxy's score of a probe, timed, the global random state untouched.
 
-    What goes wrong inside a proxy is the reason of a NaN. If it says nothing about the network
-    (there was no memory, say, or it is a fault of ours), ``failed`` is set.
+    An exception inside a proxy becomes the reason of a NaN. If its cause is not the network
+    (a lack of memory, for instance, or a fault of the proxy), ``failed`` is set.
 
     Raises:
         NetworkError: for a network, images or labels that no proxy can work with.
-        ValueError: for an option that the proxy has not.
+        ValueError: for an option that the proxy does not have.
     """
     settings = _settings(spec, options)
     spec.check_mode(probe.batch_norm)
@@ -114,7 +115,7 @@ def _settings(spec: ProxySpec, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explained(score: Score, probe: Probe) -> Score:
-    """Add to a score what is to be known of the network's preparation."""
+    """Add the facts about the network's preparation to a score."""
     warnings, facts = probe.notes()
     reason = score.reason
     if not math.isfinite(score.value) and reason is None:

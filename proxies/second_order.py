@@ -59,8 +59,8 @@ def explained() -> Iterator[None]:
 def require(gradients: Iterable[Tensor]) -> None:
     """Raise if a gradient's graph has nodes that stand for a missing derivative.
 
-    They need not make themselves known: where a function is marked ``once_differentiable``,
-    torch leaves its share out of the product of a Hessian and says nothing.
+    Torch does not report all of them: it silently leaves the contribution of a function that is
+    marked ``once_differentiable`` out of a product with a Hessian.
 
     Raises:
         NoSecondDerivativeError: if there is such a node.

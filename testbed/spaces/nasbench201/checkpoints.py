@@ -1,4 +1,4 @@
-"""A folder of trained networks: weights in safetensors, what they are in JSON beside them.
+"""A folder of trained networks: weights in safetensors, descriptions in JSON beside them.
 
 ``<id>-seed<k>.safetensors`` holds a network's state dict and ``<id>-seed<k>.json`` its
 settings. The JSON is written last: a network is finished once it is there.

@@ -1,4 +1,4 @@
-"""How a network is trained: the recipe of NAS-Bench-201, and shortened forms of it.
+"""The recipe of a training: that of NAS-Bench-201, and shortened forms of it.
 
 Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural
 Architecture Search", ICLR 2020, section 2.3 and table 1.

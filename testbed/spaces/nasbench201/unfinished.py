@@ -1,4 +1,4 @@
-"""Trainings under way: one file each, from which a training goes on after an interruption.
+"""Unfinished trainings: one file each, from which an interrupted training is resumed.
 
 ``<id>-seed<k>.unfinished`` is a safetensors file of weights and momentum, with the history
 and the plan it belongs to in its header. It is replaced after each epoch, as a whole.

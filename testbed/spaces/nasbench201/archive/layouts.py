@@ -1,4 +1,4 @@
-"""The kinds of archives on disk, and how each gives what it knows of one architecture.
+"""The kinds of archives on disk, and how the content of one architecture is read.
 
 Whatever the kind, an architecture's content is ``{hp: {"arch_index", "arch_str",
 "all_results": {(data set, seed): trial}}}`` with hp ``12`` or ``200``.
