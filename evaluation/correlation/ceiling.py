@@ -31,16 +31,17 @@ ROUNDING = 1e-12
 def noise_ceiling(
     y: ArrayLike, groups: Sequence[Sequence[int]], draws: int = 5, seed: int = 0
 ) -> float:
-    """Return the τ-b, in [−1, 1], of a perfect score with y; NaN where it cannot be said.
+    """Return the τ-b, in [−1, 1], of a perfect score with y; NaN where it cannot be estimated.
 
     Args:
-        y: (n,) accuracies, each of one training, in [0, 1].
-        groups: positions in y of networks that are the same function, two or more each.
+        y: the accuracies, (n,) in [0, 1], each of one training.
+        groups: for each group of networks that are the same function, their positions in y, of
+            which there are two or more.
         draws: how many times noise is drawn for every network; the mean is returned.
-        seed: of the draws.
+        seed: the seed of the draws.
 
     Returns:
-        NaN with fewer than 20 groups, or where y is constant.
+        The τ-b; NaN with fewer than 20 groups, or if y is constant.
 
     Raises:
         ValueError: if y is not one-dimensional, holds NaN, or a group has fewer than two

@@ -35,17 +35,19 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TauB:
-    """τ-b with what its uncertainty rests on.
+    """τ-b, its standard error, and the influence values that the error is computed from.
 
     Attributes:
-        tau: in [−1, 1]; NaN where undefined (fewer than two samples, or a constant x or y).
-        standard_error: the asymptotic one, the standard deviation of the influence values over
-            √n: the spread of τ-b over samples of n networks drawn as these were. It says nothing
-            of the noise in the scores or accuracies themselves, and is 0 at τ = ±1, where the
-            approximation ends. NaN where τ-b is undefined or n < 3.
-        influence: (n,), what each sample contributes; its mean is 0, and the standard
-            deviation of the difference of two such arrays, over √n, is the standard error
-            of the difference of two τ-b measured on the same samples.
+        tau: τ-b in [−1, 1]; NaN where it is undefined (fewer than two samples, or a constant x
+            or y).
+        standard_error: the asymptotic standard error, which is the standard deviation of the
+            influence values over √n. It is the spread of τ-b over samples of n networks that are
+            drawn as these were. It does not contain the noise in the scores or accuracies
+            themselves, and is 0 at τ = ±1, where the approximation ends. It is NaN where τ-b is
+            undefined or n < 3.
+        influence: the influence of each sample on τ-b, (n,), of mean 0. The standard deviation
+            of the difference of two such arrays, over √n, is the standard error of the
+            difference of two τ-b measured on the same samples.
     """
 
     tau: float
@@ -77,7 +79,7 @@ def tau_b(x: ArrayLike, y: ArrayLike) -> TauB:
 
 
 def tau_from(sums: tuple[Integers, Integers, Integers]) -> TauB:
-    """Return what :func:`tau_b` does, of sums that :func:`pair_sums` returned."""
+    """Return the result of :func:`tau_b` from the sums that :func:`pair_sums` returns."""
     agreement, untied_x, untied_y = sums
     n = len(agreement)
     tau = _tau(agreement, untied_x, untied_y)

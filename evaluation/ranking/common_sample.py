@@ -11,15 +11,15 @@ __all__ = ["common_sample", "population"]
 def common_sample(
     columns: list[ScoreColumn], accuracies: pd.DataFrame, foreign: list[str]
 ) -> tuple[list[int], list[str]]:
-    """Return the ids that all columns and targets have, and what was left out and why.
+    """Return the ids that all columns and targets have, and which others were left out and why.
 
     Args:
-        columns: of scores.
+        columns: the score columns.
         accuracies: the chosen targets, by published id.
         foreign: the names of scored networks that are no architecture of the space.
 
     Raises:
-        RankingError: if fewer than two networks have everything.
+        RankingError: if fewer than two networks have every score and target.
     """
     scored = set().union(*(column.values.index for column in columns))
     complete = set(accuracies.dropna().index)
@@ -58,7 +58,7 @@ def common_sample(
 
 
 def population(sample: list[int]) -> str:
-    """Return what these networks are, in words."""
+    """Return a description of the networks of a sample, in words."""
     if all(representatives()[number] == number for number in sample):
         return f"{len(sample):,} of the {len(unique_ids()):,} unique networks"
     return f"{len(sample):,} of the {len(representatives()):,} architectures, isomorphic ones too"

@@ -27,7 +27,7 @@ MANY_TIES = 0.5
 
 
 class PairStatistics:
-    """What all score columns share: the targets, what is partialled out, the ceilings.
+    """The part that all score columns share: targets, variables partialled out, ceilings.
 
     Args:
         accuracies: the targets; the index is the sample.
@@ -118,7 +118,7 @@ def _difference(tau: TauB, params: TauB | None) -> dict[str, float]:
 
 
 def _degenerate(score_ties: float, target_ties: float) -> str:
-    """Return what is wrong with the pair: "constant score; tied target", or nothing."""
+    """Return the faults of a pair: "constant score; tied target", or an empty text."""
     found = []
     for what, ties in (("score", score_ties), ("target", target_ties)):
         if ties == 1:

@@ -1,4 +1,4 @@
-"""From a table of scores to columns that can be ranked: one number a network.
+"""From a table of scores to columns that can be ranked: one number for each network.
 
 A score column is one distinct (proxy, init, images, settings). Its seeds are averaged,
 and only where a network has all of them: a mean of three and a mean of one are not
@@ -37,7 +37,7 @@ BASELINES: dict[str, Callable[[Genotype], int]] = {"params": parameters, "flops"
 
 
 class RankingError(ValueError):
-    """A question that these scores and this truth have no answer to."""
+    """Scores and a truth that do not allow the ranking that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,11 @@ class ScoreColumn:
 
     Attributes:
         identity: proxy, init, images and settings (canonical JSON); "" where not applicable.
-        seeds: how many are averaged; 0 for a proxy that draws nothing.
-        values: by published id; NaN where a seed lacks its score or the score is undefined.
-        reasons: how many undefined scores gave which reason.
-        unconverged: the ids with a score whose iteration did not converge.
+        seeds: the number of seeds that are averaged; 0 for a proxy that draws nothing.
+        values: the scores by published id; NaN where the score of a seed is missing or
+            undefined.
+        reasons: the number of undefined scores by their reason.
+        unconverged: the ids of networks with a score whose iteration did not converge.
     """
 
     identity: Identity
@@ -67,10 +68,10 @@ def score_columns(
     """Return the score columns of the chosen proxies, and the networks of no published id.
 
     Args:
-        scores: one row a score, as :func:`testbed.store.read_scores` returns it.
-        proxies: the chosen ones, in this order; None for all, in the order of their names.
+        scores: a table of one row for each score, as :func:`testbed.store.read_scores` returns.
+        proxies: the chosen proxies, in this order; None takes all, in the order of their names.
             A baseline may be named that the scores do not have.
-        seeds: the chosen ones; None for all. Scores that have no seed are always kept.
+        seeds: the chosen seeds; None takes all. Scores that have no seed are always kept.
 
     Raises:
         RankingError: if a column of the table is missing, a proxy or seed is unknown, or one
@@ -141,7 +142,7 @@ def baseline_column(name: str, ids: Iterable[int]) -> ScoreColumn:
 
 
 def labels(identities: Sequence[Identity]) -> list[str]:
-    """Return a name for each column: its proxy, and what tells it from others of that proxy.
+    """Return a name for each column: its proxy, and the facts that set it apart from others.
 
     Of the facts that differ, the first ones that suffice are named: ``jacobian_norm (trained)``.
     """
@@ -173,7 +174,7 @@ def _label(identity: Identity, peers: list[Identity]) -> str:
 
 
 def _facts(identity: Identity) -> dict[str, str]:
-    """Return what a column was computed with, flat: init, images and each setting."""
+    """Return init, images and each setting of a column in one flat dictionary."""
     settings: Any = identity[3]
     with contextlib.suppress(json.JSONDecodeError):
         settings = json.loads(settings)

@@ -1,4 +1,4 @@
-"""The further statistics of a ranking in print: one table a target."""
+"""The further statistics of a ranking in print: one table for each target."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 def print_statistics(ranking: Ranking, console: Console) -> None:
-    """Print one table a target: intervals, other measures, partial τ-b, against params."""
+    """Print for each target intervals, other measures, partial τ-b, and the lead over params."""
     table = ranking.labelled
     for target, rows in table.groupby("target", sort=False):
         console.print(_block(str(target), rows))

@@ -33,10 +33,10 @@ class Picture:
     """A figure that is drawn when it is asked for.
 
     Attributes:
-        name: of its files and its element.
-        group: the heading it stands under.
-        caption: what is to be known to read it.
-        make: draws it from ``arguments``.
+        name: the name of its files and its element.
+        group: the heading that it stands under.
+        caption: the text that explains it.
+        make: the function that draws it from ``arguments``.
     """
 
     name: str
@@ -69,11 +69,11 @@ PAIRS, TOP, CELLS = (
 
 
 def gallery(study: Study, architectures: Sequence[Genotype] = ()) -> Iterator[Picture | Missing]:
-    """Hand out the figures of a report.
+    """Yield the figures of a report.
 
     Args:
-        study: what is shown.
-        architectures: whose cells are drawn, each into a file of its own.
+        study: the numbers of the report.
+        architectures: the architectures whose cells are drawn, each into a file of its own.
     """
     yield from _of_scores(study)
     yield from _of_truth(study)

@@ -28,11 +28,11 @@ def table(
     """Return a table of LaTeX cells; the first column stands left, the others right.
 
     Args:
-        header: LaTeX, one cell a column.
-        rows: LaTeX, as many cells each.
-        caption: plain text.
-        label: for ``\\ref``.
-        long: whether it may run over pages (``longtable``).
+        header: the cells of the header, in LaTeX.
+        rows: the cells of each row, in LaTeX, as many as the header has.
+        caption: the caption in plain text.
+        label: the name for ``\\ref``.
+        long: whether the table may run over several pages (``longtable``).
 
     Raises:
         ValueError: if a row is not as long as the header.

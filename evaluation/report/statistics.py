@@ -1,4 +1,4 @@
-"""The page's tables: targets in rows, proxies in columns, one table a statistic."""
+"""The page's tables: targets in rows, proxies in columns, one table for each statistic."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,7 +33,7 @@ SHORT = 20  # targets that are shown at once
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of the table: sorted by ``value``, shown as text; ``tip`` under the pointer."""
+    """A number of the table: sorted by ``value``, shown as ``text``, explained by ``tip``."""
 
     value: str
     text: str
@@ -44,7 +44,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A target; ``more`` if it is shown on demand only."""
+    """The row of a target; ``more`` if it is shown on demand only."""
 
     name: str
     cells: list[Cell]
@@ -104,7 +104,7 @@ def _cell(row: dict[str, Any], name: str) -> Cell:
 
 
 def _best(rows: list[dict[str, Any]]) -> Cell:
-    """Return the score of the largest |τ|, starred if it surely beats every rival."""
+    """Return the score of the largest |τ|, with a star if it significantly beats every rival."""
     for row in rows:
         if row["winner"]:
             p = known(row, "winner_holm")

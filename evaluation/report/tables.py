@@ -19,7 +19,7 @@ __all__ = ["csv_tables", "latex_tables", "write_tables"]
 
 
 def csv_tables(study: Study) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Hand out the tables by the names of their files, without ``.csv``."""
+    """Yield the names of the files, without ``.csv``, and their tables."""
     boxes = {name: box(study.accuracies[name]) for name in study.targets}
     yield "accuracies", pd.DataFrame(boxes).T.rename_axis("target").reset_index()
     if len(study.agreement):
@@ -35,7 +35,7 @@ def csv_tables(study: Study) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def latex_tables(study: Study) -> Iterator[tuple[str, str]]:
-    """Hand out the LaTeX files' texts by their names, without ``.tex``."""
+    """Yield the names of the LaTeX files, without ``.tex``, and their texts."""
     if study.ranking is None:
         return
     some = [target for target in study.targets if target in DEFAULT_TARGETS]

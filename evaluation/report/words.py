@@ -29,7 +29,7 @@ def bounds(row: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def tau_in_words(row: Mapping[str, Any]) -> str:
-    """Return what is known of a proxy's τ with a target, on one line."""
+    """Return a proxy's τ with a target, its interval, ceiling, ties and n on one line."""
     tau = known(row, "tau")
     head = f"{row['label']} – {plain(row['target'])}: "
     if tau is None:

@@ -26,7 +26,7 @@ def agreement(pairs: pd.DataFrame, targets: list[str]) -> Figure:
 
     Args:
         pairs: as :func:`~evaluation.report.pairwise.pairwise_tau` returns it.
-        targets: their names, in order; those of one attack stand together.
+        targets: the names of the targets, in order; those of one attack stand together.
     """
     table, text = lower_triangle(pairs, targets)
     place = {name: number for number, name in enumerate(targets)}
@@ -56,12 +56,12 @@ def agreement(pairs: pd.DataFrame, targets: list[str]) -> Figure:
 def lower_triangle(
     pairs: pd.DataFrame, names: list[str], name: Callable[[str], str] = plain
 ) -> tuple[pd.DataFrame, Callable[[str, str], str]]:
-    """Return τ of every two, and row, column → what is known of the pair, once for each.
+    """Return the table of τ of every two, and a function from row and column to its hover text.
 
     Args:
         pairs: as :func:`~evaluation.report.pairwise.pairwise_tau` returns it.
         names: the members, in order; the first has no row and the last no column.
-        name: writes a member.
+        name: returns a member as it is written.
     """
     tips = {frozenset((pair["x"], pair["y"])): _tip(pair, name) for pair in records(pairs)}
     place = {member: number for number, member in enumerate(names)}

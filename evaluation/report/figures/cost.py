@@ -17,15 +17,15 @@ MARKERS = "osD^vP"
 
 
 def cost(table: pd.DataFrame, seconds: dict[str, float], targets: list[str]) -> Figure:
-    """Draw |τ| over the seconds of a network, one panel a target.
+    """Draw |τ| over the seconds of a network, one panel for each target.
 
-    A hollow point is a negative τ. The dashed line is the best baseline: what lies under it
+    A hollow point is a negative τ. The dashed line is the best baseline: a proxy under it
     costs more than counting parameters and ranks no better.
 
     Args:
-        table: of a ranking, with a column ``label``.
-        seconds: of one network, by label; columns that are not there are not drawn.
-        targets: of the panels.
+        table: the table of a ranking, with a column ``label``.
+        seconds: the seconds of one network, by label; columns without them are not drawn.
+        targets: the targets of the panels.
     """
     labels = [label for label in dict.fromkeys(table["label"]) if label in seconds]
     looks = {

@@ -28,11 +28,12 @@ def heat_map(
     """Draw a table of τ, its first row on top; an undefined τ is a hollow cell.
 
     Args:
-        panel: takes the table's cells as its units.
+        panel: the axes, whose units become the table's cells.
         table: τ in [−1, 1].
-        texts: from a row's and a column's name to the text under the pointer; empty for none.
-        numbers: their size in points; None draws none.
-        left: where the middle of the first column lies.
+        texts: returns the hover text of a cell from the names of its row and column; a cell
+            with an empty text is not drawn.
+        numbers: the size of the numbers in points; None draws none.
+        left: the place of the middle of the first column.
     """
     for i, row in enumerate(table.index):
         for j, column in enumerate(table.columns):
@@ -61,7 +62,7 @@ def heat_map(
 
 
 def colour_bar(drawn: Figure, panel: Axes) -> None:
-    """Draw the scale that all heat maps share, lying, into a panel of its own."""
+    """Draw the scale that all heat maps share, horizontally, into a panel of its own."""
     mappable = ScalarMappable(Normalize(-LIMIT, LIMIT), DIVERGING)
     bar = drawn.colorbar(mappable, cax=panel, orientation="horizontal", ticks=[-1, -0.5, 0, 0.5, 1])
     bar.outline.set_visible(False)  # type: ignore[operator]

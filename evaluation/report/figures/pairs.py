@@ -15,7 +15,7 @@ def proxy_pairs(pairs: pd.DataFrame, labels: list[str]) -> Figure:
 
     Args:
         pairs: as :func:`~evaluation.report.pairwise.pairwise_tau` returns it, of scores.
-        labels: the columns' names, in order; two at least.
+        labels: the names of the columns, in order; there are at least two.
     """
     table, text = lower_triangle(pairs, labels, str)
     count = len(labels) - 1

@@ -25,9 +25,9 @@ def scatter(scores: pd.Series, accuracies: pd.Series, row: Mapping[str, Any]) ->
     """Draw the networks' accuracies over their scores, with τ, its interval and the ceiling.
 
     Args:
-        scores: by network.
-        accuracies: of the same networks in the same order.
-        row: of a ranking's table with a column ``label``: what is written above.
+        scores: the scores by network.
+        accuracies: the accuracies of the same networks in the same order.
+        row: the row of a ranking's table, with a column ``label``, that is written above.
 
     Raises:
         ValueError: if the networks of the two differ.
@@ -72,8 +72,8 @@ def subtitle(row: Mapping[str, Any]) -> str:
 def linear_below(scores: pd.Series) -> float | None:
     """Return the magnitude above which scores are read better on a logarithmic axis.
 
-    It is the power of ten below all but the smallest hundredth of the magnitudes; None where
-    the rest spans too little for logarithms.
+    It is the power of ten below all but the smallest hundredth of the magnitudes. It is None
+    where the rest spans too little for logarithms.
     """
     sizes = np.abs(scores.to_numpy(dtype=float))
     sizes = sizes[sizes > 0]

@@ -40,8 +40,8 @@ def inline(svg: str, name: str, description: str) -> str:
 
     Args:
         svg: as :func:`standalone` returns it.
-        name: starts every id, since ids of a page are unique.
-        description: what a reader hears who does not see the figure.
+        name: the start of every id, since ids of a page are unique.
+        description: the text of the figure for screen readers.
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

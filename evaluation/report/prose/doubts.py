@@ -1,4 +1,4 @@
-"""What a reader should doubt: the warnings that the statistics raise."""
+"""The warnings that a reader of the statistics needs."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ LISTED = 8  # names in one sentence
 
 
 def doubts(study: Study) -> list[str]:
-    """Return one sentence a warning; empty where there is nothing to doubt."""
+    """Return one sentence for each warning; the list is empty if there is none."""
     if study.ranking is None:
         return ["There are no scores: this report is of the truth alone."]
     return [

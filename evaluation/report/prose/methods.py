@@ -40,7 +40,7 @@ def methods(study: Study, measured: pd.DataFrame | None = None) -> list[str]:
     """Return the paragraph's sentences, in parts: scores, accuracies, statistics.
 
     Args:
-        study: what is reported.
+        study: the numbers of the report.
         measured: robust accuracies of the same data set, if the results file holds them, see
             :func:`~evaluation.report.runs.measured`.
     """
@@ -57,7 +57,7 @@ def methods(study: Study, measured: pd.DataFrame | None = None) -> list[str]:
 
 
 def is_published(study: Study) -> bool:
-    """Return whether the truth has what was published: all unique networks, a data set of it."""
+    """Say whether the truth is a published one: of all unique networks and a published data set."""
     return study.dataset in PUBLISHED and set(study.accuracies.index) == set(unique_ids())
 
 
@@ -68,7 +68,7 @@ def joined(words: Iterable[str]) -> str:
 
 
 def short_version(version: str) -> str:
-    """Return a code version with no more of its commit than it takes to find it."""
+    """Return a code version with as many digits of its commit as are needed to find it."""
     return _COMMIT.sub(r"\1", version)
 
 
