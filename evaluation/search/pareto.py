@@ -1,4 +1,4 @@
-"""Which of several scores cannot be had together: fronts, and how much they dominate."""
+"""Pareto fronts of several scores, and the area that they dominate."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,10 +13,10 @@ def front(points: ArrayLike) -> NDArray[np.int64]:
     first stands for all. Rows with a NaN are left out.
 
     Args:
-        points: (n, k), larger being better.
+        points: the scores, (n, k), larger being better.
 
     Returns:
-        (m,) row numbers.
+        The numbers of the rows, (m,).
     """
     points = _checked(points)
     rows = np.flatnonzero(np.isfinite(points).all(axis=1))
@@ -34,8 +34,9 @@ def hypervolume(points: ArrayLike, reference: ArrayLike = (0.0, 0.0)) -> float:
     """Return the area that points dominate above a reference point, for two scores.
 
     Args:
-        points: (n, 2), larger being better; those not above the reference add nothing.
-        reference: (2,).
+        points: the scores, (n, 2), larger being better; those not above the reference add
+            nothing.
+        reference: the reference point, (2,).
 
     Raises:
         ValueError: if there are not two columns.

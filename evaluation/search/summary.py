@@ -1,4 +1,4 @@
-"""What the command prints: the table of the paper, what a proxy buys, and fronts."""
+"""The tables that the command prints: networks found, proxies, predictors, and fronts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -26,11 +26,11 @@ def print_found(
     """Print what the searches found, the optimum of each column above.
 
     Args:
-        table: as from `evaluation.search.results.found`.
-        best: the optimum by column, where it is known.
-        columns: in this order.
-        objective: what was maximised.
-        console: to print on.
+        table: the table, see `evaluation.search.results.found`.
+        best: the optimum of each column, if it is known.
+        columns: the columns in their order.
+        objective: the name of the objective.
+        console: the console to print on.
     """
     rows = [["", *map(title, columns)]]
     if best is not None:
@@ -55,7 +55,7 @@ def print_networks(table: pd.DataFrame, console: Console) -> None:
 
 
 def print_top_ones(table: pd.DataFrame, objective: str, console: Console) -> None:
-    """Print what each proxy's first network has, see `proxy_scores.top_ones`."""
+    """Print the value of each proxy's first network, see `proxy_scores.top_ones`."""
     console.print(Text(f"Without a query: {objective} of the first network of each proxy"))
     for row in table.to_dict("records"):
         ends = [
@@ -74,11 +74,11 @@ def print_front(
     """Print the front of all runs, and how much of the front each algorithm reached.
 
     Args:
-        front: by candidate.
-        shares: see `evaluation.search.results.common_front`.
-        names: by candidate, id and network.
+        front: the scores of the front, by candidate.
+        shares: the share of each algorithm, see `evaluation.search.results.common_front`.
+        names: id and network, by candidate.
         complete: whether the shares are of the true front.
-        console: to print on.
+        console: the console to print on.
     """
     rows = [["id", *map(title, front.columns), "network"]]
     for candidate, values in zip(front.index, front.to_numpy().tolist(), strict=True):
@@ -97,7 +97,7 @@ def print_front(
 def print_held_out(
     rows: Iterable[tuple[str, int, float, float]], objective: str, console: Console
 ) -> None:
-    """Print (features, n, mean τ, standard error): what predictors reach on unseen networks."""
+    """Print (features, n, mean τ, standard error) of predictors on networks they have not seen."""
     console.print(Text(f"Random forests rank {objective} of networks they have not seen: τ-b"))
     for features, count, tau, error in rows:
         line = f"  {features}, fitted to {count:,}: {TERMINAL.signed(tau, error)}"

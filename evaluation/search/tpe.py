@@ -19,7 +19,7 @@ class ExtraMissingError(ValueError):
 
 
 def load_optuna() -> Any:
-    """Return the module ``optuna``, its log of every trial switched off.
+    """Return the module ``optuna``, with its log of every trial switched off.
 
     Raises:
         ExtraMissingError: if it is not installed.
