@@ -28,11 +28,11 @@ def print_summary(
     """Print one line a proxy, then the networks with the largest scores of one of them.
 
     Args:
-        scores: a store's table.
-        wanted: the tasks asked for; what else is in the store is not shown.
+        scores: the table of scores of a store.
+        wanted: the tasks that were asked for; other scores of the store are not shown.
         names: the proxies in the order of the columns.
-        console: to print on.
-        show: how many networks.
+        console: the console to print on.
+        show: the number of networks in the second table.
     """
     keys = {_identity(key) for task in wanted for key in task.keys}
     identities = scores[list(IDENTITY)].astype(object)
@@ -48,7 +48,7 @@ def print_summary(
 
 
 def _reasons(scores: pd.DataFrame) -> list[str]:
-    """Return why scores are undefined, or doubtful: a line a reason, with how many have it."""
+    """Return a line for each reason of undefined or doubtful scores, with the networks it hit."""
     explained = scores[scores["reason"].notna()]
     lines = []
     for reason, rows in list(explained.groupby("reason", sort=False))[:REASONS]:
