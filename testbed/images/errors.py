@@ -1,5 +1,7 @@
 """The errors of reading and downloading images."""
 
+from testbed.errors import ToolkitError
+
 __all__ = [
     "DataFileError",
     "DownloadError",
@@ -9,7 +11,7 @@ __all__ = [
 ]
 
 
-class ImagesError(ValueError):
+class ImagesError(ToolkitError):
     """The base of all errors of this package: an unusable name, file, request or data set."""
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NoReturn
 
+from testbed.errors import ToolkitError
+
 __all__ = ["EDGES", "OPERATIONS", "Genotype", "GenotypeError"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -20,7 +22,7 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 NODES = 4
 
 
-class GenotypeError(ValueError):
+class GenotypeError(ToolkitError):
     """An architecture string or index that is not of the NAS-Bench-201 space."""
 
 
