@@ -17,6 +17,7 @@ from evaluation.ranking.table import Ranking, rank
 from evaluation.truths import open_truth
 from evaluation.truths.published import TruthError, title
 from testbed.command.console import fail, quiet_track, split_words, whole_numbers
+from testbed.command.numbers import TERMINAL
 from testbed.store import StoreError
 from testbed.tables import RANDOM_CIFAR10
 
@@ -161,8 +162,7 @@ def _legend(ranking: Ranking) -> Iterator[str]:
 def _cell(tau: float, error: float) -> str:
     if tau != tau:
         return "undefined"
-    number = f"{tau:+.3f}".replace("0.", ".", 1)
-    return number + (f"±{error:.3f}".replace("0.", ".", 1) if error == error else "")
+    return TERMINAL.signed(tau, error)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ FEW = 32  # values of a channel below which its variance is known to some 25 % a
 
 
 class BatchNormError(NetworkError):
-    """The asked batch-norm mode makes no sense for this network."""
+    """A batch-norm mode that makes no sense for the network."""
 
 
 def calibrate(network: nn.Module, norms: Sequence[_NormBase], images: Tensor) -> int | None:
@@ -34,15 +34,16 @@ def calibrate(network: nn.Module, norms: Sequence[_NormBase], images: Tensor) ->
     over its calls. So does `torch.nn.BatchNorm2d` in train mode with ``momentum=None``.
 
     Args:
-        network: in eval mode but for the norms.
-        norms: its batch norms; their former statistics are forgotten.
-        images: (B, C, H, W).
+        network: the network, in eval mode except for the norms.
+        norms: its batch norms; their former statistics are discarded.
+        images: the batch, (B, C, H, W).
 
     Returns:
-        The number of values of a channel, at the layer that had the fewest.
+        The number of values that each channel's statistics were computed from, at the layer
+        that had the fewest.
 
     Raises:
-        BatchNormError: if a layer has a single value of each channel.
+        BatchNormError: if a layer has only a single value of each channel.
         NetworkError: if the network fails.
     """
     for norm in norms:
@@ -93,7 +94,7 @@ class _Accurate(TorchFunctionMode):
 
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance of each channel, in float64, (C,)."""
+    """Return the mean and the biased variance of each channel, (C,) in float64."""
     rows = features.movedim(1, -1).double().reshape(-1, features.shape[1])
     mean = rows.mean(0)
     centred = rows - mean

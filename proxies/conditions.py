@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from testbed.errors import ToolkitError
 from testbed.networks.independence import influence, neighbours
 
 if TYPE_CHECKING:
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["OptionError", "UndefinedError", "require_derivative", "require_independence"]
 
 
-class OptionError(ValueError):
-    """An option of a proxy that does not fit it, or the network."""
+class OptionError(ToolkitError):
+    """An option that the proxy does not have, or that does not fit the network."""
 
 
-class UndefinedError(Exception):
+class UndefinedError(ToolkitError):
     """A score has no value for this network; the message is the reason."""
 
 
 def require_derivative(probe: Probe) -> None:
-    """Check that derivatives over the images say something of the network.
+    """Check that derivatives over the images describe the network.
 
     A network whose logits do not change with the images has the derivative 0.
 
@@ -46,11 +47,13 @@ def require_independence(probe: Probe, logits: Tensor | None = None) -> None:
     """Check that an image's logits do not depend on the images beside it.
 
     Args:
-        probe: in batch-norm mode ``batch`` they do on purpose.
-        logits: (B, K) of the batch, where they are known; else two images are asked for.
+        probe: the network and its batch. In batch-norm mode ``batch`` images influence each
+            other on purpose, and nothing is checked.
+        logits: the logits of the batch, (B, K), where they are known; otherwise those of two
+            images are computed.
 
     Raises:
-        UndefinedError: if they do, by how much.
+        UndefinedError: if the logits depend on other images; the message says by how much.
     """
     if probe.batch_norm == "batch":
         return

@@ -15,12 +15,12 @@ __all__ = ["Copies", "copies"]
 
 @dataclass(frozen=True)
 class Copies:
-    """What the proxies differentiate.
+    """The copies of a network that the proxies differentiate.
 
     Attributes:
-        fast: the fast copy, which knows the plain one.
-        calibrated_from: how many values of a channel the least filled batch-norm statistics
-            were made of; None where nothing was calibrated.
+        fast: the fast copy, which holds the plain one.
+        calibrated_from: the smallest number of values that a channel's batch-norm statistics
+            were computed from; None if nothing was calibrated.
     """
 
     fast: FastCopy
@@ -35,12 +35,12 @@ def copies(module: nn.Module, images: Tensor, mode: str) -> Copies:
 
     Args:
         module: any network.
-        images: (B, C, H, W), the batch.
-        mode: of the batch norms, see `proxies.preparation`.
+        images: the batch, (B, C, H, W).
+        mode: the batch-norm mode, see `proxies.preparation`.
 
     Raises:
         NetworkError: if the module cannot be copied, fails, or does not give logits.
-        BatchNormError: if the mode does not fit.
+        BatchNormError: if the mode does not fit the network.
     """
     try:
         made = _copies(module, images, mode, torch.channels_last)

@@ -23,7 +23,7 @@ BIASED = {
 
 
 def params(probe: Probe) -> Score:
-    """Return the number of parameters, frozen ones included, shared ones once."""
+    """Return the number of parameters; frozen ones count too, and shared ones count once."""
     network = unwrapped(probe.module)
     return Score(float(sum(parameter.numel() for parameter in network.parameters())))
 
@@ -60,7 +60,7 @@ def flops(probe: Probe) -> Score:
 
 
 def _executed(network: nn.Module, images: Tensor) -> int:
-    """Return the multiply-accumulates of one image: the difference that one more makes."""
+    """Return the multiply-accumulates of one image: the difference that a further image makes."""
     return _of_batch(network, images[:1].repeat(3, 1, 1, 1)) - _of_batch(
         network, images[:1].repeat(2, 1, 1, 1)
     )

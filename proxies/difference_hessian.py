@@ -28,16 +28,16 @@ class DifferenceInputHessian:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(B, D): one operator a sample, of the image's dimension."""
+        """Return (B, D): one operator for each sample, of the image's dimension."""
         return len(self.images), self.images[0].numel()
 
     @property
     def gradient(self) -> Tensor:
-        """The gradients of the samples' losses, (B, D)."""
+        """Return the gradients of the samples' losses over their images, (B, D)."""
         return self._gradient(self.images).to(self.dtype)
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """Return the products, (B, D)."""
+        """Return the products with vectors (B, D), of the same shape."""
         step = _step(self.images)
         length, unit = _split(vectors.to(self.images))
         shift = step * unit.view_as(self.images)
@@ -73,16 +73,16 @@ class DifferenceParameterHessian:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(1, P): one operator, of the number of parameters that reach the loss."""
+        """Return (1, P): one operator, of the number of parameters that reach the loss."""
         return 1, sum(parameter.numel() for parameter in self.parameters)
 
     @property
     def gradient(self) -> Tensor:
-        """The gradient of the loss at the parameters, (1, P)."""
+        """Return the gradient of the loss over the parameters, (1, P)."""
         return self._gradient(self.images.new_zeros(self.shape)).to(self.dtype)
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """Return the product, (1, P)."""
+        """Return the product with a vector (1, P), of the same shape."""
         step = _step(self.images)
         length, unit = _split(vectors.to(self.images))
         ahead, behind = self._gradient(step * unit), self._gradient(-step * unit)
@@ -107,7 +107,7 @@ class DifferenceParameterHessian:
 
 
 def _precise(network: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
-    """Return a copy of the network and the images in float64, or as they are if it refuses."""
+    """Return a copy of the network and the images in float64, or unchanged if that fails."""
     try:
         precise = working_copy(network).double()
         with torch.no_grad():
@@ -122,6 +122,6 @@ def _step(like: Tensor) -> float:
 
 
 def _split(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows' lengths, (N, 1), and directions; zeros have no direction."""
+    """Return the lengths of the rows, (N, 1), and their directions; that of a zero row is zero."""
     length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     return length, torch.where(length > 0, vectors / length, 0)

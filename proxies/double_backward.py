@@ -22,7 +22,7 @@ class lean_double_backward(TorchFunctionMode):  # noqa: N801 - used as a context
     """Let a forward pass build a graph of these convolutions and poolings.
 
     The function and its first and second derivatives stay what they are, up to rounding; there
-    is no third. What has an unusual form (no batch, padding by name) runs as ever.
+    is no third. A call of an unusual form (no batch, padding by name) runs as it would without.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -142,7 +142,7 @@ def _avg_pool2d(
 
 
 class _Mean(torch.autograd.Function):
-    """A mean over windows, zeros around the image included: it is its own adjoint."""
+    """A mean over windows, zeros around the image included; the operation is self-adjoint."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, kernel: tuple[int, int]) -> Tensor:

@@ -32,10 +32,10 @@ class Eigenvalues:
     """One extreme eigenvalue for each of N operators.
 
     Attributes:
-        values: (N,) float64; NaN where a product was not finite.
-        residuals: (N,) float64, ‖Hv − θv‖ / |θ| (0 where H v = 0).
-        converged: (N,) bool, residual at most the tolerance.
-        iterations: products with the operator until the last row was done.
+        values: the eigenvalues θ, (N,) float64; NaN where a product was not finite.
+        residuals: the relative residuals ‖Hv − θv‖ / |θ|, (N,) float64 (0 where H v = 0).
+        converged: (N,) bool, whether the residual is at most the tolerance.
+        iterations: the number of products with the operator until the last row was done.
     """
 
     values: Tensor
@@ -53,7 +53,7 @@ class _Rows:
         self.residuals = torch.zeros_like(self.values)
 
     def update(self, values: Tensor, residuals: Tensor) -> None:
-        """Take the step's estimates where a row is not done; non-finite ones end it."""
+        """Keep the estimates of the rows that are not done; a non-finite one ends its row."""
         residuals = torch.where(values.isfinite(), residuals, torch.nan)
         values = torch.where(residuals.isfinite(), values, torch.nan)
         self.values = torch.where(self.done, self.values, values)
@@ -80,11 +80,12 @@ def power_iteration(
     H − θI, whose spectrum is not negative, is iterated next.
 
     Args:
-        matvec: (N, D) → (N, D), row-wise symmetric.
-        start: (N, D), a random start.
+        matvec: a function from (N, D) to (N, D) that multiplies row i with the i-th symmetric
+            operator.
+        start: random vectors, (N, D).
         which: one of `WHICH`.
-        tolerance: of the relative residual.
-        max_iterations: products at most, in each of the two phases.
+        tolerance: the relative residual at which a row is done.
+        max_iterations: the largest number of products in each of the two phases.
     """
     _check(which, tolerance, max_iterations)
     everywhere = torch.ones(len(start), dtype=torch.bool)
@@ -141,18 +142,20 @@ def lanczos(
     The error of θ is at most the residual r and, where δ is its distance to the rest of the
     spectrum, at most r² / δ (Parlett, theorem 11.7.1). With ``gap`` a row is done when the
     smaller is within the tolerance, δ being read off the other Ritz values, each moved towards
-    θ by its own residual: an estimate, spoilt where one Ritz value still stands for a cluster
+    θ by its own residual: an estimate, wrong where one Ritz value still stands for a cluster
     (the error may then be the cluster's width). On 50 networks of NAS-Bench-201 it put the
     error of the parameter Hessian at 1e-3 or less, and so it was; 3 of 100 bounds were passed,
     by up to a third.
 
     Args:
-        matvec: (N, D) → (N, D), row-wise symmetric.
-        start: (N, D), with a share of every eigenvector that may be wanted.
+        matvec: a function from (N, D) to (N, D) that multiplies row i with the i-th symmetric
+            operator.
+        start: vectors (N, D) with a component along every eigenvector that may be wanted.
         which: one of `WHICH`.
-        tolerance: of the relative residual, or of the relative bound.
-        max_iterations: products at most.
-        bound: one of `BOUNDS`; what `Eigenvalues.residuals` holds.
+        tolerance: the relative residual, or the relative bound, at which a row is done.
+        max_iterations: the largest number of products.
+        bound: one of `BOUNDS`: the quantity that is compared with the tolerance and returned
+            as `Eigenvalues.residuals`.
     """
     _check(which, tolerance, max_iterations)
     if bound not in BOUNDS:
@@ -196,7 +199,7 @@ class _Basis:
         self.size += 1
 
     def orthogonalised(self, vectors: Tensor) -> Tensor:
-        """Return what is left of the vectors, (N, D), off the basis."""
+        """Return the part of the vectors, (N, D), that is orthogonal to the basis."""
         left = vectors.clone()
         rest = self.size - BLOCK * (len(self.blocks) - 1)
         used = [*self.blocks[:-1], self.blocks[-1][:, :rest]]

@@ -1,4 +1,4 @@
-"""From an operator to the score that its extreme eigenvalues are: what both Hessians share."""
+"""From an operator to a score by its extreme eigenvalues: the code that both Hessians share."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ def extremes(
     start: Tensor | Callable[[tuple[int, int]], Tensor],
     which: str, method: str, tolerance: float, limit: int,
 ) -> tuple[Eigenvalues, str]:  # fmt: skip
-    """Return an extreme eigenvalue by the first operator that this network has, and how."""
+    """Return an extreme eigenvalue by the first operator that this network has, and its name."""
     missing = None
     for how, make in kinds:
         try:
@@ -47,7 +47,7 @@ def extremes(
 
 
 def random_start(probe: Probe, words: str, shape: tuple[int, int]) -> Tensor:
-    """Return a start of the estimators, of the given shape."""
+    """Return a random start of the estimators, of the given shape."""
     start = torch.randn(shape, generator=probe.generator("hessian", words), dtype=torch.float32)
     return start.to(probe.images)
 

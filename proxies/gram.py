@@ -1,4 +1,4 @@
-"""J Jᵀ of every sample: all that the exact norm and the Gauss-Newton form need of a Jacobian."""
+"""The Gram matrix J Jᵀ of every sample, from which the exact scores of the Jacobian follow."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ BLOCK = 2**22  # entries of a Jacobian that stand in float64 at a time
 
 
 class Gram(NamedTuple):
-    """Of a batch, in float64 on the CPU.
+    """The Gram matrices of the Jacobians of a batch, in float64 on the CPU.
 
     Attributes:
-        logits: (B, K).
-        products: (B, K, K), J Jᵀ with J = ∂ logits / ∂ image, (K, D).
+        logits: the logits of the samples, (B, K).
+        products: J Jᵀ of each sample, (B, K, K), with J = ∂ logits / ∂ image, (K, D).
     """
 
     logits: Tensor
@@ -31,7 +31,7 @@ class Gram(NamedTuple):
 
     @property
     def masked(self) -> bool:
-        """Whether every Jacobian is exactly zero although the logits differ between images."""
+        """Say whether all Jacobians are exactly zero although the logits differ between images."""
         return bool((self.products == 0).all()) and bool((self.logits != self.logits[:1]).any())
 
 

@@ -55,12 +55,13 @@ def hessian_input(
     """Return the batch mean of each sample's extreme eigenvalue over its pixels.
 
     Args:
-        probe: what to score.
-        which: ``magnitude`` (signed, of largest magnitude) or ``positive`` (largest).
+        probe: the network and its batch.
+        which: ``magnitude`` for the eigenvalue of largest magnitude, with its sign, or
+            ``positive`` for the largest one.
         method: ``exact`` (the Gauss-Newton form; only where it equals the Hessian),
             ``lanczos``, ``power``, or ``auto``: exact where it holds, else Lanczos.
-        tolerance: relative residual at which the estimators stop.
-        max_iterations: products at most.
+        tolerance: the relative residual at which the estimators stop.
+        max_iterations: the largest number of products with the Hessian.
     """
     if method == "auto":
         method = "exact" if probe.piecewise_linear else "lanczos"

@@ -40,18 +40,18 @@ class InputHessian:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(B, D): one operator a sample, of the image's dimension."""
+        """Return (B, D): one operator for each sample, of the image's dimension."""
         return len(self.images), self.images[0].numel()
 
     @property
     def gradient(self) -> Tensor:
-        """The gradients of the samples' losses, (B, D)."""
+        """Return the gradients of the samples' losses over their images, (B, D)."""
         if self._gradient is None:
             return torch.zeros_like(self.images.detach()).flatten(1)
         return self._gradient.detach().flatten(1)
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """Return the products, (B, D)."""
+        """Return the products with vectors (B, D), of the same shape."""
         (product,) = _products([self._gradient], [self.images], [vectors.view_as(self.images)])
         return product.flatten(1)
 
@@ -65,12 +65,14 @@ class ParameterHessian:
     like any other. Batch-norm statistics are constants.
 
     Args:
-        network: in eval mode; it is copied.
-        images: (B, C, H, W).
-        labels: (B,) class numbers.
-        fold: evaluate batch norms inside the convolutions before them, see `FoldedFunction`.
-        channels_last: compute in channels-last order. Neither changes the operator but by
-            rounding; a caller who doubts it compares `gradient` with that of the plain copy.
+        network: the network, in eval mode; it is copied.
+        images: the batch, (B, C, H, W).
+        labels: the class numbers, (B,).
+        fold: whether batch norms are evaluated inside the convolutions before them, see
+            `FoldedFunction`.
+        channels_last: whether to compute in channels-last order. Like ``fold``, this changes
+            the operator by rounding only; a caller can verify that by comparing `gradient`
+            with that of the plain copy.
 
     Raises:
         NoSecondDerivativeError: if torch cannot differentiate the network twice; in rare cases
@@ -100,16 +102,16 @@ class ParameterHessian:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(1, P): one operator, of the number of parameters that reach the loss."""
+        """Return (1, P): one operator, of the number of parameters that reach the loss."""
         return 1, sum(parameter.numel() for parameter in self.parameters)
 
     @property
     def gradient(self) -> Tensor:
-        """The gradient of the loss at the parameters, (1, P)."""
+        """Return the gradient of the loss over the parameters, (1, P)."""
         return self._row([gradient.detach() for gradient in self.gradients])
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """Return the product, (1, P)."""
+        """Return the product with a vector (1, P), of the same shape."""
         pieces = vectors[0].split([parameter.numel() for parameter in self.parameters])
         shaped = [v.view_as(p) for v, p in zip(pieces, self.parameters, strict=True)]
         return self._row(_products(self.gradients, self.parameters, shaped))

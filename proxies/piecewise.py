@@ -1,4 +1,4 @@
-"""Tells whether a network is piecewise linear in its input.
+"""Whether a network is piecewise linear in its input.
 
 If so, off the kinks, its logits have no second derivative, and the Hessian of the loss is
 exactly its Gauss-Newton form. Three steps, from the cheapest:
@@ -61,8 +61,8 @@ def is_piecewise_linear(copy: FastCopy, image: Tensor) -> bool:
     """Say whether the logits are piecewise linear in the image.
 
     Args:
-        copy: of a network in the mode in which it is to be judged.
-        image: (1, C, H, W), any example.
+        copy: the fast copy of a network in the mode in which it is to be judged.
+        image: an example, (1, C, H, W).
     """
     if proven_linear(copy.alone.logits):
         return True
@@ -96,7 +96,7 @@ def _is_linear_node(node: Any, sources: list[Any]) -> bool:
 
 
 def _word(name: str) -> str:
-    """Return what an operation (``_prelu_kernel``) and its node (``PreluKernel``) share."""
+    """Return the common name of an operation (``_prelu_kernel``) and its node (``PreluKernel``)."""
     return name.replace("_", "").lower()
 
 
@@ -133,7 +133,8 @@ def claims_linear(network: nn.Module, image: Tensor) -> bool:
 class _Trace(TorchDispatchMode):
     """Follows what depends on the image through every operation.
 
-    What is followed is memory, not tensors: who writes into a view changes its base.
+    Memory is followed rather than tensors, since an operation that writes into a view changes
+    its base.
     """
 
     def __init__(self, image: Tensor) -> None:
@@ -169,9 +170,9 @@ def _is_linear(word: str, moving: list[int], trains: bool) -> bool:
     """Say whether an operation is piecewise linear.
 
     Args:
-        word: its name.
+        word: the name of the operation.
         moving: the places of the arguments that depend on the image; 0 is the first.
-        trains: whether it takes statistics of the batch, or draws.
+        trains: whether the operation computes statistics of the batch, or draws numbers.
     """
     if word in LINEAR:
         return True

@@ -55,9 +55,9 @@ class Prepared(NamedTuple):
     """A network ready to be scored.
 
     Attributes:
-        network: the copy.
-        calibrated_from: how many values of a channel the least filled of its batch-norm
-            statistics was calibrated from; None where nothing was calibrated.
+        network: the copy of the network.
+        calibrated_from: the smallest number of values that a channel's batch-norm statistics
+            were calibrated from; None if nothing was calibrated.
     """
 
     network: nn.Module
@@ -65,7 +65,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(module: nn.Module, images: Tensor, mode: str) -> nn.Module:
-    """Return the network of `prepared`."""
+    """Return a copy of the module, ready to be scored; `prepared` describes the arguments."""
     return prepared(module, images, mode).network
 
 
@@ -75,10 +75,10 @@ def prepared(
     """Return a copy of the module, ready to be scored; the module itself is not touched.
 
     Args:
-        module: any network; dropout and the like are off in the copy.
-        images: (B, C, H, W), the batch that calibrates; its dtype and device become the copy's.
+        module: any network; dropout and similar layers are off in the copy.
+        images: the batch that calibrates, (B, C, H, W); its dtype and device become the copy's.
         mode: one of `BATCH_NORM_MODES`, see `resolve`.
-        layout: of the images that calibrate, for speed; as they are by default.
+        layout: the memory layout that the images are put into for speed; None leaves theirs.
 
     Raises:
         BatchNormError: if the statistics cannot be what the mode says they are.

@@ -1,4 +1,4 @@
-"""What a proxy is asked about: one network, one batch, and work done once for all proxies."""
+"""The input of a proxy: one network, one batch, and work that is done once for all proxies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,18 +26,19 @@ DEFAULT_MEMORY = 2**30
 
 @dataclass(frozen=True)
 class Score:
-    """A proxy's value for one network, and how it came about.
+    """A proxy's value for one network, and how it was computed.
 
     Attributes:
         value: the score; NaN where it is undefined.
-        reason: why it is NaN, or a warning.
+        reason: why the score is NaN, or a warning; None if there is neither.
         converged: whether an iterative estimator met its tolerance for every sample.
-        iterations: products with the operator, at most over the parts of the batch.
+        iterations: the number of products with the operator, the largest over the parts of
+            the batch.
         residual: the largest relative residual ‖Hv − θv‖ / |θ| among the samples.
-        seconds: wall time, shared work included as if this proxy had been alone.
-        failed: whether the reason is an accident of this run rather than of the network: such
-            a score is not to be kept.
-        details: what else is known, by name.
+        seconds: the wall time, including shared work as if this proxy had been alone.
+        failed: whether the reason lies in this run rather than in the network; such a score
+            is not stored.
+        details: further facts by name.
     """
 
     value: float
@@ -54,7 +55,7 @@ class Score:
 
     @staticmethod
     def mean_of(values: Tensor, reason: str | None = None, **details: Any) -> "Score":
-        """Return the mean of one value a sample, (B,), with their extent in the details."""
+        """Return the mean of the values of the samples, (B,), with their extent in the details."""
         extent = {"min": float(values.min()), "max": float(values.max())}
         return Score(float(values.mean()), reason, details=details | extent)
 
@@ -62,16 +63,16 @@ class Score:
 class Probe:
     """A network, a batch, and the quantities that several proxies need.
 
-    The module is copied; it stays as it was. Everything is lazy and computed once. What is
-    asked of a network that cannot give it raises `proxies.conditions.UndefinedError`.
+    The module is copied; it stays unchanged. Every quantity is computed at its first use and
+    kept. One that this network does not have raises `proxies.conditions.UndefinedError`.
 
     Args:
-        module: images (B, C, H, W) in [0, 1] → logits (B, K).
+        module: a network from images (B, C, H, W) in [0, 1] to logits (B, K).
         images: the batch; its dtype and device are those of the computation.
-        labels: (B,) class numbers; None where no proxy asks for them.
+        labels: the class numbers, (B,); None if no proxy needs them.
         batch_norm: ``auto`` or one of `preparation.BATCH_NORM_MODES`.
         key: words that random draws depend on, such as the architecture and its seed.
-        memory: bytes that a part of the batch may take, for Jacobians.
+        memory: the number of bytes that a part of the batch may take, for Jacobians.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Probe:
         self._over_budget: dict[str, Any] = {}
 
     def timed(self, function: Callable[["Probe"], Score]) -> tuple[Score, float]:
-        """Return a proxy's score and its cost in seconds, borrowed work included."""
+        """Return a proxy's score and its cost in seconds, shared work included."""
         return self._work.timed(lambda: function(self))
 
     def shared(self, name: str, compute: Callable[[], Any]) -> Any:
@@ -105,55 +106,56 @@ class Probe:
 
     @property
     def labels(self) -> Tensor:
-        """The class numbers, (B,).
+        """Return the class numbers, (B,).
 
         Raises:
-            NetworkError: if there are none.
+            NetworkError: if no labels were given.
         """
         if self._labels is None:
             raise NetworkError("a proxy compares with the true classes: give labels, (B,) int64")
         return self._labels
 
     def check(self) -> None:
-        """Run the network, and see that the labels are classes of it.
+        """Run the network, and check that the labels are classes of it.
 
         Raises:
-            NetworkError: if it cannot be copied or run, gives no logits, or they are not.
+            NetworkError: if the network cannot be copied or run or gives no logits, or a label
+                is not one of its classes.
         """
         if self._labels is not None:
             check_labels(self._labels, self.fast.classes)
 
     @property
     def copies(self) -> Copies:
-        """The network in its batch-norm mode, plain and fast."""
+        """Return the network in its batch-norm mode, plain and fast."""
         make = lambda: copies(self.module, self.images, self.batch_norm)  # noqa: E731
         return self.shared("copies", make)
 
     @property
     def network(self) -> nn.Module:
-        """The copy with its batch-norm statistics in place, and nothing else changed."""
+        """Return the copy with its batch-norm statistics in place, and nothing else changed."""
         return self.copies.fast.plain
 
     @property
     def fast(self) -> FastCopy:
-        """The copy for derivatives over the images, as fast as this network allows."""
+        """Return the copy for derivatives over the images, as fast as this network allows."""
         return self.copies.fast
 
     @property
     def piecewise_linear(self) -> bool:
-        """Whether the logits are piecewise linear in the images."""
+        """Say whether the logits are piecewise linear in the images."""
         return self.shared("piecewise", lambda: is_piecewise_linear(self.fast, self.images[:1]))
 
     @property
     def gram(self) -> Gram:
-        """The logits and J Jᵀ of every sample."""
+        """Return the logits and J Jᵀ of every sample."""
         return self.shared("gram", lambda: gram(self))
 
     def parts(self, bytes_beside: int) -> list[Tensor]:
         """Return the parts of the images that fit into the memory budget each.
 
         Args:
-            bytes_beside: what an image takes beside the graph.
+            bytes_beside: the bytes that an image takes beside the graph.
         """
         images = self.fast.arrange(self.images)
         if self.batch_norm == "batch":  # a sample's output depends on all the others
@@ -169,7 +171,7 @@ class Probe:
         return parts
 
     def notes(self) -> tuple[list[str], dict[str, Any]]:
-        """Return warnings for a score's reason, and facts for its details, so far as is known."""
+        """Return the warnings for a score's reason and the facts for its details known so far."""
         if not self._work.has("copies"):
             return [], {}
         facts = dict(self._over_budget)

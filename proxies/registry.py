@@ -6,6 +6,7 @@ from typing import Any
 
 from proxies import cost, hessian, hessian_parameters, jacobian
 from proxies.probe import Score
+from testbed.errors import InputError, ToolkitError
 
 __all__ = ["PROXIES", "ProxySpec", "UnknownProxyError", "get"]
 
@@ -16,20 +17,20 @@ PYHESSIAN = "Yao et al. 2020, arXiv:1912.07145"
 
 @dataclass(frozen=True)
 class ProxySpec:
-    """A proxy and what is to be known of it.
+    """The record of a proxy.
 
     Attributes:
-        name: as on the command line and in the store.
-        function: ``function(probe, **options)`` → Score.
+        name: the name on the command line and in the store.
+        function: ``function(probe, **options)``, which returns a `Score`.
         summary: one line for ``--help`` and tables.
-        reference: where it comes from.
-        better: ``lower`` or ``higher``: which scores the reference promises to be robust.
-        structural: depends on the architecture alone, not on weights or images.
-        needs_labels: whether the labels enter.
-        independent: needs samples that do not influence each other, so that batch-norm
-            mode ``batch`` is refused.
-        cost: in passes over the batch, in words.
-        options: what enters the key of a score, with its default.
+        reference: the paper that the proxy comes from.
+        better: ``lower`` or ``higher``: which scores promise robustness, by the reference.
+        structural: whether it depends on the architecture alone, not on weights or images.
+        needs_labels: whether it depends on the labels.
+        independent: whether it needs samples that do not influence each other, so that
+            batch-norm mode ``batch`` is refused.
+        cost: the cost in passes over the batch, in words.
+        options: the options, which enter the key of a score, with their defaults.
     """
 
     name: str
@@ -46,13 +47,13 @@ class ProxySpec:
     def check_mode(self, batch_norm: str) -> None:
         """Raise ValueError if the proxy has no meaning under this batch-norm mode."""
         if self.independent and batch_norm == "batch":
-            raise ValueError(
+            raise InputError(
                 f"{self.name} needs independent samples, which batch-norm mode 'batch' has not; "
                 "use 'calibrated' or 'running'"
             )
 
 
-class UnknownProxyError(ValueError):
+class UnknownProxyError(ToolkitError):
     """A name that is not in the table."""
 
 
@@ -139,7 +140,7 @@ def get(name: str) -> ProxySpec:
     """Return the record of a proxy.
 
     Raises:
-        UnknownProxyError: listing the known names.
+        UnknownProxyError: if there is no such proxy; the message lists the known names.
     """
     if name not in PROXIES:
         raise UnknownProxyError(f"unknown proxy {name!r}; known are {', '.join(PROXIES)}")

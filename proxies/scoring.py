@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from proxies.conditions import OptionError, UndefinedError
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.registry import ProxySpec, get
+from testbed.errors import InputError
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
 from testbed.networks.modes import own_modes
@@ -38,20 +39,21 @@ def score(
     The modes of the caller (``no_grad``, ``inference_mode``, ``autocast``) do not matter.
 
     Args:
-        module: images in [0, 1] → logits (B, K); normalisation is a layer of it.
-        images: (B, C, H, W), float32 or float64 in [0, 1]; their dtype and device are those of
-            the computation.
-        labels: (B,) class numbers; may be None for proxies that compare with none.
+        module: a network from images in [0, 1] to logits (B, K), whose first layer normalises.
+        images: the batch, (B, C, H, W), float32 or float64 in [0, 1]; its dtype and device are
+            those of the computation.
+        labels: the class numbers, (B,); they may be None for proxies that do not need them.
         proxies: names of `registry.PROXIES`, or one name.
         batch_norm: ``calibrated``, ``running``, ``batch``, or ``auto``: calibrated for a
             network whose batch norms are fresh, running otherwise (see `preparation`).
-        seed: of random projections and of the estimators' starts.
-        memory: bytes that a part of the batch may take, for Jacobians.
-        options: of single proxies, ``{"jacobian_projection": {"projections": 3}}``.
+        seed: the seed of random projections and of the estimators' starts.
+        memory: the number of bytes that a part of the batch may take, for Jacobians.
+        options: options of single proxies, ``{"jacobian_projection": {"projections": 3}}``.
 
     Returns:
-        name → `Score`; ``float(score)`` is its value. A proxy that has no value for this network,
-        or fails on it, is NaN with the reason, and does the others no harm.
+        A `Score` for each proxy, by name; ``float(score)`` is its value. A proxy that has no
+        value for this network, or fails on it, is NaN with the reason; the others are computed
+        all the same.
 
     Raises:
         UnknownProxyError: for a name not in the table.
@@ -63,7 +65,7 @@ def score(
     chosen = {spec.name: _settings(spec, (options or {}).get(spec.name, {})) for spec in specs}
     check_images(images, labels)
     if memory < 1:
-        raise ValueError(f"memory is a number of bytes, at least 1; got {memory}")
+        raise InputError(f"memory is a number of bytes, at least 1; got {memory}")
     with own_modes(images.device):
         probe = Probe(
             module, images.detach().clone(), None if labels is None else labels.clone(),
@@ -77,12 +79,12 @@ def score(
 def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score:
     """Return one proxy's score of a probe, timed, the global random state untouched.
 
-    What goes wrong inside a proxy is the reason of a NaN. If it says nothing about the network
-    (there was no memory, say, or it is a fault of ours), ``failed`` is set.
+    An exception inside a proxy becomes the reason of a NaN. If its cause is not the network
+    (a lack of memory, for instance, or a fault of the proxy), ``failed`` is set.
 
     Raises:
         NetworkError: for a network, images or labels that no proxy can work with.
-        ValueError: for an option that the proxy has not.
+        ValueError: for an option that the proxy does not have.
     """
     settings = _settings(spec, options)
     spec.check_mode(probe.batch_norm)
@@ -106,7 +108,7 @@ def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score
 def _settings(spec: ProxySpec, options: Mapping[str, Any]) -> dict[str, Any]:
     unknown = set(options) - set(spec.options)
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"{spec.name} has no option {', '.join(sorted(unknown))}; "
             f"it has {', '.join(spec.options) or 'none'}"
         )
@@ -114,7 +116,7 @@ def _settings(spec: ProxySpec, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explained(score: Score, probe: Probe) -> Score:
-    """Add to a score what is to be known of the network's preparation."""
+    """Add the facts about the network's preparation to a score."""
     warnings, facts = probe.notes()
     reason = score.reason
     if not math.isfinite(score.value) and reason is None:

@@ -2,7 +2,7 @@
 
 Some of torch's kernels have a first derivative only. Under `twice_differentiable` a forward
 pass runs the same functions from operations that have a second one; the derivatives may then
-be taken outside it. What has none even so is told by `NoSecondDerivativeError`.
+be taken outside it. What has none even so is refused with a `NoSecondDerivativeError`.
 """
 
 import re
@@ -16,6 +16,8 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
+from testbed.errors import ToolkitError
+
 __all__ = ["NoSecondDerivativeError", "explained", "require", "twice_differentiable"]
 
 MISSING = ("torch::autograd::Error", "torch::autograd::NotImplemented")
@@ -27,7 +29,7 @@ MESSAGES = (
 )
 
 
-class NoSecondDerivativeError(RuntimeError):
+class NoSecondDerivativeError(ToolkitError, RuntimeError):
     """A network contains an operation that can be differentiated only once."""
 
 
@@ -59,8 +61,8 @@ def explained() -> Iterator[None]:
 def require(gradients: Iterable[Tensor]) -> None:
     """Raise if a gradient's graph has nodes that stand for a missing derivative.
 
-    They need not make themselves known: where a function is marked ``once_differentiable``,
-    torch leaves its share out of the product of a Hessian and says nothing.
+    Torch does not report all of them: it silently leaves the contribution of a function that is
+    marked ``once_differentiable`` out of a product with a Hessian.
 
     Raises:
         NoSecondDerivativeError: if there is such a node.

@@ -1,4 +1,4 @@
-"""Work that several proxies share is done once, and each is told what it cost."""
+"""Work that several proxies share is done once, and its time is added to each of them."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class _Part:
 
 
 class SharedWork:
-    """Named parts, each computed at its first use; parts may use parts."""
+    """Named pieces of work, each computed at its first use; one may use others."""
 
     def __init__(self) -> None:
         self._parts: dict[str, _Part] = {}
@@ -46,7 +46,7 @@ class SharedWork:
         return name in self._parts
 
     def timed(self, function: Callable[[], T]) -> tuple[T, float]:
-        """Return a result and its seconds, counting each part it uses once, new or not."""
+        """Return a result and its seconds, in which each part that it uses counts once."""
         value, seconds, needs = self._measure(function)
         return value, seconds + sum(self._parts[name].seconds for name in needs)
 

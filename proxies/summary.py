@@ -10,12 +10,14 @@ from rich.text import Text
 
 from proxies.job import Task
 from proxies.registry import PROXIES
+from testbed.command.numbers import decimal, general
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 
 __all__ = ["print_summary"]
 
 IDENTITY = ("network", "proxy", "init", "seed", "images", "settings")
 EXTENT = (np.min, np.median, np.max)
+DIGITS = 4  # of a score that is no whole number
 REASONS = 5  # of those that are printed
 WIDE = 140  # characters: room for architecture strings
 
@@ -26,11 +28,11 @@ def print_summary(
     """Print one line a proxy, then the networks with the largest scores of one of them.
 
     Args:
-        scores: a store's table.
-        wanted: the tasks asked for; what else is in the store is not shown.
+        scores: the table of scores of a store.
+        wanted: the tasks that were asked for; other scores of the store are not shown.
         names: the proxies in the order of the columns.
-        console: to print on.
-        show: how many networks.
+        console: the console to print on.
+        show: the number of networks in the second table.
     """
     keys = {_identity(key) for task in wanted for key in task.keys}
     identities = scores[list(IDENTITY)].astype(object)
@@ -46,10 +48,10 @@ def print_summary(
 
 
 def _reasons(scores: pd.DataFrame) -> list[str]:
-    """Return why scores are undefined, or doubtful: a line a reason, with how many have it."""
-    told = scores[scores["reason"].notna()]
+    """Return a line for each reason of undefined or doubtful scores, with the networks it hit."""
+    explained = scores[scores["reason"].notna()]
     lines = []
-    for reason, rows in list(told.groupby("reason", sort=False))[:REASONS]:
+    for reason, rows in list(explained.groupby("reason", sort=False))[:REASONS]:
         kinds = ", ".join(dict.fromkeys(rows["proxy"]))
         networks = len(set(rows["network"]))
         whose = next(iter(rows["network"])) if networks == 1 else f"{networks} networks"
@@ -76,10 +78,10 @@ def _per_proxy(scores: pd.DataFrame, names: Sequence[str]) -> Table:
             continue
         values = rows["value"].to_numpy()
         known = values[~np.isnan(values)]
-        extent = [_number(float(f(known))) if len(known) else "–" for f in EXTENT]
+        extent = [general(float(f(known)), DIGITS) if len(known) else "–" for f in EXTENT]
         missed = int((~rows["converged"].fillna(True)).sum())
         counts = [str(len(rows)), str(len(values) - len(known)), str(missed)]
-        table.add_row(name, *counts, *extent, f"{rows['seconds'].mean():.3f}")
+        table.add_row(name, *counts, *extent, decimal(rows["seconds"].mean(), 3))
     return table
 
 
@@ -96,7 +98,7 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -
     if strings:
         table.add_column("architecture", overflow="fold")
     for network, row in ranked.iterrows():
-        cells = [_number(float(row[name])) for name in present]
+        cells = [general(float(row[name]), DIGITS) for name in present]
         cells += [str(network)] if strings else []
         table.add_row(_id(str(network)), *map(Text, cells))
     return table
@@ -107,9 +109,3 @@ def _id(network: str) -> str:
         return str(Genotype.parse(network).index)
     except GenotypeError:
         return network
-
-
-def _number(value: float) -> str:
-    if value != value:
-        return "–"
-    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.4g}"

@@ -77,11 +77,11 @@ class Comparison:
     """A measured accuracy beside the archive's record of it, both in %.
 
     Attributes:
-        index: the architecture's id.
-        images: how many it was measured on.
-        full: how many the record was measured on.
-        measured: here.
-        recorded: in the archive.
+        index: the published id of the architecture.
+        images: the number of images that the accuracy was measured on.
+        full: the number of images that the record was measured on.
+        measured: the accuracy that was measured.
+        recorded: the accuracy in the archive.
     """
 
     index: int
@@ -92,12 +92,15 @@ class Comparison:
 
     @property
     def difference(self) -> float:
-        """Measured − recorded, in percentage points."""
+        """Return measured − recorded, in percentage points."""
         return self.measured - self.recorded
 
     @property
     def standard_error(self) -> float | None:
-        """Of the accuracy of a part of the test set, binomial, in points; None of all of it."""
+        """Return the binomial standard error of the measured accuracy, in percentage points.
+
+        It is None if the whole test set was measured.
+        """
         if self.images >= self.full:
             return None
         share = self.recorded / 100
@@ -105,7 +108,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the difference is within the tolerance, plus half an image for rounding."""
+        """Say whether the difference is within the tolerance, plus half an image for rounding."""
         error = self.standard_error
         tolerance = FULL_SET_POINTS if error is None else STANDARD_ERRORS * error
         return abs(self.difference) <= tolerance + 50 / self.images

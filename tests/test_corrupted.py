@@ -14,7 +14,6 @@ from testbed.images.corrupted import (
     EXTRAS,
     LAYOUTS,
     SEVERITIES,
-    check,
     load_corrupted,
 )
 from testbed.images.errors import DataFileError, ImagesError, MissingDataError
@@ -106,7 +105,6 @@ def test_pixels_are_not_tied_to_the_file(folder):
 def test_extras_can_be_read(folder):
     np.save(folder / "spatter.npy", pixels_of("spatter"))
     assert len(load_corrupted("cifar10-c", folder, "spatter", 2)) == COUNT
-    assert "spatter" in check("cifar10-c", folder).present
 
 
 # --- what can be wrong -------------------------------------------------------------------
@@ -195,34 +193,6 @@ def test_missing_files_are_named(folder):
         load_corrupted("cifar10-c", folder, "snow", 1)
 
 
-def test_check_of_a_complete_folder(folder):
-    report = check("cifar10-c", folder.parent)
-    assert report.complete
-    assert (report.folder, report.images, report.present) == (folder, COUNT, CORRUPTIONS)
-
-
-def test_check_reports_everything(folder):
-    (folder / "fog.npy").unlink()
-    (folder / "pixelate.npy").unlink()
-    np.save(folder / "snow.npy", np.zeros((20, 32, 32), dtype=np.uint8))
-    (folder / "frost.npy").write_bytes(b"")
-    report = check("cifar10-c", folder)
-    assert not report.complete
-    assert report.missing == ("fog", "pixelate")
-    assert [line.split(":")[0].split("/")[-1].split(" ")[0] for line in report.problems] == [
-        "frost.npy",
-        "snow.npy",
-    ]
-    assert set(report.present) == {*CORRUPTIONS} - {"fog", "pixelate", "frost", "snow"}
-
-
-def test_check_without_labels(folder):
-    (folder / "labels.npy").unlink()
-    report = check("cifar10-c", folder)
-    assert (report.complete, report.images, len(report.problems)) == (False, 0, 1)
-    assert report.present == CORRUPTIONS
-
-
 # --- writing and reading back ------------------------------------------------------------
 
 
@@ -251,7 +221,6 @@ def test_what_is_written_is_read_back(tmp_path, name, shape, classes):
     written = write_corrupted(clean, tmp_path / "new", done.append, key=7)
     assert written == list(CORRUPTIONS)
     assert sum(done) == 15 * 5 * 3
-    assert check(f"{name}-c", tmp_path / "new").complete
     for corruption in CORRUPTIONS:
         for severity in (1, 5):
             found = load_corrupted(f"{name}-c", tmp_path / "new", corruption, severity)

@@ -142,14 +142,14 @@ def test_a_product_that_is_not_finite_spoils_its_own_row_only(estimate, which, b
     matvec, start = operator(*spectra)
     calls = []
 
-    def spoilt(vectors):
+    def broken(vectors):
         calls.append(None)
         products = matvec(vectors)
         if len(calls) >= when:
             products[0, 2] = bad
         return products
 
-    found = estimate(spoilt, start, which, 1e-8, 1000)
+    found = estimate(broken, start, which, 1e-8, 1000)
     assert found.values[0].isnan()
     assert found.residuals[0].isnan()
     assert found.converged.tolist() == [False, True]

@@ -81,7 +81,7 @@ TWINS = {
     "a kernel that reads zeros": [(N, N, N, S, ONE, N), (N, N, N, S, THREE, N)],
     "a pooled sum": [(ONE, S, S, N, N, POOL), (ONE, N, N, POOL, POOL, N)],
 }
-STRANGERS = {
+DIFFERENT = {
     "one convolution read twice, and two": [(ONE, N, S, N, S, S), (ONE, ONE, N, N, S, S)],
     "two parallel convolutions, and one": [(S, N, N, ONE, ONE, N), (N, N, N, ONE, N, N)],
     "the bias of a convolution of zeros": [(N, N, N, S, ONE, N), (N, N, N, S, N, N)],
@@ -99,7 +99,7 @@ def test_identities_by_hand(case):
     assert equal(one, other, training=True)
 
 
-@pytest.mark.parametrize("case", STRANGERS)
+@pytest.mark.parametrize("case", DIFFERENT)
 def test_what_is_another_function_has_another_form(case):
-    one, other = (Genotype(operations) for operations in STRANGERS[case])
+    one, other = (Genotype(operations) for operations in DIFFERENT[case])
     assert functional_form(one).form != functional_form(other).form

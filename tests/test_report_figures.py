@@ -15,7 +15,6 @@ from evaluation.report.figures.agreement import agreement
 from evaluation.report.figures.boxes import attack_boxes, box, corruption_boxes
 from evaluation.report.figures.cell import cell
 from evaluation.report.figures.cost import cost
-from evaluation.report.figures.heat import short
 from evaluation.report.figures.scatter import linear_below, scatter
 from evaluation.report.figures.style import DIVERGING, HOVER, ink_on, styled
 from evaluation.report.figures.svg import inline, standalone
@@ -23,9 +22,9 @@ from evaluation.report.figures.top_cells import top_cells
 from evaluation.report.gallery import Missing, gallery
 from evaluation.report.names import attacks_of, corruptions_of
 from evaluation.report.pairwise import pairwise_tau
-from evaluation.report.words import signed
 from evaluation.truths.published import Truth
 from evaluation.truths.section33 import section33, top
+from testbed.command.numbers import PAGE
 from testbed.spaces.nasbench201.genotype import Genotype
 
 
@@ -91,7 +90,7 @@ def test_every_pair_of_attacks_is_drawn_once_with_its_tau(study):
     values = study.accuracies
     tau = kendalltau(values["clean"], values["apgd@8"]).statistic
     text = next(t for t in texts if t.startswith("clean – APGD-CE@8: "))
-    assert f"τ = {signed(tau)}, 95 % interval" in text
+    assert f"τ = {PAGE.signed(tau)}, 95 % interval" in text
     assert to_hex(texts[text].get_facecolor()) == to_hex(DIVERGING((tau + 1) / 2))
 
 
@@ -103,13 +102,13 @@ def test_the_proxies_figure_shows_the_rankings_numbers(study):
     assert len(texts) == len(shown) == 5 * 8
     for row in shown.itertuples():
         (text,) = [t for t in texts if t.startswith(f"{row.label} – {titled(row.target)}: τ")]
-        assert f"τ = {signed(row.tau)}, 95 % interval" in text
+        assert f"τ = {PAGE.signed(row.tau)}, 95 % interval" in text
         assert f"n = {study.ranking.n}" in text
         assert to_hex(texts[text].get_facecolor()) == to_hex(DIVERGING((row.tau + 1) / 2))
     numbers = [t.get_text() for panel in figure.axes for t in panel.texts]
     assert [n for n in numbers if n[0] in ".−1"] != []
     assert sorted(n for n in numbers if re.fullmatch(r"−?(\.\d\d|1\.00)", n)) == sorted(
-        map(short, shown["tau"])
+        PAGE.unsigned(tau, digits=2) for tau in shown["tau"]
     )
     labels = ["params", "flops", "hessian_<&_x", "jacobian_norm (random)",
               "jacobian_norm (trained)"]  # fmt: skip
@@ -127,7 +126,9 @@ def test_cost_puts_seconds_against_the_size_of_tau(study):
     points = hovers(cost(study.table, dict(study.seconds), ["clean", "fgsm@1"]))
     assert len(points) == 6
     row = study.table.set_index(["label", "target"]).loc[label, "fgsm@1"]
-    (text,) = [t for t in points if t.startswith(f"{label} – FGSM@1: τ = {signed(row['tau'])}")]
+    (text,) = [
+        t for t in points if t.startswith(f"{label} – FGSM@1: τ = {PAGE.signed(row['tau'])}")
+    ]
     assert text.endswith("; 1 s for one network")
     assert points[text].get_offsets()[0].tolist() == pytest.approx([1.0, abs(row["tau"])])
     hollow = len(points[text].get_facecolors()) == 0
@@ -151,7 +152,7 @@ def test_a_scatter_holds_every_network_and_what_is_known_of_tau(study):
     order = np.argsort([float(x) for x, _ in points], kind="stable")
     assert np.all(np.diff(values.to_numpy()[order]) >= 0)
     written = [text.get_text() for text in figure.axes[0].texts]
-    assert written == [f"τ = {signed(row['tau'])} [−.500, +.250]; ceiling +.930; n = 40"]
+    assert written == [f"τ = {PAGE.signed(row['tau'])} [−.500, +.250]; ceiling +.930; n = 40"]
     with pytest.raises(ValueError, match="the same networks"):
         scatter(values, accuracies.iloc[::-1], row)
 

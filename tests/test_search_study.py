@@ -60,13 +60,13 @@ def test_a_truth_becomes_scores_of_its_candidates(truth):
 
 def test_members_that_lack_a_score_or_stand_for_no_class_are_left_out(truth):
     targets = truth.targets()
-    stranger = next(i for i, lowest in enumerate(representatives()) if i != lowest)
-    targets.loc[stranger] = 0.9
+    foreign = next(i for i, lowest in enumerate(representatives()) if i != lowest)
+    targets.loc[foreign] = 0.9
     targets.loc[IDS[0], "clean"] = np.nan
     members = truth_objective(targets, ["clean"]).members()
     assert members == tuple(sorted(of(index) for index in IDS[1:]))
     with pytest.raises(ObjectiveError, match="there are 1"):
-        truth_objective(targets.loc[[stranger, IDS[1]]], ["clean"]).members()
+        truth_objective(targets.loc[[foreign, IDS[1]]], ["clean"]).members()
 
 
 def test_a_proxy_can_be_the_objective(truth):
@@ -88,8 +88,8 @@ def test_proxies_are_chosen_by_name_or_label():
     (trace,) = choose_proxies(scores, ["trace"])
     assert np.isfinite(trace.values).sum() == len(IDS)
     # A member of a class is not always the same function as the one that stands for it.
-    stranger = next(i for i, lowest in enumerate(representatives()) if i != lowest)
-    (mixed,) = choose_proxies(frame(score_rows(ids=(*IDS, stranger))), ["norm"])
+    foreign = next(i for i, lowest in enumerate(representatives()) if i != lowest)
+    (mixed,) = choose_proxies(frame(score_rows(ids=(*IDS, foreign))), ["norm"])
     assert np.isfinite(mixed.values).sum() == len(IDS)
     (turned,) = choose_proxies(scores, ["-norm (batch=64)"])
     assert turned.name == "−norm (batch=64)"

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from testbed.networks.strides import safe_in_channels_last, safe_strides
+from testbed.networks import strides
+from testbed.networks.strides import safe_strides
 
 SWEEP = """
 import itertools, sys
@@ -64,8 +66,20 @@ def test_second_derivatives_of_convolutions_are_those_of_float64(instructions, t
         (16, 1, 2, True),
     ],
 )
-def test_the_rule(channels, kernel, stride, safe):
-    assert safe_in_channels_last(nn.Conv2d(channels, 8, kernel, stride)) == safe
+def test_pixels_are_skipped_where_a_gradient_would_be_unsafe(
+    channels, kernel, stride, safe, monkeypatch
+):
+    strides_seen = []
+
+    def conv2d(input, weight, bias, stride, *others):
+        strides_seen.append(stride)
+        return torch.conv2d(input, weight, bias, stride, *others)
+
+    monkeypatch.setattr(strides, "functional", SimpleNamespace(conv2d=conv2d))
+    layer = nn.Conv2d(channels, 8, kernel, stride)
+    with safe_strides():
+        layer(torch.rand(2, channels, 7, 7))
+    assert strides_seen == [layer.stride if safe else (1, 1)]
 
 
 @pytest.mark.parametrize("stride", [1, 2, (1, 3), [2, 1]])

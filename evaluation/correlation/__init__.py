@@ -1,6 +1,5 @@
 """How alike two rankings are, and how sure that is: pure functions on arrays."""
 
-from evaluation.correlation.bootstrap import Bootstrap
 from evaluation.correlation.ceiling import noise_ceiling
 from evaluation.correlation.intervals import Difference, confidence_interval, tau_difference
 from evaluation.correlation.multiple import Winner, holm, winners
@@ -10,12 +9,10 @@ from evaluation.correlation.tau_b import (
     TauB,
     kendall_tau_b,
     tau_b,
-    tau_b_standard_error,
     tie_fraction,
 )
 
 __all__ = [
-    "Bootstrap",
     "Difference",
     "TauB",
     "Winner",
@@ -27,7 +24,6 @@ __all__ = [
     "partial_tau_b",
     "spearman",
     "tau_b",
-    "tau_b_standard_error",
     "tau_difference",
     "tie_fraction",
     "top_precision",

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.correlation.tau_b import checked, kendall_tau_b
+from testbed.errors import InputError
 
 __all__ = ["noise_ceiling", "twin_residuals"]
 
@@ -31,16 +32,17 @@ ROUNDING = 1e-12
 def noise_ceiling(
     y: ArrayLike, groups: Sequence[Sequence[int]], draws: int = 5, seed: int = 0
 ) -> float:
-    """Return the τ-b, in [−1, 1], of a perfect score with y; NaN where it cannot be said.
+    """Return the τ-b, in [−1, 1], of a perfect score with y; NaN where it cannot be estimated.
 
     Args:
-        y: (n,) accuracies, each of one training, in [0, 1].
-        groups: positions in y of networks that are the same function, two or more each.
+        y: the accuracies, (n,) in [0, 1], each of one training.
+        groups: for each group of networks that are the same function, their positions in y, of
+            which there are two or more.
         draws: how many times noise is drawn for every network; the mean is returned.
-        seed: of the draws.
+        seed: the seed of the draws.
 
     Returns:
-        NaN with fewer than 20 groups, or where y is constant.
+        The τ-b; NaN with fewer than 20 groups, or if y is constant.
 
     Raises:
         ValueError: if y is not one-dimensional, holds NaN, or a group has fewer than two
@@ -76,7 +78,7 @@ def twin_residuals(
         ValueError: if a group has fewer than two positions.
     """
     if smallest := [group for group in groups if len(group) < 2]:
-        raise ValueError(f"a group of twins has two members or more; got {list(smallest[0])}")
+        raise InputError(f"a group of twins has two members or more; got {list(smallest[0])}")
     sizes = np.array([len(group) for group in groups], dtype=np.int64)
     values = y[np.concatenate([np.asarray(group) for group in groups])]
     means = np.add.reduceat(values, np.cumsum(sizes) - sizes) / sizes

@@ -12,22 +12,24 @@ from functools import cache
 from scipy import stats
 
 from evaluation.correlation.tau_b import TauB
+from testbed.errors import InputError
 
 __all__ = ["Difference", "confidence_interval", "tau_difference"]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one τ-b exceeds another that was measured on the same samples.
+    """The difference of two τ-b that were measured on the same samples.
 
     Attributes:
         value: the first τ-b minus the second, in [−2, 2].
-        standard_error: from the difference of the influence values, so that what the two
-            have in common cancels; NaN where either τ-b is undefined.
-        p: two-sided, of the hypothesis that the population's difference is 0; 1 if the two
-            rank every sample alike.
-        low: the lower end of the interval.
-        high: the upper end.
+        standard_error: the standard error of the value, from the difference of the influence
+            values, so that the noise that both have in common cancels; NaN where either τ-b is
+            undefined.
+        p: the two-sided p-value of the hypothesis that the population's difference is 0; it is
+            1 if the two rank every sample alike.
+        low: the lower end of the confidence interval.
+        high: the upper end of the confidence interval.
     """
 
     value: float
@@ -41,8 +43,9 @@ def confidence_interval(tau: TauB, level: float = 0.95) -> tuple[float, float]:
     """Return the ends, in [−1, 1], of the interval that covers the population's τ-b.
 
     It is tanh(artanh τ ± q · σ / (1 − τ²)), σ being the standard error and q the quantile of
-    Student's t with n − 2 degrees of freedom. NaN where τ-b or its error is undefined, and at
-    τ = ±1, where the error is 0 because the approximation ends, not because τ is known.
+    Student's t with n − 2 degrees of freedom. The ends are NaN where τ-b or its error is
+    undefined, and at τ = ±1, where the error is 0 because the approximation ends, not because
+    τ is known.
 
     Raises:
         ValueError: if the level is not between 0 and 1.
@@ -58,10 +61,10 @@ def tau_difference(first: TauB, second: TauB, level: float = 0.95, sign: int = 1
     """Return the first τ-b minus ``sign`` times the second, of the same samples in one order.
 
     Args:
-        first: one τ-b.
-        second: the other.
-        level: of the interval, between 0 and 1.
-        sign: −1 to compare a score with one that is turned around.
+        first: the τ-b that the other is subtracted from.
+        second: the τ-b that is subtracted.
+        level: the level of the confidence interval, between 0 and 1.
+        sign: 1, or −1 if the second score is used with its sign reversed.
 
     Raises:
         ValueError: if they are of different numbers of samples, or the level is not between
@@ -69,7 +72,7 @@ def tau_difference(first: TauB, second: TauB, level: float = 0.95, sign: int = 1
     """
     n = len(first.influence)
     if len(second.influence) != n:
-        raise ValueError(
+        raise InputError(
             f"a difference is of τ-b on the same samples; got {n} and {len(second.influence)}"
         )
     quantile = _quantile(level, n - 2)
@@ -90,5 +93,5 @@ def tau_difference(first: TauB, second: TauB, level: float = 0.95, sign: int = 1
 @cache
 def _quantile(level: float, freedom: int) -> float:
     if not 0 < level < 1:
-        raise ValueError(f"a confidence level lies between 0 and 1; got {level}")
+        raise InputError(f"a confidence level lies between 0 and 1; got {level}")
     return float(stats.t.ppf((1 + level) / 2, freedom)) if freedom > 0 else math.nan

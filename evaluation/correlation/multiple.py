@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evaluation.correlation.intervals import tau_difference
 from evaluation.correlation.tau_b import TauB
+from testbed.errors import InputError
 
 __all__ = ["Winner", "holm", "winners"]
 
@@ -18,11 +19,12 @@ class Winner:
     """The score that ranks one target best.
 
     Attributes:
-        name: the score with the largest |τ-b|; the first of them in the order given.
-        tied: other scores that rank exactly alike, or exactly opposite.
-        runner_up: the rival that is hardest to tell from it (the largest p); "" without rivals.
-        p: of that comparison, after Holm's correction over all comparisons of all targets.
-        significant: whether it beats every rival at the level asked for.
+        name: the score with the largest |τ-b|, or the first of several in the order given.
+        tied: the other scores that rank exactly as it does, or exactly in the opposite order.
+        runner_up: the rival with the largest p in the comparison with it; "" without rivals.
+        p: the p-value of that comparison, after Holm's correction over all comparisons of all
+            targets.
+        significant: whether it beats every rival at the level that was asked for.
     """
 
     name: str
@@ -36,7 +38,7 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Return p-values adjusted by Holm's step-down method, in the order and shape given.
 
     Rejecting those below α keeps the probability of a single false rejection among all of
-    them below α, whatever their dependence. NaN stands for no comparison, and stays.
+    them below α, whatever their dependence. NaN stands for no comparison, and remains NaN.
 
     Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6, 1979.
@@ -49,7 +51,7 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     there = ~np.isnan(values)
     known = values[there]
     if ((known < 0) | (known > 1)).any():
-        raise ValueError(f"p-values lie in [0, 1]; got {known.min():g} to {known.max():g}")
+        raise InputError(f"p-values lie in [0, 1]; got {known.min():g} to {known.max():g}")
     order = np.argsort(known, kind="stable")
     stepped = np.maximum.accumulate((len(known) - np.arange(len(known))) * known[order])
     result = np.empty(len(known))
@@ -63,16 +65,16 @@ def winners(
 ) -> dict[str, Winner | None]:
     """Return which score ranks each target best, and whether that is significant.
 
-    Scores are compared by |τ-b|, since one that ranks the wrong way round is used turned
-    around. Each winner is compared with every rival of its target; Holm's correction is over
-    all these comparisons. Scores that rank exactly alike are no rivals of each other.
+    Scores are compared by |τ-b|, since the sign of a score that ranks in the opposite order
+    can be reversed. Each winner is compared with every rival of its target; Holm's correction
+    is over all these comparisons. Scores that rank exactly alike are no rivals of each other.
 
     Args:
-        table: for each target, τ-b of each score, all on the same samples.
-        level: of the whole table: the probability of one false claim.
+        table: the τ-b of each score by target and name, all on the same samples.
+        level: the probability of one false claim or more in the whole table.
 
     Returns:
-        None for a target where every τ-b is undefined.
+        The winner of each target; None for a target where every τ-b is undefined.
     """
     found: dict[str, tuple[str, list[str], list[str]] | None] = {}
     p: list[float] = []

@@ -1,4 +1,4 @@
-"""Partial τ-b: how x and y rank alike beyond what a third variable z says of both.
+"""Partial τ-b: the agreement of x and y that a third variable z does not explain.
 
 τ-b is Pearson's correlation of the signs of all pairs of samples, so the correlation
 of what is left of the signs of x and y after a linear regression on those of z is
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.correlation.tau_b import TauB, tau_b
+from testbed.errors import InputError
 
 __all__ = ["partial_from", "partial_tau_b"]
 
@@ -24,7 +25,8 @@ __all__ = ["partial_from", "partial_tau_b"]
 def partial_tau_b(x: ArrayLike, y: ArrayLike, z: ArrayLike) -> TauB:
     """Return the partial τ-b of x and y given z, its standard error and influence values.
 
-    All NaN where it is undefined: a variable is constant, or x or y ranks as z does.
+    All of them are NaN where it is undefined: if a variable is constant, or x or y ranks the
+    samples as z does.
 
     Raises:
         ValueError: if they are not one-dimensional of equal length, or hold NaN.
@@ -36,11 +38,11 @@ def partial_from(xy: TauB, xz: TauB, yz: TauB) -> TauB:
     """Return the partial τ-b of x and y given z, of three τ-b on the same samples.
 
     Raises:
-        ValueError: if they are of different numbers of samples.
+        ValueError: if the three are of different numbers of samples.
     """
     n = len(xy.influence)
     if len(xz.influence) != n or len(yz.influence) != n:
-        raise ValueError(
+        raise InputError(
             f"a partial τ-b is of three τ-b on the same samples; "
             f"got {n}, {len(xz.influence)} and {len(yz.influence)}"
         )

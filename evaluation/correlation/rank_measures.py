@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.correlation.tau_b import checked, dense_ranks, pair_sums
+from testbed.errors import InputError
 
 __all__ = ["hyperbolic_weights", "spearman", "top_precision", "weighted_from", "weighted_tau"]
 
@@ -48,11 +49,11 @@ def weighted_from(
     sums: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
     weights: NDArray[np.float64],
 ) -> float:
-    """Return τ-b of pairs that weigh what their two samples do together.
+    """Return τ-b with pairs weighted by the sum of the weights of their two samples.
 
     Args:
         sums: as :func:`~evaluation.correlation.tau_b.pair_sums` returns them.
-        weights: (n,), of the samples.
+        weights: the weights of the samples, (n,).
     """
     agreement, untied_x, untied_y = sums
     # Additive weights: the sum over pairs of (wᵢ + wⱼ) kᵢⱼ is the sum over i of wᵢ Σⱼ kᵢⱼ.
@@ -61,7 +62,7 @@ def weighted_from(
 
 
 def hyperbolic_weights(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return 1/rank, 1 for the largest, averaged over samples that tie, of dense ranks."""
+    """Return 1/rank of each sample, rank 1 being the largest; tied samples share their mean."""
     counts = np.bincount(ranks)[::-1]
     ends = np.cumsum(counts)
     harmonic = np.concatenate(([0.0], np.cumsum(1 / np.arange(1, len(ranks) + 1))))
@@ -72,15 +73,15 @@ def hyperbolic_weights(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
 def top_precision(x: ArrayLike, y: ArrayLike, fraction: float = 0.1) -> float:
     """Return the share of the top k of y that is in the top k of x, k = ⌈fraction · n⌉.
 
-    Chance gives k/n. Where values tie at the edge of a top k, it is the expectation over
-    random choices among them; NaN if there is no sample.
+    A random order reaches k/n on average. Where values tie at the edge of a top k, the result
+    is the expectation over random choices among them. It is NaN if there is no sample.
 
     Raises:
         ValueError: if x and y are not one-dimensional of equal length, or hold NaN, or the
             fraction is not in (0, 1].
     """
     if not 0 < fraction <= 1:
-        raise ValueError(f"the fraction of a top k lies in (0, 1]; got {fraction}")
+        raise InputError(f"the fraction of a top k lies in (0, 1]; got {fraction}")
     x, y = checked(x, y)
     # Rounded first: 0.1 · 30 is a little more than 3.
     k = math.ceil(round(fraction * len(x), 9))
@@ -88,7 +89,7 @@ def top_precision(x: ArrayLike, y: ArrayLike, fraction: float = 0.1) -> float:
 
 
 def _mean_ranks(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the ranks from the smallest, those that tie averaged, minus their mean."""
+    """Return the ranks, averaged where samples tie, minus their mean; the smallest is first."""
     counts = np.bincount(ranks)
     return (np.cumsum(counts) - counts / 2)[ranks] - len(ranks) / 2
 

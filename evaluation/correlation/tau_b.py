@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from testbed.errors import InputError
+
 __all__ = [
     "TauB",
     "checked",
@@ -26,7 +28,6 @@ __all__ = [
     "kendall_tau_b",
     "pair_sums",
     "tau_b",
-    "tau_b_standard_error",
     "tau_from",
     "tie_fraction",
 ]
@@ -36,14 +37,19 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TauB:
-    """τ-b with what its uncertainty rests on.
+    """τ-b, its standard error, and the influence values that the error is computed from.
 
     Attributes:
-        tau: in [−1, 1]; NaN where undefined (fewer than two samples, or a constant x or y).
-        standard_error: see :func:`tau_b_standard_error`; NaN where undefined.
-        influence: (n,), what each sample contributes; its mean is 0, and the standard
-            deviation of the difference of two such arrays, over √n, is the standard error
-            of the difference of two τ-b measured on the same samples.
+        tau: τ-b in [−1, 1]; NaN where it is undefined (fewer than two samples, or a constant x
+            or y).
+        standard_error: the asymptotic standard error, which is the standard deviation of the
+            influence values over √n. It is the spread of τ-b over samples of n networks that are
+            drawn as these were. It does not contain the noise in the scores or accuracies
+            themselves, and is 0 at τ = ±1, where the approximation ends. It is NaN where τ-b is
+            undefined or n < 3.
+        influence: the influence of each sample on τ-b, (n,), of mean 0. The standard deviation
+            of the difference of two such arrays, over √n, is the standard error of the
+            difference of two τ-b measured on the same samples.
     """
 
     tau: float
@@ -61,19 +67,6 @@ def kendall_tau_b(x: ArrayLike, y: ArrayLike) -> float:
     return _tau(*pair_sums(dense_ranks(x), dense_ranks(y)))
 
 
-def tau_b_standard_error(x: ArrayLike, y: ArrayLike) -> float:
-    """Return the asymptotic standard error of τ-b, NaN where τ-b is undefined or n < 3.
-
-    It is the standard deviation of the influence values over √n: the spread of τ-b
-    over samples of n networks drawn as these were. It says nothing of the noise in the
-    scores or accuracies themselves, and is 0 at τ = ±1, where the approximation ends.
-
-    Raises:
-        ValueError: if x and y are not one-dimensional of equal length, or hold NaN.
-    """
-    return tau_b(x, y).standard_error
-
-
 def tau_b(x: ArrayLike, y: ArrayLike) -> TauB:
     """Return τ-b, its standard error and the influence of each sample on it.
 
@@ -88,7 +81,7 @@ def tau_b(x: ArrayLike, y: ArrayLike) -> TauB:
 
 
 def tau_from(sums: tuple[Integers, Integers, Integers]) -> TauB:
-    """Return what :func:`tau_b` does, of sums that :func:`pair_sums` returned."""
+    """Return the result of :func:`tau_b` from the sums that :func:`pair_sums` returns."""
     agreement, untied_x, untied_y = sums
     n = len(agreement)
     tau = _tau(agreement, untied_x, untied_y)
@@ -125,13 +118,13 @@ def checked(*variables: ArrayLike) -> list[np.ndarray]:
     # Integers stay integers: above 2⁵³ a float would tie what is not tied.
     arrays = [a if a.dtype.kind in "iub" else a.astype(np.float64) for a in arrays]
     if any(a.ndim != 1 or len(a) != len(arrays[0]) for a in arrays):
-        raise ValueError(
+        raise InputError(
             f"expected one-dimensional variables of equal length; "
             f"got shapes {', '.join(str(a.shape) for a in arrays)}"
         )
     for a in arrays:
         if missing := int(np.isnan(a).sum()):
-            raise ValueError(
+            raise InputError(
                 f"{missing} of {len(a)} values are NaN; rankings are of complete samples only: "
                 f"leave those samples out of every variable first"
             )

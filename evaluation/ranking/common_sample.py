@@ -9,24 +9,24 @@ __all__ = ["common_sample", "population"]
 
 
 def common_sample(
-    columns: list[ScoreColumn], accuracies: pd.DataFrame, strangers: list[str]
+    columns: list[ScoreColumn], accuracies: pd.DataFrame, foreign: list[str]
 ) -> tuple[list[int], list[str]]:
-    """Return the ids that all columns and targets have, and what was left out and why.
+    """Return the ids that all columns and targets have, and which others were left out and why.
 
     Args:
-        columns: of scores.
+        columns: the score columns.
         accuracies: the chosen targets, by published id.
-        strangers: scored networks that are no architecture of the space.
+        foreign: the names of scored networks that are no architecture of the space.
 
     Raises:
-        RankingError: if fewer than two networks have everything.
+        RankingError: if fewer than two networks have every score and target.
     """
     scored = set().union(*(column.values.index for column in columns))
     complete = set(accuracies.dropna().index)
     known = scored & set(accuracies.index) if columns else set(accuracies.index)
     sample, notes = known & complete, []
-    if strangers:
-        notes.append(f"{len(strangers):,} are no NAS-Bench-201 architecture ({strangers[0]!r})")
+    if foreign:
+        notes.append(f"{len(foreign):,} are no NAS-Bench-201 architecture ({foreign[0]!r})")
     if unknown := scored - known:
         members = sum(representatives()[number] != number for number in unknown)
         notes.append(
@@ -49,7 +49,7 @@ def common_sample(
         why = "; ".join(notes) or "the scores hold no network"
         raise RankingError(
             f"nothing in common with the truth to rank: {len(sample)} networks have every "
-            f"chosen score and target; of {len(scored) + len(strangers):,} scored, {why}"
+            f"chosen score and target; of {len(scored) + len(foreign):,} scored, {why}"
         )
     for column, label in zip(columns, labels([c.identity for c in columns]), strict=True):
         if loose := column.unconverged & sample:
@@ -58,7 +58,7 @@ def common_sample(
 
 
 def population(sample: list[int]) -> str:
-    """Return what these networks are, in words."""
+    """Return a description of the networks of a sample, in words."""
     if all(representatives()[number] == number for number in sample):
         return f"{len(sample):,} of the {len(unique_ids()):,} unique networks"
     return f"{len(sample):,} of the {len(representatives()):,} architectures, isomorphic ones too"

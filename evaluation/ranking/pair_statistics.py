@@ -27,7 +27,7 @@ MANY_TIES = 0.5
 
 
 class PairStatistics:
-    """What all score columns share: the targets, what is partialled out, the ceilings.
+    """The part that all score columns share: targets, variables partialled out, ceilings.
 
     Args:
         accuracies: the targets; the index is the sample.
@@ -73,7 +73,7 @@ class PairStatistics:
             tau = tau_from(sums)
             low, high = confidence_interval(tau)
             # As one who uses it would: turned around where it ranks the wrong way round.
-            upright = -x if tau.tau < 0 else x
+            oriented = -x if tau.tau < 0 else x
             row = {
                 "tau": tau.tau,
                 "standard_error": tau.standard_error,
@@ -83,7 +83,7 @@ class PairStatistics:
                 "high": high,
                 "spearman": spearman(x, y),
                 "weighted_tau": weighted_from(sums, self._weights[name]),
-                "top_precision": top_precision(upright, y, self._top),
+                "top_precision": top_precision(oriented, y, self._top),
             }
             for other in ("clean", "params"):
                 row |= self._partial(other, tau, given.get(other), name)
@@ -118,7 +118,7 @@ def _difference(tau: TauB, params: TauB | None) -> dict[str, float]:
 
 
 def _degenerate(score_ties: float, target_ties: float) -> str:
-    """Return what is wrong with the pair: "constant score; tied target", or nothing."""
+    """Return the faults of a pair: "constant score; tied target", or an empty text."""
     found = []
     for what, ties in (("score", score_ties), ("target", target_ties)):
         if ties == 1:

@@ -1,4 +1,4 @@
-"""From a table of scores to columns that can be ranked: one number a network.
+"""From a table of scores to columns that can be ranked: one number for each network.
 
 A score column is one distinct (proxy, init, images, settings). Its seeds are averaged,
 and only where a network has all of them: a mean of three and a mean of one are not
@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from testbed.errors import ToolkitError
 from testbed.spaces.nasbench201.cost import flops, parameters
 from testbed.spaces.nasbench201.genotype import Genotype, enumerate_space
 
@@ -36,8 +37,8 @@ REQUIRED = ("network", *IDENTITY, "seed", "value")
 BASELINES: dict[str, Callable[[Genotype], int]] = {"params": parameters, "flops": flops}
 
 
-class RankingError(ValueError):
-    """A question that these scores and this truth have no answer to."""
+class RankingError(ToolkitError):
+    """Scores and a truth that do not allow the ranking that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ class ScoreColumn:
 
     Attributes:
         identity: proxy, init, images and settings (canonical JSON); "" where not applicable.
-        seeds: how many are averaged; 0 for a proxy that draws nothing.
-        values: by published id; NaN where a seed lacks its score or the score is undefined.
-        reasons: how many undefined scores gave which reason.
-        unconverged: the ids with a score whose iteration did not converge.
+        seeds: the number of seeds that are averaged; 0 for a proxy that draws nothing.
+        values: the scores by published id; NaN where the score of a seed is missing or
+            undefined.
+        reasons: the number of undefined scores by their reason.
+        unconverged: the ids of networks with a score whose iteration did not converge.
     """
 
     identity: Identity
@@ -67,10 +69,10 @@ def score_columns(
     """Return the score columns of the chosen proxies, and the networks of no published id.
 
     Args:
-        scores: one row a score, as :func:`testbed.store.read_scores` returns it.
-        proxies: the chosen ones, in this order; None for all, in the order of their names.
+        scores: a table of one row for each score, as :func:`testbed.store.read_scores` returns.
+        proxies: the chosen proxies, in this order; None takes all, in the order of their names.
             A baseline may be named that the scores do not have.
-        seeds: the chosen ones; None for all. Scores that have no seed are always kept.
+        seeds: the chosen seeds; None takes all. Scores that have no seed are always kept.
 
     Raises:
         RankingError: if a column of the table is missing, a proxy or seed is unknown, or one
@@ -82,7 +84,7 @@ def score_columns(
         )
     optional = {name: pd.NA for name in ("reason", "converged") if name not in scores}
     scores = scores.assign(**optional, id=scores["network"].astype(str).map(_published_ids()))
-    strangers = sorted(set(scores.loc[scores["id"].isna(), "network"].astype(str)))
+    foreign = sorted(set(scores.loc[scores["id"].isna(), "network"].astype(str)))
     known = sorted(set(scores["proxy"]))
     proxies = known if proxies is None else list(dict.fromkeys(proxies))
     _refuse_unknown("proxies", proxies, known, also=BASELINES)
@@ -96,7 +98,7 @@ def score_columns(
     scores["settings"] = scores["settings"].map(_common_settings)
     groups = scores.sort_values(["id", "seed"]).groupby(list(IDENTITY), sort=True)
     columns = [_column(identity, rows) for identity, rows in groups]
-    return sorted(columns, key=lambda column: proxies.index(column.identity[0])), strangers
+    return sorted(columns, key=lambda column: proxies.index(column.identity[0])), foreign
 
 
 def _common_settings(settings: str) -> str:
@@ -141,9 +143,9 @@ def baseline_column(name: str, ids: Iterable[int]) -> ScoreColumn:
 
 
 def labels(identities: Sequence[Identity]) -> list[str]:
-    """Return a name for each column: its proxy, and what tells it from others of that proxy.
+    """Return a name for each column: its proxy, and the facts that set it apart from others.
 
-    Of the facts that differ, the first ones that suffice are told: ``jacobian_norm (trained)``.
+    Of the facts that differ, the first ones that suffice are named: ``jacobian_norm (trained)``.
     """
     return [
         _label(identity, [other for other in identities if other[0] == identity[0]])
@@ -166,14 +168,14 @@ def _label(identity: Identity, peers: list[Identity]) -> str:
         before = len({tuple(facts.get(n) for n in chosen) for facts in others})
         if len({tuple(facts.get(n) for n in (*chosen, name)) for facts in others}) > before:
             chosen.append(name)
-    told = ", ".join(
+    named = ", ".join(
         own[name] if name == "init" else f"{name}={own[name]}" for name in chosen if own.get(name)
     )
-    return f"{identity[0]} ({told})" if told else identity[0]
+    return f"{identity[0]} ({named})" if named else identity[0]
 
 
 def _facts(identity: Identity) -> dict[str, str]:
-    """Return what a column was computed with, flat: init, images and each setting."""
+    """Return init, images and each setting of a column in one flat dictionary."""
     settings: Any = identity[3]
     with contextlib.suppress(json.JSONDecodeError):
         settings = json.loads(settings)

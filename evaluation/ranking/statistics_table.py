@@ -1,4 +1,4 @@
-"""The further statistics of a ranking in print: one table a target."""
+"""The further statistics of a ranking in print: one table for each target."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,7 @@ from rich.text import Text
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.table import Ranking
 from evaluation.truths.published import title
+from testbed.command.numbers import TERMINAL, p_value
 
 __all__ = ["print_statistics"]
 
@@ -19,7 +20,7 @@ COLUMNS = (
 
 
 def print_statistics(ranking: Ranking, console: Console) -> None:
-    """Print one table a target: intervals, other measures, partial τ-b, against params."""
+    """Print for each target intervals, other measures, partial τ-b, and the lead over params."""
     table = ranking.labelled
     for target, rows in table.groupby("target", sort=False):
         console.print(_block(str(target), rows))
@@ -31,19 +32,20 @@ def print_statistics(ranking: Ranking, console: Console) -> None:
 
 def _block(target: str, rows: pd.DataFrame) -> Table:
     ceiling = rows["ceiling"].iloc[0]
-    heading = title(target) + ("" if pd.isna(ceiling) else f", ceiling {_number(ceiling)}")
+    heading = title(target) + ("" if pd.isna(ceiling) else f", ceiling {TERMINAL.signed(ceiling)}")
     block = Table(title=heading, title_justify="left", box=None, pad_edge=False)
     block.add_column("proxy", overflow="fold")
     for name in COLUMNS:
         block.add_column(name, justify="right")
     for row in rows.to_dict("records"):
+        others = ("partial_clean", "partial_params", "difference_params")
         numbers = (
-            _number(row["tau"]),
-            f"{_number(row['low'])} {_number(row['high'])}",
-            *map(_number, (row["spearman"], row["weighted_tau"])),
+            TERMINAL.signed(row["tau"]),
+            f"{TERMINAL.signed(row['low'])} {TERMINAL.signed(row['high'])}",
+            *map(TERMINAL.signed, (row["spearman"], row["weighted_tau"])),
             "–" if pd.isna(row["top_precision"]) else f"{row['top_precision']:.0%}",
-            *map(_number, (row["partial_clean"], row["partial_params"], row["difference_params"])),
-            _p(row["difference_params_holm"]),
+            *(TERMINAL.signed(row[name]) for name in others),
+            p_value(row["difference_params_holm"]),
         )
         style = "dim" if row["proxy"] in BASELINES else ""
         block.add_row(Text(str(row["label"])), *numbers, style=style)
@@ -58,7 +60,7 @@ def _verdict(ranking: Ranking, target: str) -> str:
     if not winner.runner_up:
         return f"Largest |τ|: {names}; there is no rival."
     judged = "significantly" if winner.significant else "not significantly"
-    return f"Largest |τ|: {names}, {judged} above {winner.runner_up} (p {_p(winner.p)}, Holm)."
+    return f"Largest |τ|: {names}, {judged} above {winner.runner_up} (p {p_value(winner.p)}, Holm)."
 
 
 def _legend() -> Iterator[str]:
@@ -72,13 +74,3 @@ def _legend() -> Iterator[str]:
         "parameters. p: corrected for all comparisons of the table by Holm's method."
     )
     yield "Ceiling: the τ-b of a perfect score, from networks of one function trained separately."
-
-
-def _number(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:+.3f}".replace("0.", ".", 1)
-
-
-def _p(value: float) -> str:
-    if pd.isna(value):
-        return "–"
-    return "< .001" if value < 0.001 else f"{value:.3f}".replace("0.", ".", 1)

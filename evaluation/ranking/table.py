@@ -30,8 +30,8 @@ class Ranking:
     """How every score column ranks every target.
 
     Attributes:
-        table: one row for each column and target. What it is: dataset, proxy, init, images,
-            settings, seeds, target, n, population. How they rank alike:
+        table: one row for each column and target. The row is of dataset, proxy, init, images,
+            settings, seeds, target, n, population. Its statistics are:
 
             - tau, standard_error, and the ends of the 95 % interval low, high;
             - tie_fraction of the target, ties_flag (more than half of its pairs tied),
@@ -46,12 +46,13 @@ class Ranking:
             - winner: the largest |τ| of its target, and winner_holm, the p of its comparison
               with the closest rival, corrected over the table; NaN for others.
         n: the number of networks, the same in every row.
-        population: what these networks are, in words.
-        left_out: what was scored and is not in the sample, and why; one sentence each.
-        winners: for each target the winner, under the names of
-            :func:`~evaluation.ranking.score_columns.labels`; None where no τ-b is defined.
+        population: a description of these networks in words.
+        left_out: one sentence for each kind of scored networks that are not in the sample,
+            which says why.
+        winners: the winner of each target, by the names that
+            :func:`~evaluation.ranking.score_columns.labels` gives; None where no τ-b is defined.
         columns: the score columns by these names, baselines first.
-        values: their scores, one row a network of the sample, by id and name.
+        values: the scores of the sample, one row for each network, by id and name.
     """
 
     table: pd.DataFrame
@@ -64,7 +65,7 @@ class Ranking:
 
     @property
     def labelled(self) -> pd.DataFrame:
-        """The table with a further column ``label``: the name of each row's score column."""
+        """Return the table with a further column ``label``: the name of each row's score column."""
         return self.table.assign(label=row_labels(self.table))
 
 
@@ -86,13 +87,14 @@ def rank(
     columns is computed in closed form, so that it stands in every table.
 
     Args:
-        scores: one row a score, as :func:`testbed.store.read_scores` returns it.
+        scores: a table of one row for each score, as :func:`testbed.store.read_scores` returns.
         truth: an open truth.
-        proxies: the chosen ones; None for all.
-        targets: as in :func:`~evaluation.ranking.target_choice.choose_targets`.
-        attacks: likewise.
-        seeds: the chosen ones; None for all.
-        watch: hands the columns on one by one; a progress bar, say.
+        proxies: the chosen proxies; None takes all.
+        targets: the chosen targets, see
+            :func:`~evaluation.ranking.target_choice.choose_targets`.
+        attacks: the attacks or corruptions of which all targets are chosen, see the same.
+        seeds: the chosen seeds; None takes all.
+        watch: yields the columns that it is given one by one, for instance a progress bar.
         top: the fraction of networks that top-k precision looks at, in (0, 1].
 
     Raises:
@@ -102,8 +104,8 @@ def rank(
     """
     known = truth.targets()
     accuracies = known.filter(items=choose_targets(known.columns, targets, attacks))
-    columns, strangers = score_columns(scores, proxies, seeds)
-    sample, left_out = common_sample(columns, accuracies, strangers)
+    columns, foreign = score_columns(scores, proxies, seeds)
+    sample, left_out = common_sample(columns, accuracies, foreign)
     columns = _with_baselines(columns, sample)
     named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
     values = pd.DataFrame({name: column.values.loc[sample] for name, column in named.items()})
@@ -134,7 +136,7 @@ def rank(
 
 
 def _with_baselines(columns: list[ScoreColumn], sample: list[int]) -> list[ScoreColumn]:
-    """Return the columns, baselines first; those not among them in closed form."""
+    """Return the columns, baselines first; missing baselines are computed in closed form."""
     present = {column.identity[0] for column in columns}
     baselines = [baseline_column(b, sample) for b in BASELINES if b not in present]
     first = {name: place for place, name in enumerate(BASELINES)}
@@ -142,7 +144,7 @@ def _with_baselines(columns: list[ScoreColumn], sample: list[int]) -> list[Score
 
 
 def _judged(table: pd.DataFrame, best: dict[str, Winner | None]) -> pd.DataFrame:
-    """Return the table with what is corrected over all of it."""
+    """Return the table with the columns that are corrected over all of it."""
     entries = [best[target] for target in table["target"]]
     pairs = list(zip(entries, table["label"], strict=True))
     won = [entry is not None and entry.name == label for entry, label in pairs]

@@ -1,4 +1,4 @@
-"""Which proxies have scores of few networks: one sample for all would shrink to theirs."""
+"""Leaving out proxies with scores of few networks, to which the common sample would shrink."""
 
 import pandas as pd
 
@@ -11,8 +11,8 @@ def without_rare(scores: pd.DataFrame, known: set[int]) -> tuple[pd.DataFrame, l
     """Leave out proxies computed for less than half of the networks that another one has.
 
     Args:
-        scores: one row a score.
-        known: the ids of the truth: only they count.
+        scores: a table of one row for each score.
+        known: the ids of the networks of the truth, which alone are counted.
 
     Returns:
         The rest of the rows, and a sentence for each (proxy, init) that is left out.

@@ -24,9 +24,9 @@ SCALE, UNKNOWN = 60_000, 65_535  # an accuracy is a 16-bit number of 1/60,000; o
 def explorer(study: ReportNumbers) -> dict[str, Any]:
     """Return what the page's script needs, as JSON values.
 
-    The networks are all of the truth; numbers are little-endian arrays: ``ids`` uint16,
-    ``operations`` six uint8 a network, ``live`` a bit an edge, ``targets`` uint16, ``scores``
-    float32 (NaN outside the sample).
+    The networks are all of the truth. Numbers are little-endian arrays: ``ids`` in uint16,
+    ``operations`` in six uint8 for each network, ``live`` in one bit for each edge, ``targets``
+    in uint16, and ``scores`` in float32 (NaN outside the sample).
     """
     ids = study.accuracies.index
     genotypes = [Genotype.from_index(i) for i in ids.to_list()]

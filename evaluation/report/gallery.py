@@ -19,6 +19,7 @@ from evaluation.report.names import attacks_of, corruptions_of, plain
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import records
 from evaluation.truths.section33 import top
+from testbed.command.numbers import general
 from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["Missing", "Picture", "gallery", "key_targets"]
@@ -32,10 +33,10 @@ class Picture:
     """A figure that is drawn when it is asked for.
 
     Attributes:
-        name: of its files and its element.
-        group: the heading it stands under.
-        caption: what is to be known to read it.
-        make: draws it from ``arguments``.
+        name: the name of its files and its element.
+        group: the heading that it stands under.
+        caption: the text that explains it.
+        make: the function that draws it from ``arguments``.
     """
 
     name: str
@@ -70,11 +71,11 @@ PAIRS, TOP, CELLS = (
 def gallery(
     study: ReportNumbers, architectures: Sequence[Genotype] = ()
 ) -> Iterator[Picture | Missing]:
-    """Hand out the figures of a report.
+    """Yield the figures of a report.
 
     Args:
-        study: what is shown.
-        architectures: whose cells are drawn, each into a file of its own.
+        study: the numbers of the report.
+        architectures: the architectures whose cells are drawn, each into a file of its own.
     """
     yield from _of_scores(study)
     yield from _of_truth(study)
@@ -140,7 +141,7 @@ def _of_truth(study: ReportNumbers) -> Iterator[Picture | Missing]:
         "The box holds the middle half of the networks, the whiskers end within 1.5 times its "
         "height, points are the least and the most robust network."
     )
-    guess = "" if study.guessing is None else f" Dashed: guessing ({study.guessing:.3g})."
+    guess = "" if study.guessing is None else f" Dashed: guessing ({general(study.guessing)})."
     for name, group, members, make, what in (
         ("attacks", ATTACKS, [*clean, *attacks] if attacks else [], attack_boxes, "attack"),
         ("corruptions", CORRUPTIONS, corruptions, corruption_boxes, "corruption"),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-__all__ = ["escape", "number", "table"]
+__all__ = ["escape", "table"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -21,20 +21,6 @@ def escape(text: str) -> str:
     return _PATTERN.sub(lambda match: _SPECIAL[match[0]], text)
 
 
-def number(value: float | None, error: float | None = None, digits: int = 3) -> str:
-    r"""Return ``$+.608 \pm .005$``, or a dash for what is undefined."""
-    if value is None or value != value:
-        return "--"
-
-    def short(size: float) -> str:
-        text = f"{abs(size):.{digits}f}"
-        return text[1:] if text.startswith("0") else text
-
-    sign = "-" if value < 0 else "+"
-    spread = "" if error is None or error != error else rf" \pm {short(error)}"
-    return f"${sign}{short(value)}{spread}$"
-
-
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, label: str,
     long: bool = False,
@@ -42,11 +28,11 @@ def table(
     """Return a table of LaTeX cells; the first column stands left, the others right.
 
     Args:
-        header: LaTeX, one cell a column.
-        rows: LaTeX, as many cells each.
-        caption: plain text.
-        label: for ``\\ref``.
-        long: whether it may run over pages (``longtable``).
+        header: the cells of the header, in LaTeX.
+        rows: the cells of each row, in LaTeX, as many as the header has.
+        caption: the caption in plain text.
+        label: the name for ``\\ref``.
+        long: whether the table may run over several pages (``longtable``).
 
     Raises:
         ValueError: if a row is not as long as the header.

@@ -40,7 +40,7 @@ def published_truth(dataset: str = "cifar10") -> Truth | None:
     ``TESTBED_DATA`` names.
 
     Raises:
-        TruthError: if it is there and broken.
+        TruthError: if the folder is there and a file of it is broken.
     """
     root = os.environ.get(VARIABLE)
     if not root:

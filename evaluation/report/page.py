@@ -41,10 +41,10 @@ def page(
     """Return the page's HTML.
 
     Args:
-        study: what is reported.
-        gallery: the figures in order, each with its SVG; what is missing with an empty text.
-        methods: the paragraphs.
-        files: names of the files beside the page.
+        study: the numbers of the report.
+        gallery: the figures in order, each with its SVG; a missing one has an empty text.
+        methods: the paragraphs on the methods.
+        files: the names of the files beside the page.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("evaluation.report", "assets"),
@@ -126,7 +126,7 @@ def _groups(gallery: Sequence[tuple[Picture | Missing, str]]) -> list[dict[str, 
 
 
 def _breakable(name: str) -> Markup:
-    """Let a name of code go over lines at its underscores."""
+    """Allow line breaks after the underscores of a name."""
     return escape(name).replace("_", Markup("_<wbr>"))
 
 

@@ -16,8 +16,8 @@ def pairwise_tau(table: pd.DataFrame, watch: Callable[[Iterable], Iterable] = it
     Only the rows that have all columns count, so that n is one for all.
 
     Args:
-        table: one row a network.
-        watch: hands the pairs on one by one; a progress bar, say.
+        table: the columns, with one row for each network.
+        watch: yields the pairs that it is given one by one, for instance a progress bar.
     """
     complete = table.dropna()
     rows = []

@@ -8,6 +8,7 @@ import pandas as pd
 
 from evaluation.report.gallery import Picture
 from evaluation.search.curves import curves
+from testbed.errors import ToolkitError
 
 __all__ = ["SearchesError", "read_searches", "search_pictures"]
 
@@ -16,7 +17,7 @@ FILES = ("trajectories.parquet", "trajectories.csv")
 COLUMNS = ("objective", "algorithm", "run", "query", "best", "seconds")
 
 
-class SearchesError(ValueError):
+class SearchesError(ToolkitError):
     """A folder without the trajectories of searches."""
 
 
@@ -24,7 +25,7 @@ def read_searches(folder: str | Path) -> pd.DataFrame:
     """Return the trajectories of a folder that ``evaluation.search --out`` wrote.
 
     Raises:
-        SearchesError: if there are none, or they are laid out otherwise.
+        SearchesError: if there are none, or they have another layout.
     """
     there = [path for name in FILES if (path := Path(folder) / name).is_file()]
     if not there:
@@ -42,10 +43,10 @@ def read_searches(folder: str | Path) -> pd.DataFrame:
 
 
 def search_pictures(queries: pd.DataFrame) -> Iterator[Picture]:
-    """Hand out the best so far against queries, and against seconds.
+    """Yield the figures of the best score so far against queries, and against seconds.
 
     Args:
-        queries: as :func:`read_searches` returns them.
+        queries: the trajectories, as :func:`read_searches` returns them.
     """
     objective, runs = str(queries["objective"].iloc[0]), queries["run"].nunique()
     for against, words in (("query", "queries"), ("seconds", "seconds")):

@@ -1,4 +1,4 @@
-"""The page's tables: targets in rows, proxies in columns, one table a statistic."""
+"""The page's tables: targets in rows, proxies in columns, one table for each statistic."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from evaluation.ranking.target_choice import DEFAULT_TARGETS
 from evaluation.report.names import plain
 from evaluation.report.study import ReportNumbers
-from evaluation.report.words import known, signed, tau_in_words
+from evaluation.report.words import known, tau_in_words
+from testbed.command.numbers import PAGE, general
 
 __all__ = ["Statistic", "main_targets", "statistics"]
 
@@ -32,7 +33,7 @@ SHORT = 20  # targets that are shown at once
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of the table: sorted by ``value``, shown as text; ``tip`` under the pointer."""
+    """A number of the table: sorted by ``value``, shown as ``text``, explained by ``tip``."""
 
     value: str
     text: str
@@ -43,7 +44,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A target; ``more`` if it is shown on demand only."""
+    """The row of a target; ``more`` if it is shown on demand only."""
 
     name: str
     cells: list[Cell]
@@ -97,17 +98,18 @@ def _statistic(study: ReportNumbers, name: str) -> Statistic:
 def _cell(row: dict[str, Any], name: str) -> Cell:
     value, error = known(row, name), known(row, ERRORS.get(name, ""))
     plain_number = _number(value, 3)
-    spread = "" if error is None or value is None else f"± {signed(error)[1:]}"
+    spread = "" if error is None or value is None else f"± {PAGE.unsigned(error)}"
     better = _sure(row, "difference_params_holm") and (known(row, "difference_params") or 0) > 0
     return Cell(plain_number.value, plain_number.text, spread, tau_in_words(row), better)
 
 
 def _best(rows: list[dict[str, Any]]) -> Cell:
-    """Return the score of the largest |τ|, starred if it surely beats every rival."""
+    """Return the score of the largest |τ|, with a star if it significantly beats every rival."""
     for row in rows:
         if row["winner"]:
             p = known(row, "winner_holm")
-            tip = "no rival" if p is None else f"p = {p:.2g} against the closest rival, after Holm"
+            beaten = f"p = {general(p, 2)} against the closest rival, after Holm"
+            tip = "no rival" if p is None else beaten
             star = "*" if _sure(row, "winner_holm") else ""
             return Cell(row["label"], f"{row['label']}{star}", tip=f"{row['label']}: {tip}")
     return Cell("", "–")
@@ -119,7 +121,7 @@ def _sure(row: dict[str, Any], p: str) -> bool:
 
 
 def _number(value: float | None, digits: int) -> Cell:
-    return Cell("" if value is None else repr(value), signed(value, digits))
+    return Cell("" if value is None else repr(value), PAGE.signed(value, digits=digits))
 
 
 def _caption(study: ReportNumbers, name: str) -> str:

@@ -31,24 +31,24 @@ Watch = Callable[[Iterable], Iterable]
 
 @dataclass(frozen=True)
 class ReportNumbers:
-    """What a report is about.
+    """The numbers of a report.
 
     Attributes:
-        dataset: of the accuracies.
+        dataset: the data set of the accuracies.
         accuracies: the chosen targets of all networks of the truth, by id.
         guessing: the accuracy of guessing; None if the number of classes is unknown.
         agreement: τ of clean accuracy and every attack × ε among each other, over all
             networks of the truth that have them, see
             :func:`~evaluation.report.pairwise.pairwise_tau`; empty with fewer than two.
         section33: see :func:`~evaluation.truths.section33.section33`.
-        ranking: τ of the proxies; None without scores.
-        table: its table with a column ``label``; empty without scores.
+        ranking: the ranking by the proxies; None without scores.
+        table: the table of the ranking with a column ``label``; empty without scores.
         columns: the score columns by label, baselines among them.
-        values: their scores, one row a network of the sample, by label.
+        values: the scores of the sample, one row for each network, by label.
         pairs: τ of the proxies among each other.
-        seconds: of one network, by label, for the proxies whose time was measured.
-        runs: provenance of the scores, as JSON values.
-        left_aside: proxies that are not in the report, and why, one sentence each.
+        seconds: the seconds of one network, by label, for the proxies whose time was measured.
+        runs: the provenance of the scores, as JSON values.
+        left_aside: one sentence for each proxy that is not in the report, which says why.
     """
 
     dataset: str
@@ -67,12 +67,12 @@ class ReportNumbers:
 
     @property
     def targets(self) -> list[str]:
-        """The names of the targets."""
+        """Return the names of the targets."""
         return list(map(str, self.accuracies.columns))
 
     @property
     def labels(self) -> list[str]:
-        """The names of the score columns, baselines first."""
+        """Return the names of the score columns, baselines first."""
         return list(self.columns)
 
 
@@ -85,21 +85,21 @@ def study(
     runs: Sequence[Mapping[str, Any]] = (),
     watch: Watch = iter,
 ) -> ReportNumbers:
-    """Compute what a report shows.
+    """Compute the numbers of a report.
 
     Args:
         truth: an open truth.
-        scores: one row a score; None for a report of the truth alone.
-        proxies: the chosen ones. None takes all but those that were computed for less than
+        scores: a table of one row for each score; None for a report of the truth alone.
+        proxies: the chosen proxies. None takes all but those that were computed for less than
             half of the networks that another one has: the sample is one for all, and would
             shrink to theirs.
         targets: names as in :func:`~evaluation.ranking.target_choice.choose_targets`; None for all.
-        seeds: the chosen ones; None for all.
-        runs: provenance of the scores.
-        watch: hands out what is gone through; a progress bar, say.
+        seeds: the chosen seeds; None takes all.
+        runs: the provenance of the scores.
+        watch: yields the items that it is given one by one, for instance a progress bar.
 
     Raises:
-        RankingError: as :func:`~evaluation.ranking.table.rank`.
+        RankingError: if :func:`~evaluation.ranking.table.rank` raises it.
         TruthError: if a file of the truth is broken.
     """
     everything = truth.targets()
@@ -144,7 +144,7 @@ def _guessing(truth: AnyTruth) -> float | None:
 def _seconds(
     scores: pd.DataFrame, ranking: Ranking, seeds: Collection[int] | None
 ) -> dict[str, float]:
-    """Return the median seconds of a network by label: all its seeds, since all are averaged."""
+    """Return the seconds of the median network by label, those of all its seeds together."""
     timed = scores.assign(value=scores["seconds"]).drop_duplicates(list(_SCORE))
     labels = {column.identity: label for label, column in ranking.columns.items()}
     columns = score_columns(timed, None, seeds)[0]

@@ -11,6 +11,7 @@ from evaluation.report.figures.boxes import box
 from evaluation.report.names import plain
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import known
+from testbed.command.numbers import LATEX
 from testbed.files.replacing import replacing
 from testbed.spaces.nasbench201.genotype import Genotype
 
@@ -18,7 +19,7 @@ __all__ = ["csv_tables", "latex_tables", "write_tables"]
 
 
 def csv_tables(study: ReportNumbers) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Hand out the tables by the names of their files, without ``.csv``."""
+    """Yield the names of the files, without ``.csv``, and their tables."""
     boxes = {name: box(study.accuracies[name]) for name in study.targets}
     yield "accuracies", pd.DataFrame(boxes).T.rename_axis("target").reset_index()
     if len(study.agreement):
@@ -34,7 +35,7 @@ def csv_tables(study: ReportNumbers) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def latex_tables(study: ReportNumbers) -> Iterator[tuple[str, str]]:
-    """Hand out the LaTeX files' texts by their names, without ``.tex``."""
+    """Yield the names of the LaTeX files, without ``.tex``, and their texts."""
     if study.ranking is None:
         return
     some = [target for target in study.targets if target in DEFAULT_TARGETS]
@@ -64,8 +65,9 @@ def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str
     for target in targets:
         found = [cells[target, label] for label in study.labels]
         row = [latex.escape(plain(target) + ("†" if found[0]["ties_flag"] else ""))]
-        row += [latex.number(known(one, "tau"), known(one, "standard_error")) for one in found]
-        rows.append(row + ([latex.number(known(found[0], "ceiling"), digits=2)] if ceiling else []))
+        row += [LATEX.signed(known(one, "tau"), known(one, "standard_error")) for one in found]
+        row += [LATEX.signed(known(found[0], "ceiling"), digits=2)] if ceiling else []
+        rows.append(row)
     header = ["target", *map(latex.escape, study.labels), *(["ceiling"] if ceiling else [])]
     assert study.ranking is not None
     caption = (

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from evaluation.report.names import plain
+from testbed.command.numbers import PAGE
 
-__all__ = ["bounds", "known", "records", "signed", "tau_in_words"]
+__all__ = ["bounds", "known", "records", "tau_in_words"]
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -27,24 +28,16 @@ def bounds(row: Mapping[str, Any]) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def signed(number: float | None, digits: int = 3) -> str:
-    """Return a number with its sign and without its zero: ``+.608``, ``−.095``; or a dash."""
-    if number is None or number != number:
-        return "–"
-    text = f"{abs(number):.{digits}f}"
-    return ("−" if number < 0 else "+") + (text[1:] if text.startswith("0") else text)
-
-
 def tau_in_words(row: Mapping[str, Any]) -> str:
-    """Return what is known of a proxy's τ with a target, on one line."""
+    """Return a proxy's τ with a target, its interval, ceiling, ties and n on one line."""
     tau = known(row, "tau")
     head = f"{row['label']} – {plain(row['target'])}: "
     if tau is None:
         return head + "τ is undefined: all scores or all accuracies are equal"
-    parts = [f"τ = {signed(tau)}"]
+    parts = [f"τ = {PAGE.signed(tau)}"]
     if (limits := bounds(row)) is not None:
-        parts.append(f"95 % interval {signed(limits[0])} to {signed(limits[1])}")
+        parts.append(f"95 % interval {PAGE.signed(limits[0])} to {PAGE.signed(limits[1])}")
     if (ceiling := known(row, "ceiling")) is not None:
-        parts.append(f"ceiling {signed(ceiling)}")
+        parts.append(f"ceiling {PAGE.signed(ceiling)}")
     parts += [f"{float(row['tie_fraction']):.0%} of pairs tied", f"n = {int(row['n']):,}"]
     return head + ", ".join(parts)

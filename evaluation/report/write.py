@@ -31,12 +31,14 @@ def write_report(
     """Write a report and return the path of its page.
 
     Args:
-        study: what is reported.
-        folder: made if it is not there; files of the same names are replaced.
-        architectures: whose cells are drawn.
-        measured: see :func:`~evaluation.report.prose.methods.methods`.
-        searches: as :func:`~evaluation.report.searches.read_searches` returns them.
-        watch: hands the figures on one by one; a progress bar, say.
+        study: the numbers of the report.
+        folder: where the files go. It is created if it is not there; files of the same names
+            are replaced.
+        architectures: the architectures whose cells are drawn.
+        measured: the user's own robust accuracies, see
+            :func:`~evaluation.report.prose.methods.methods`.
+        searches: trajectories, as :func:`~evaluation.report.searches.read_searches` returns.
+        watch: yields the figures that it is given one by one, for instance a progress bar.
 
     Raises:
         OSError: if the folder cannot be written.

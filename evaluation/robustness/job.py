@@ -17,6 +17,7 @@ from evaluation.attacks.outcome import count_confusion
 from evaluation.attacks.subject import subject
 from evaluation.robustness.pieces import Collection, Measure, Part, Piece, join
 from testbed.command.job import Words
+from testbed.errors import InputError
 from testbed.images import ImageSet
 from testbed.images.batch import fingerprint
 from testbed.images.corrupted import SEVERITIES, load_corrupted
@@ -181,7 +182,7 @@ class MeasuringJob:
 
     def _corrupted(self, piece: Piece, severity: int) -> Tensor:
         if self.corrupted is None:
-            raise ValueError(f"no folder of corrupted images was given for {piece.measure.key}")
+            raise InputError(f"no folder of corrupted images was given for {piece.measure.key}")
         images = _corrupted_images(self.image_set, self.corrupted, piece.measure.key, severity)
         return images.images(torch.arange(piece.start, piece.stop)).to(self.device)
 

@@ -1,4 +1,4 @@
-"""Proxies for searches: the one module of ``evaluation`` that knows the room ``proxies``.
+"""Proxies for searches: the one module of ``evaluation`` that imports ``proxies``.
 
 A proxy scores an untrained network. Here it becomes a plain function of a network for any NAS
 library, a function of an Optuna trial, or what a searcher of `evaluation.search` asks for in
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import proxies
 from evaluation.search.base import Ask
 from evaluation.search.space import Space
+from testbed.errors import InputError
 from testbed.seeding import global_draws
 
 __all__ = ["Build", "optuna_objective", "proxy_function", "space_objective"]
@@ -30,24 +31,25 @@ def proxy_function(
     seed: int = 0,
     **options: Any,
 ) -> Callable[[nn.Module], float]:
-    """Return network → score, larger promising more robustness.
+    """Return a function from a network to its score, larger promising more robustness.
 
     Args:
-        name: of `proxies.PROXIES`.
-        images: (B, C, H, W) in [0, 1]; every network is asked about the same batch.
-        labels: (B,) class numbers.
-        better: ``higher`` or ``lower``; None for what the proxy's reference promises. At
-            initialisation that is often the wrong way round: see `evaluation.correlate`.
-        seed: of the proxy's own draws.
-        options: of the proxy.
+        name: a name of `proxies.PROXIES`.
+        images: the batch, (B, C, H, W) in [0, 1], which every network is scored on.
+        labels: the class numbers, (B,).
+        better: ``higher`` or ``lower``: which scores promise robustness; None for what the
+            proxy's reference says. At initialisation the opposite often holds: see
+            `evaluation.correlate`.
+        seed: the seed of the proxy's own draws.
+        options: the options of the proxy.
 
     Returns:
-        a function that leaves the network as it found it. A score that is not defined is NaN.
+        A function that leaves the network as it found it. A score that is not defined is NaN.
 
     Raises:
         UnknownProxyError: for an unknown name.
-        ValueError: if ``better`` is another word; when the function is called, for a batch or
-            an option that does not fit.
+        ValueError: if ``better`` is another word. The function raises it for a batch or an
+            option that does not fit.
     """
     if name not in proxies.PROXIES:
         raise proxies.UnknownProxyError(
@@ -55,7 +57,7 @@ def proxy_function(
         )
     direction = better or proxies.PROXIES[name].better
     if direction not in ("higher", "lower"):
-        raise ValueError(f"better is higher or lower; got {better!r}")
+        raise InputError(f"better is higher or lower; got {better!r}")
     sign = 1.0 if direction == "higher" else -1.0
 
     def score(network: nn.Module) -> float:
@@ -68,14 +70,15 @@ def proxy_function(
 def space_objective(
     space: Space, build: Build, score: Callable[[nn.Module], float], seed: int = 0
 ) -> Ask:
-    """Return candidate → score of its network, for `evaluation.search.search`.
+    """Return a function from a candidate to its network's score, for `evaluation.search.search`.
 
     Args:
-        space: of your configurations.
-        build: makes a network of one. What it draws from torch's global generator depends on
-            the configuration and the seed alone, and that generator is as before afterwards.
-        score: of a network; `proxy_function`, or your own training and attack.
-        seed: of the initial weights.
+        space: the space of your configurations.
+        build: returns the network of a configuration. Its draws from torch's global generator
+            depend on the configuration and the seed alone, and the generator's state is as
+            before afterwards.
+        score: returns the score of a network: `proxy_function`, or your own training and attack.
+        seed: the seed of the initial weights.
     """
 
     def objective(candidate: int) -> float:
@@ -91,15 +94,15 @@ def optuna_objective(
     score: Callable[[nn.Module], float],
     seed: int = 0,
 ) -> Callable[[Any], float]:
-    """Return trial → score, for ``optuna.create_study(direction="maximize").optimize``.
+    """Return a function of a trial, for ``optuna.create_study(direction="maximize").optimize``.
 
     Optuna counts a trial whose score is NaN as failed, and goes on.
 
     Args:
-        choices: name → options, each a number, a text, a bool or None.
-        build: as for `space_objective`.
-        score: likewise.
-        seed: likewise.
+        choices: the options of each choice by its name, each a number, a text, a bool or None.
+        build: returns the network of a configuration, see `space_objective`.
+        score: returns the score of a network.
+        seed: the seed of the initial weights.
     """
 
     def objective(trial: Any) -> float:

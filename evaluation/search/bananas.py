@@ -1,4 +1,4 @@
-"""BANANAS: ask for what an ensemble of predictors promises, with its doubt drawn at random.
+"""BANANAS: an ensemble of predictors, whose uncertainty is drawn at random, makes the choice.
 
 White, Neiswanger and Savani, "BANANAS: Bayesian Optimization with Neural Architectures for
 Neural Architecture Search", AAAI 2021.
@@ -34,19 +34,19 @@ def bananas(
     networks: int = 5,
     steps: int = 50,
 ) -> None:
-    """Alternate between fitting the ensemble and asking for what it likes.
+    """Alternate between fitting the ensemble and asking for the candidates it predicts best.
 
     Args:
-        space: of the candidates; its encoding is what the networks see.
-        ask: for scores.
-        source: of all draws.
-        initial: random candidates asked for at first.
-        batch: candidates asked for between two fits.
-        parents: the best so far, whose mutants are looked at.
-        mutants: how many.
-        probability: of each choice to be redrawn in a mutant.
-        networks: of the ensemble.
-        steps: of training.
+        space: the space of the candidates; its encoding is the input of the networks.
+        ask: returns the score of a candidate.
+        source: the generator of all draws.
+        initial: the number of random candidates that are asked for first.
+        batch: the number of candidates that are asked for between two fits.
+        parents: the number of best candidates so far whose mutants are predicted.
+        mutants: the number of mutants.
+        probability: the probability of each choice to be redrawn in a mutant.
+        networks: the number of networks in the ensemble.
+        steps: the number of steps of their training.
     """
     draws = np.random.default_rng(source.getrandbits(64))
     known = {candidate: ask(candidate) for candidate in space.distinct(initial, source)}

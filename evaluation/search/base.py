@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from evaluation.search.space import Space
+from testbed.errors import InputError
 from testbed.seeding import derive_seed
 
 __all__ = ["Answer", "Ask", "BudgetSpent", "Proxy", "Queries", "Query", "Searcher", "search"]
@@ -20,7 +21,7 @@ Proxy = Callable[[int], float]
 
 
 class Answer(NamedTuple):
-    """A score, and what it cost where that is known (it may come from an earlier run)."""
+    """A score, and its cost in seconds where that is known (it may be of an earlier run)."""
 
     value: float
     seconds: float | None = None
@@ -31,9 +32,9 @@ class Query:
     """A query of a trajectory.
 
     Attributes:
-        candidate: of the space.
+        candidate: the candidate that was asked for.
         value: its score; NaN if it has none (a training that diverged).
-        seconds: since the search began, its own time and the scores' time together.
+        seconds: the seconds since the search began, those of the scores included.
     """
 
     candidate: int
@@ -42,34 +43,34 @@ class Query:
 
 
 class Searcher(Protocol):
-    """An algorithm: it asks until it is told that the budget is spent."""
+    """A search algorithm: it asks for scores until `BudgetSpent` is raised."""
 
     def __call__(self, space: Space, ask: Ask, source: random.Random) -> None:
-        """Search; every draw is from ``source``."""
+        """Search the space; every draw is from ``source``."""
         ...
 
 
 class BudgetSpent(Exception):  # noqa: N818 - no error: how every search ends
-    """There is nothing left to ask for."""
+    """The budget is spent, or every candidate has been asked for."""
 
 
 class Queries:
-    """Answers a searcher, and writes down what it asked.
+    """Answers the queries of a searcher, and records them.
 
     A candidate that was asked for before is answered from memory and costs nothing. A score
     that is NaN is answered as −∞, so that comparisons keep their meaning.
 
     Args:
-        objective: candidate → score, or `Answer`.
-        budget: of different candidates, at least 1.
+        objective: returns the score of a candidate, or an `Answer`.
+        budget: the number of different candidates that are answered, at least 1.
 
     Raises:
-        ValueError: if the budget is smaller.
+        ValueError: if the budget is below 1.
     """
 
     def __init__(self, objective: Callable[[int], "float | Answer"], budget: int) -> None:
         if budget < 1:
-            raise ValueError(f"a search has at least 1 query; got {budget}")
+            raise InputError(f"a search has at least 1 query; got {budget}")
         self.trajectory: list[Query] = []
         self._objective, self._budget = objective, budget
         self._known: dict[int, float] = {}
@@ -109,10 +110,11 @@ def search(
 
     Args:
         searcher: the algorithm.
-        space: of the candidates.
-        objective: candidate → score, or `Answer`.
+        space: the space of the candidates.
+        objective: returns the score of a candidate, or an `Answer`.
         queries: the budget.
-        seed: of all draws; the trajectory depends on it, the searcher and the scores alone.
+        seed: the seed of all draws; the trajectory depends on it, the searcher and the scores
+            alone.
     """
     asked = Queries(objective, min(queries, len(space)))
     with contextlib.suppress(BudgetSpent):

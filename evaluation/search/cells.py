@@ -25,7 +25,7 @@ STRIDES = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
 
 @cache
 def cells(members: tuple[int, ...] | None = None) -> Space:
-    """Return the space, or the part of it that has these candidates.
+    """Return the space, or the part of it that holds these candidates.
 
     Its encoding is BANANAS's truncated path encoding.
     """
@@ -52,7 +52,7 @@ def _candidates() -> NDArray[np.int64]:
 
 
 def candidate_of(genotype: Genotype) -> int:
-    """Return the candidate that stands for a genotype."""
+    """Return the candidate that stands for a genotype's class; inverse to `genotype_of`."""
     return cells().canonical(int(_candidates()[genotype.index]))
 
 
@@ -62,7 +62,7 @@ def genotype_of(candidate: int) -> Genotype:
 
 
 def path_encoding() -> NDArray[np.float32]:
-    """Return which paths each cell has, (15625, 20).
+    """Return which paths each cell has, (15625, 20) of zeros and ones.
 
     A path is the operations along it, none of them ``none``. Paths of three edges are
     truncated: a random cell has each of them in one case of 125.

@@ -19,10 +19,10 @@ class Ensemble:
     all networks is a handful of NumPy calls: they are too small for anything heavier.
 
     Args:
-        features: of an input.
-        source: of the initial weights.
-        networks: in the ensemble.
-        hidden: widths of the hidden layers.
+        features: F, the number of features of an input.
+        source: the generator of the initial weights.
+        networks: the number of networks in the ensemble.
+        hidden: the widths of the hidden layers.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Ensemble:
         self._centre, self._scale = 0.0, 1.0
 
     def fit(self, inputs: Array, targets: Sequence[float], steps: int, rate: float = 0.01) -> None:
-        """Train on all inputs (n, F) at once, for so many steps of Adam."""
+        """Train on all inputs (n, F) at once, for this number of steps of Adam."""
         wanted = np.asarray(targets, dtype=np.float64)
         self._centre, self._scale = float(wanted.mean()), float(wanted.std()) or 1.0
         scaled = ((wanted - self._centre) / self._scale).astype(np.float32)[None, :, None]
@@ -66,7 +66,7 @@ class Ensemble:
             self._flat -= np.float32(length) * first / (np.sqrt(second) + np.float32(TINY))
 
     def predict(self, inputs: Array) -> tuple[Array, Array]:
-        """Return mean and standard deviation of the networks' predictions, (n,) each."""
+        """Return the mean and the standard deviation of the networks' predictions, (n,) each."""
         outputs = self._forward(inputs)[-1][..., 0] * self._scale + self._centre
         return outputs.mean(axis=0), outputs.std(axis=0)
 

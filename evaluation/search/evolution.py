@@ -33,16 +33,17 @@ def evolution(
     """Evolve a population.
 
     Args:
-        space: of the candidates.
-        ask: for scores.
-        source: of all draws.
-        population: candidates alive at a time.
-        tournament: of them, drawn without replacement, the best of which has a child.
-        probability: of each choice of the parent to be redrawn.
-        warm_up: draw so many random candidates; the first population are those that the proxy
-            likes best. 0 for a random one.
-        offspring: draw so many mutants; the child is the one that the proxy likes best.
-        proxy: candidate → score, larger promising more.
+        space: the space of the candidates.
+        ask: returns the score of a candidate.
+        source: the generator of all draws.
+        population: the number of candidates alive at a time.
+        tournament: the number of them that are drawn without replacement; the best of these
+            has a child.
+        probability: the probability of each choice of the parent to be redrawn.
+        warm_up: the number of random candidates of which those with the best proxy scores are
+            the first population; 0 for a random population.
+        offspring: the number of mutants of which the one with the best proxy score is the child.
+        proxy: returns a cheap score of a candidate, larger promising more.
     """
     first = space.distinct(max(warm_up, population), source)
     if warm_up and proxy is not None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from evaluation.correlation import kendall_tau_b
 from evaluation.search.predictor import forest
+from testbed.errors import InputError
 from testbed.seeding import derive_seed
 
 __all__ = ["held_out_taus"]
@@ -19,21 +20,21 @@ def held_out_taus(
     """Return τ-b of predicted and true values on the networks a forest was not fitted to.
 
     Args:
-        features: (n, F), of all networks.
-        values: (n,), what is predicted.
-        count: random networks the forest is fitted to, in [2, n − 2].
+        features: the features of all networks, (n, F).
+        values: the values that are predicted, (n,).
+        count: the number of random networks that a forest is fitted to, in [2, n − 2].
         repeats: the number of random draws.
-        seed: of the draws and the forests.
+        seed: the seed of the draws and the forests.
 
     Returns:
-        (repeats,), NaN where a forest predicts the same for all.
+        τ-b of each draw, (repeats,); NaN where a forest predicts the same for all.
 
     Raises:
-        ValueError: if the count leaves nothing to fit to, or to rank.
+        ValueError: if fewer than two networks are left to fit to, or to rank.
     """
     targets = np.asarray(values, dtype=np.float64)
     if not 2 <= count <= len(targets) - 2:
-        raise ValueError(
+        raise InputError(
             f"a forest is fitted to 2 to {len(targets) - 2} of {len(targets)} networks; got {count}"
         )
     taus = []

@@ -23,12 +23,12 @@ def local_search(
     """Climb from the best of some random candidates, again and again.
 
     Args:
-        space: of the candidates.
-        ask: for scores.
-        source: of all draws.
-        initial: random candidates at every start.
-        proxy: candidate → score, larger promising more; neighbours are asked in its order
-            rather than in a random one.
+        space: the space of the candidates.
+        ask: returns the score of a candidate.
+        source: the generator of all draws.
+        initial: the number of random candidates at every start.
+        proxy: returns a cheap score of a candidate, larger promising more; neighbours are asked
+            for in its order rather than in a random one.
     """
     while True:
         place = max(space.distinct(initial, source), key=ask)

@@ -1,4 +1,4 @@
-"""What a search maximises, when it is known in advance: columns of a truth, or a proxy."""
+"""Objectives that are known before a search: columns of a truth, or a proxy."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from evaluation.ranking.target_choice import choose_targets
 from evaluation.search.base import Answer
 from evaluation.search.cells import cells, published_ids
+from testbed.errors import ToolkitError
 
 __all__ = ["Objective", "ObjectiveError", "Tabular", "by_candidate", "truth_objective"]
 
 
-class ObjectiveError(ValueError):
-    """An objective that these data have no values of."""
+class ObjectiveError(ToolkitError):
+    """An objective of which the data have no values."""
 
 
 class Objective(Protocol):
@@ -24,11 +25,11 @@ class Objective(Protocol):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """What the scores are."""
+        """Return the names of the scores."""
         ...
 
     def scalar(self, weights: Sequence[float]) -> Callable[[int], "float | Answer"]:
-        """Return candidate → weighted sum of its scores."""
+        """Return a function from a candidate to the weighted sum of its scores."""
         ...
 
 
@@ -37,15 +38,15 @@ class Tabular:
     """Scores that are known before the search.
 
     Attributes:
-        targets: their names.
-        values: (size of the space, number of targets), NaN where there is none.
+        targets: the names of the scores.
+        values: the scores, (size of the space, number of targets); NaN where there is none.
     """
 
     targets: tuple[str, ...]
     values: NDArray[np.float64]
 
     def scalar(self, weights: Sequence[float]) -> Callable[[int], float]:
-        """Return candidate → weighted sum of its scores."""
+        """Return a function from a candidate to the weighted sum of its scores."""
         # A list: looking up one number of an array costs more than a step of local search.
         return (self.values @ np.asarray(weights, dtype=np.float64)).tolist().__getitem__
 
@@ -53,7 +54,7 @@ class Tabular:
         """Return the cells that have every score; None where none lacks any.
 
         Raises:
-            ObjectiveError: if fewer than two have.
+            ObjectiveError: if fewer than two cells have.
         """
         whole = set(np.flatnonzero(np.isfinite(self.values).all(axis=1)).tolist())
         members = tuple(candidate for candidate in cells().pool if candidate in whole)
@@ -69,11 +70,11 @@ def truth_objective(accuracies: pd.DataFrame, words: Sequence[str]) -> Tabular:
     """Return an objective of columns of a truth.
 
     Args:
-        accuracies: as from `evaluation.truths.published.Truth.targets`; the index is the id.
-        words: names of columns: ``clean``, ``fgsm@1``, ``fog@3``, ``mean corruption``.
+        accuracies: the accuracies by published id, as a truth's ``targets`` returns them.
+        words: the names of columns: ``clean``, ``fgsm@1``, ``fog@3``, ``mean corruption``.
 
     Raises:
-        RankingError: if one is unknown.
+        RankingError: if a name is unknown.
     """
     names = choose_targets(accuracies.columns, words)
     return Tabular(tuple(names), by_candidate(accuracies.filter(items=names)))

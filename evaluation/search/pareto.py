@@ -1,7 +1,9 @@
-"""Which of several scores cannot be had together: fronts, and how much they dominate."""
+"""Pareto fronts of several scores, and the area that they dominate."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from testbed.errors import InputError
 
 __all__ = ["front", "hypervolume"]
 
@@ -13,10 +15,10 @@ def front(points: ArrayLike) -> NDArray[np.int64]:
     first stands for all. Rows with a NaN are left out.
 
     Args:
-        points: (n, k), larger being better.
+        points: the scores, (n, k), larger being better.
 
     Returns:
-        (m,) row numbers.
+        The numbers of the rows, (m,).
     """
     points = _checked(points)
     rows = np.flatnonzero(np.isfinite(points).all(axis=1))
@@ -34,15 +36,16 @@ def hypervolume(points: ArrayLike, reference: ArrayLike = (0.0, 0.0)) -> float:
     """Return the area that points dominate above a reference point, for two scores.
 
     Args:
-        points: (n, 2), larger being better; those not above the reference add nothing.
-        reference: (2,).
+        points: the scores, (n, 2), larger being better; those not above the reference add
+            nothing.
+        reference: the reference point, (2,).
 
     Raises:
         ValueError: if there are not two columns.
     """
     points, reference = _checked(points), np.asarray(reference, dtype=np.float64)
     if points.shape[1] != 2:
-        raise ValueError(f"the hypervolume is of two scores here; got {points.shape[1]}")
+        raise InputError(f"the hypervolume is of two scores here; got {points.shape[1]}")
     chosen = points[front(points)]
     chosen = chosen[(chosen > reference).all(axis=1)]
     area, height = 0.0, reference[1]
@@ -55,5 +58,5 @@ def hypervolume(points: ArrayLike, reference: ArrayLike = (0.0, 0.0)) -> float:
 def _checked(points: ArrayLike) -> NDArray[np.float64]:
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2:
-        raise ValueError(f"points are (n, k), one row each; got the shape {points.shape}")
+        raise InputError(f"points are (n, k), one row each; got the shape {points.shape}")
     return points

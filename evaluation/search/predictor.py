@@ -1,4 +1,4 @@
-"""Ask for what a random forest predicts from encodings and proxies, and learn from it.
+"""A random forest predicts scores from encodings and proxies, and is fitted to the answers.
 
 Lukasik, Moeller and Keuper, "An Evaluation of Zero-Cost Proxies – from Neural Architecture
 Performance Prediction to Model Robustness", GCPR 2023, predict robust accuracy so.
@@ -20,14 +20,14 @@ POOL = 20_000
 
 
 def forest(source: random.Random, trees: int = 100) -> RandomForestRegressor:
-    """Return an unfitted forest; its draws are settled here."""
+    """Return an unfitted forest, whose seed is drawn from ``source``."""
     return RandomForestRegressor(trees, random_state=source.getrandbits(32), n_jobs=1)
 
 
 def proxy_features(scores: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return scores (n, P) as features: their ranks in (0, 1], and 0 where there is none.
 
-    Trees see nothing but the order of a feature; ranks are that, whatever the scale.
+    Trees depend on the order of a feature's values alone, which ranks keep on any scale.
     """
     finite = np.isfinite(scores)
     features = np.zeros(scores.shape, np.float32)
@@ -49,16 +49,17 @@ def predictor(
 ) -> None:
     """Alternate between fitting a forest and asking for the candidates it predicts best.
 
-    Of a space of more than 20,000 candidates, so many random ones are predicted.
+    Of a space of more than 20,000 candidates, 20,000 random ones are predicted.
 
     Args:
-        space: of the candidates.
-        ask: for scores.
-        source: of all draws.
-        initial: random candidates asked for at first.
-        batch: candidates asked for between two fits.
-        trees: of the forest.
-        features: (size, F), see `proxy_features`; they stand beside the one-hot options.
+        space: the space of the candidates.
+        ask: returns the score of a candidate.
+        source: the generator of all draws.
+        initial: the number of random candidates that are asked for first.
+        batch: the number of candidates that are asked for between two fits.
+        trees: the number of trees of the forest.
+        features: the features of all candidates, (size, F), see `proxy_features`; they are
+            added to the one-hot options.
     """
     known = {candidate: ask(candidate) for candidate in space.distinct(initial, source)}
     while True:

@@ -1,4 +1,4 @@
-"""What a command searches for: an objective, its candidates, and what is known of them."""
+"""The problem of a search: an objective, its candidates, and their known accuracies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,14 @@ __all__ = ["Problem", "proxy_problem", "truth_problem"]
 
 @dataclass(frozen=True)
 class Problem:
-    """An objective and what stands around it.
+    """An objective with its candidates and their known accuracies.
 
     Attributes:
-        objective: that is maximised.
+        objective: the objective that is maximised.
         members: the candidates that may be asked for; None for all cells.
-        accuracies: returns what is known by now: fractions in [0, 1],
-            by candidate.
-        complete: whether that is so of every candidate before the search, which then has a
-            known optimum.
+        accuracies: returns the accuracies that are known by now, in [0, 1], by candidate.
+        complete: whether those of all candidates are known before the search, which then has
+            a known optimum.
     """
 
     objective: Objective
@@ -38,7 +37,7 @@ def truth_problem(truth: Truth, words: Sequence[str], scores: pd.DataFrame) -> P
     Args:
         truth: an open truth.
         words: targets, or one proxy.
-        scores: of a store, for the proxy.
+        scores: the scores of a store, for the proxy.
 
     Raises:
         RankingError: if a word is neither.
@@ -59,8 +58,8 @@ def proxy_problem(
 
     Args:
         words: one proxy.
-        scores: of a store.
-        accuracies: by candidate, for the tables.
+        scores: the scores of a store.
+        accuracies: the accuracies by candidate, for the tables.
 
     Raises:
         RankingError: if the proxy is unknown.

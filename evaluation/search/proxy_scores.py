@@ -1,4 +1,4 @@
-"""Scores of a store as what a search looks at for nothing."""
+"""The scores of a store as proxies of a search, which cost no query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ class ProxyScores:
     """The scores of every cell by one proxy, larger promising more.
 
     Attributes:
-        name: with a leading − if the sign was turned.
-        values: (15625,), NaN where there is none.
+        name: the name of the score column, with a leading − if the sign was reversed.
+        values: the scores of all candidates, (15625,); NaN where there is none.
     """
 
     name: str
     values: NDArray[np.float64]
 
     def proxy(self) -> Proxy:
-        """Return candidate → score; −∞ where there is none."""
+        """Return a function from a candidate to its score, or to −∞ if there is none."""
         return np.where(np.isfinite(self.values), self.values, -np.inf).tolist().__getitem__
 
 
@@ -42,10 +42,10 @@ def all_proxies(scores: pd.DataFrame) -> dict[str, ProxyScores]:
     """Return every score column of a store, by its label, the baselines first.
 
     Args:
-        scores: one row a score, as `testbed.store.read_scores` returns it.
+        scores: a table of one row for each score, as `testbed.store.read_scores` returns.
 
     Raises:
-        RankingError: if it is no such table.
+        RankingError: if the table lacks columns of such a table.
     """
     ids = [int(published_ids()[candidate]) for candidate in cells().pool]
     columns, _ = score_columns(scores)
@@ -62,7 +62,7 @@ def choose_proxies(scores: pd.DataFrame, words: Sequence[str]) -> list[ProxyScor
     """Return the proxies that are named; ``-name`` means that smaller promises more.
 
     Raises:
-        RankingError: if a word fits none, or several.
+        RankingError: if a word is the name of no column, or of several.
     """
     known, chosen = all_proxies(scores), []
     for word in words:
@@ -80,13 +80,13 @@ def choose_proxies(scores: pd.DataFrame, words: Sequence[str]) -> list[ProxyScor
 
 
 def top_one(proxy: ProxyScores, values: NDArray[np.float64]) -> tuple[float, int]:
-    """Return what the network with the highest score has, and how many share that score.
+    """Return the value of the network with the highest score, and how many share that score.
 
-    Where several do, it is their mean: what a random one of them has on average.
+    Where several do, it is the mean of their values: that of a random one of them on average.
 
     Args:
         proxy: the scores.
-        values: (15625,), what is looked up, NaN where there is none.
+        values: the values of all candidates, (15625,); NaN where there is none.
     """
     comparable = np.isfinite(proxy.values) & np.isfinite(values)
     if not comparable.any():
@@ -96,11 +96,11 @@ def top_one(proxy: ProxyScores, values: NDArray[np.float64]) -> tuple[float, int
 
 
 def top_ones(scores: pd.DataFrame, values: NDArray[np.float64]) -> pd.DataFrame:
-    """Return what the first network of every proxy of a store has, from either end.
+    """Return the values of the networks with the highest and the lowest score of each proxy.
 
     Returns:
-        proxy, n (networks with score and value), highest and lowest (see `top_one`), and
-        tied_highest, tied_lowest: how many share that score.
+        A table of proxy, n (networks with score and value), highest and lowest (see `top_one`),
+        and tied_highest and tied_lowest, the numbers of networks that share that score.
     """
     rows = []
     for name, proxy in all_proxies(scores).items():

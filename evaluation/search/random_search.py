@@ -12,6 +12,6 @@ __all__ = ["random_search"]
 
 
 def random_search(space: Space, ask: Ask, source: random.Random) -> None:
-    """Ask for random candidates; one that comes again costs nothing."""
+    """Ask for random candidates; one that is drawn again costs no query."""
     while True:
         ask(space.sample(source))

@@ -1,4 +1,4 @@
-"""Rank everything by a proxy, and verify the best: the shortest search there is.
+"""Rank all candidates by a proxy, and ask for the best: the simplest search there is.
 
 Abdelfattah, Mehrotra, Dudziak and Lane, "Zero-Cost Proxies for Lightweight NAS", ICLR 2021.
 """
@@ -14,9 +14,9 @@ POOL = 100_000
 
 
 def ranked(space: Space, ask: Ask, source: random.Random, *, proxy: Proxy) -> None:
-    """Ask for the candidates that the proxy likes best; among equals the order is random.
+    """Ask for the candidates in the order of their proxy scores; ties are ordered at random.
 
-    Of a space of more than 100,000 so many random candidates are ranked.
+    Of a space of more than 100,000 candidates, 100,000 random ones are ranked.
     """
     for candidate in top(space, proxy, source):
         ask(candidate)

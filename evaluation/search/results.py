@@ -1,4 +1,4 @@
-"""What many runs found: tables of means over runs with their standard errors."""
+"""The results of many runs: tables of means over runs with their standard errors."""
 
 from collections.abc import Sequence
 
@@ -25,15 +25,15 @@ MILESTONES = (10, 50, 300)
 
 
 def found(queries: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
-    """Return what the networks that the runs ended with have, on average.
+    """Return the mean accuracies of the networks that the runs ended with.
 
     Args:
-        queries: as from `evaluation.search.job.trajectories`.
-        accuracies: by candidate; the columns of the table.
+        queries: the trajectories, see `evaluation.search.job.trajectories`.
+        accuracies: the accuracies by candidate, one column for each target.
 
     Returns:
-        one row an algorithm and column: algorithm, target, mean, standard_error (NaN for one
-        run), runs. Networks that lack a value are left out of its mean.
+        One row for each algorithm and target: algorithm, target, mean, standard_error (NaN for
+        one run), runs. Networks that lack a value are left out of its mean.
     """
     last = queries.groupby(["algorithm", "run"], sort=False).tail(1)
     values = accuracies.reindex(last["incumbent"]).set_index(last["algorithm"])
@@ -45,7 +45,7 @@ def found(queries: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
 
 
 def optimum(accuracies: pd.DataFrame, members: Sequence[int]) -> pd.Series:
-    """Return the largest value of each column among the candidates: each of its own network."""
+    """Return the largest value of each column among the candidates, each of some network."""
     return accuracies.reindex(members).max()
 
 
@@ -60,9 +60,9 @@ def best_networks(queries: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_after(queries: pd.DataFrame, milestones: Sequence[int] = MILESTONES) -> pd.DataFrame:
-    """Return the best value after so many queries: algorithm, query, mean, standard_error, runs.
+    """Return the best value after some queries: algorithm, query, mean, standard_error, runs.
 
-    The last query of the shortest run stands beside the milestones it reaches.
+    The last query of the shortest run is added to the milestones that it reaches.
     """
     last = min(len(run) for _, run in queries.groupby(["algorithm", "run"]))
     wanted = sorted({step for step in milestones if step < last} | {last})
@@ -86,14 +86,14 @@ def common_front(
     """Return the front of what all runs asked for together, and each algorithm's share in it.
 
     Args:
-        queries: as from `evaluation.search.job.trajectories`.
-        scores: by candidate; one column an objective.
-        members: the whole space where its scores are known, to compare with; else None.
+        queries: the trajectories, see `evaluation.search.job.trajectories`.
+        scores: the scores by candidate, one column for each objective.
+        members: the whole space if its scores are known, to compare with; otherwise None.
 
     Returns:
-        the scores of the front, by candidate; and one row an algorithm: on_front (its
-        candidates among the front of ``members``, or of all runs), of (that front's size), and
-        for two objectives the hypervolume above 0.
+        The scores of the front, by candidate; and one row for each algorithm: on_front (the
+        number of its candidates among the front of ``members``, or of all runs), of (the size of
+        that front), and for two objectives the hypervolume above 0.
     """
     together = optimal(scores, queries["candidate"].drop_duplicates().tolist())
     best = set((together if members is None else optimal(scores, members)).index)
@@ -108,7 +108,7 @@ def common_front(
 
 
 def _equal(scores: pd.DataFrame, best: set[int], own: Sequence[int] | pd.Index) -> int:
-    """Return how many points of a front there are among candidates, equal ones being one."""
+    """Return how many points of a front are among candidates; equal ones count once."""
     points = {tuple(row) for row in scores.reindex(list(best)).to_numpy().tolist()}
     return len(points & {tuple(row) for row in scores.reindex(own).to_numpy().tolist()})
 

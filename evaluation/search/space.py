@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.errors import InputError
+
 __all__ = ["Space"]
 
 TRIES = 1000
@@ -24,12 +26,12 @@ class Space:
     random draws are classes, each named by the candidate that stands for it.
 
     Attributes:
-        choices: name → options, the first choice varying slowest.
-        alias: for each candidate the one that stands for it; None if all differ.
+        choices: the options of each choice by its name, the first choice varying slowest.
+        alias: for each candidate the one that stands for its class; None if all differ.
         members: the candidates that may be asked for, sorted; None for all that stand for
             themselves.
-        features: (size, F), an encoding of each candidate; None for one-hot options.
-        names: of the candidates, for tables; None for their options.
+        features: an encoding of each candidate, (size, F); None for one-hot options.
+        names: the names of the candidates, for tables; None for their options.
     """
 
     choices: Mapping[str, Sequence[Any]]
@@ -40,26 +42,26 @@ class Space:
 
     def __post_init__(self) -> None:
         if not self.choices or not all(self.choices.values()):
-            raise ValueError(f"a search space has choices with options each; got {self.choices}")
+            raise InputError(f"a search space has choices with options each; got {self.choices}")
         if math.prod(self.counts) > LARGEST:
-            raise ValueError(
+            raise InputError(
                 f"a search space has at most {LARGEST:.0e} configurations, for candidates are "
                 f"64-bit numbers; got {math.prod(self.counts):.0e}: take fewer choices or options"
             )
 
     @cached_property
     def counts(self) -> tuple[int, ...]:
-        """The number of options of each choice."""
+        """Return the number of options of each choice."""
         return tuple(len(options) for options in self.choices.values())
 
     @cached_property
     def strides(self) -> tuple[int, ...]:
-        """By how much a candidate grows with each option of a choice."""
+        """Return by how much a candidate grows with each option of a choice."""
         return tuple(math.prod(self.counts[place + 1 :]) for place in range(len(self.counts)))
 
     @cached_property
     def pool(self) -> Sequence[int]:
-        """The candidates that may be asked for."""
+        """Return the candidates that may be asked for."""
         if self.members is not None:
             return self.members
         every = range(math.prod(self.counts))
@@ -74,7 +76,7 @@ class Space:
         return Space(self.choices, self.alias, sorted(members), self.features, self.names)
 
     def name(self, candidate: int) -> str:
-        """Return how tables call a candidate."""
+        """Return the name of a candidate in tables."""
         if self.names is not None:
             return self.names[candidate]
         return ", ".join(f"{k}={v}" for k, v in self.configuration(candidate).items())
@@ -91,7 +93,7 @@ class Space:
             ValueError: if a choice is missing or unknown, or an option is not among its own.
         """
         if set(configuration) != set(self.choices):
-            raise ValueError(
+            raise InputError(
                 f"a configuration has the choices {', '.join(self.choices)}; "
                 f"got {', '.join(map(str, configuration))}"
             )
@@ -107,7 +109,7 @@ class Space:
         return self.pool[source.randrange(len(self.pool))]
 
     def distinct(self, count: int, source: random.Random) -> list[int]:
-        """Return that many different random candidates, or all there are."""
+        """Return ``count`` different random candidates, or all if there are fewer."""
         return source.sample(self.pool, min(count, len(self.pool)))
 
     def neighbours(self, candidate: int) -> list[int]:
@@ -129,8 +131,8 @@ class Space:
     def mutate(self, candidate: int, source: random.Random, probability: float) -> int:
         """Return a random other candidate: each choice is redrawn with this probability.
 
-        A redrawn choice takes one of its other options. Where a thousand such draws give
-        nothing else that is in the pool, a random candidate of the pool is returned.
+        A redrawn choice takes one of its other options. If a thousand such draws give no
+        other candidate of the pool, a random one of the pool is returned.
         """
         digits = self._digits(candidate)
         for _ in range(TRIES):

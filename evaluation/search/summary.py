@@ -1,4 +1,4 @@
-"""What the command prints: the table of the paper, what a proxy buys, and fronts."""
+"""The tables that the command prints: networks found, proxies, predictors, and fronts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluation.truths.published import title
+from testbed.command.numbers import TERMINAL, decimal, percent
 
 __all__ = [
     "print_best", "print_found", "print_front", "print_held_out", "print_networks",
@@ -25,16 +26,16 @@ def print_found(
     """Print what the searches found, the optimum of each column above.
 
     Args:
-        table: as from `evaluation.search.results.found`.
-        best: the optimum by column, where it is known.
-        columns: in this order.
-        objective: what was maximised.
-        console: to print on.
+        table: the table, see `evaluation.search.results.found`.
+        best: the optimum of each column, if it is known.
+        columns: the columns in their order.
+        objective: the name of the objective.
+        console: the console to print on.
     """
     rows = [["", *map(title, columns)]]
     if best is not None:
         optima = best.to_dict()
-        rows.append(["optimum", *(_percent(optima[column]) for column in columns)])
+        rows.append(["optimum", *(percent(optima[column]) for column in columns)])
     rows += _rows(table, "target", list(columns), 100)
     _print(f"Networks found with objective {objective}, in %", rows, console)
 
@@ -54,11 +55,11 @@ def print_networks(table: pd.DataFrame, console: Console) -> None:
 
 
 def print_top_ones(table: pd.DataFrame, objective: str, console: Console) -> None:
-    """Print what each proxy's first network has, see `proxy_scores.top_ones`."""
+    """Print the value of each proxy's first network, see `proxy_scores.top_ones`."""
     console.print(Text(f"Without a query: {objective} of the first network of each proxy"))
     for row in table.to_dict("records"):
         ends = [
-            f"{_percent(row[end])} %" + (f" (mean of {row[tied]} tied)" if row[tied] > 1 else "")
+            f"{percent(row[end])} %" + (f" (mean of {row[tied]} tied)" if row[tied] > 1 else "")
             for end, tied in (("highest", "tied_highest"), ("lowest", "tied_lowest"))
         ]
         name = f"top-1 by {row['proxy']}: {ends[0]}"
@@ -73,21 +74,21 @@ def print_front(
     """Print the front of all runs, and how much of the front each algorithm reached.
 
     Args:
-        front: by candidate.
-        shares: see `evaluation.search.results.common_front`.
-        names: by candidate, id and network.
+        front: the scores of the front, by candidate.
+        shares: the share of each algorithm, see `evaluation.search.results.common_front`.
+        names: id and network, by candidate.
         complete: whether the shares are of the true front.
-        console: to print on.
+        console: the console to print on.
     """
     rows = [["id", *map(title, front.columns), "network"]]
     for candidate, values in zip(front.index, front.to_numpy().tolist(), strict=True):
         number, network = names.loc[candidate].tolist()
-        rows.append([str(number), *map(_percent, values), network])
+        rows.append([str(number), *map(percent, values), network])
     _print("Front: nothing asked for is better in all of these, in %", rows, console)
     whole = "the true front" if complete else "this front"
     for row in shares.to_dict("records"):
         dominated = row["hypervolume"]
-        area = f"; dominated area {dominated:.4f}" if np.isfinite(dominated) else ""
+        area = f"; dominated area {decimal(dominated, 4)}" if np.isfinite(dominated) else ""
         line = f"{row['algorithm']}: {row['on_front']} of {row['of']} on {whole}{area}"
         console.print(Text(line), soft_wrap=True)
     console.print()
@@ -96,10 +97,10 @@ def print_front(
 def print_held_out(
     rows: Iterable[tuple[str, int, float, float]], objective: str, console: Console
 ) -> None:
-    """Print (features, n, mean τ, standard error): what predictors reach on unseen networks."""
+    """Print (features, n, mean τ, standard error) of predictors on networks they have not seen."""
     console.print(Text(f"Random forests rank {objective} of networks they have not seen: τ-b"))
     for features, count, tau, error in rows:
-        line = f"  {features}, fitted to {count:,}: {_number(tau, error, '+.3f')}"
+        line = f"  {features}, fitted to {count:,}: {TERMINAL.signed(tau, error)}"
         console.print(Text(line), soft_wrap=True)
     console.print()
 
@@ -108,7 +109,8 @@ def _rows(table: pd.DataFrame, across: str, order: Sequence, scale: float) -> li
     rows = []
     for algorithm, part in table.groupby("algorithm", sort=False):
         cells = part.set_index(across)[["mean", "standard_error"]].reindex(list(order)) * scale
-        rows.append([str(algorithm), *(_number(*pair) for pair in cells.to_numpy().tolist())])
+        numbers = (decimal(mean, error=error) for mean, error in cells.to_numpy().tolist())
+        rows.append([str(algorithm), *numbers])
     return rows
 
 
@@ -123,14 +125,3 @@ def _print(caption: str, rows: Sequence[Sequence[str]], console: Console) -> Non
         ]
         console.print(Text("  ".join([first, *cells])), soft_wrap=True)
     console.print()
-
-
-def _percent(value: float) -> str:
-    return _number(100 * value)
-
-
-def _number(value: float, error: float = np.nan, form: str = ".2f") -> str:
-    if not np.isfinite(value):
-        return "–"
-    places = form.lstrip("+")
-    return f"{value:{form}}" + (f"±{error:{places}}" if np.isfinite(error) else "")

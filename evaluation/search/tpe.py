@@ -10,16 +10,17 @@ from typing import Any
 
 from evaluation.search.base import Ask
 from evaluation.search.space import Space
+from testbed.errors import ToolkitError
 
 __all__ = ["ExtraMissingError", "load_optuna", "tpe"]
 
 
-class ExtraMissingError(ValueError):
+class ExtraMissingError(ToolkitError):
     """Optuna is not installed."""
 
 
 def load_optuna() -> Any:
-    """Return the module ``optuna``, its log of every trial switched off.
+    """Return the module ``optuna``, with its log of every trial switched off.
 
     Raises:
         ExtraMissingError: if it is not installed.
@@ -37,8 +38,9 @@ def load_optuna() -> Any:
 def tpe(space: Space, ask: Ask, source: random.Random) -> None:
     """Ask for what the sampler suggests, its settings being Optuna's own.
 
-    A suggestion outside the pool is told as pruned. Each suggestion that was asked for
-    before is told again: the sampler has no other way to learn that it repeats itself.
+    A suggestion outside the pool is reported to the sampler as pruned. The value of a
+    suggestion that was asked for before is reported again: the sampler has no other way to
+    learn that it repeats itself.
 
     Raises:
         ExtraMissingError: if Optuna is not installed.

@@ -25,8 +25,8 @@ class ArchiveTruth:
 
     Attributes:
         archive: an open archive.
-        dataset: of the training: ``cifar10``, ``cifar10-valid`` (half of its training set),
-            ``cifar100`` or ``ImageNet16-120``.
+        dataset: the data set of the training: ``cifar10``, ``cifar10-valid`` (half of its
+            training set), ``cifar100`` or ``ImageNet16-120``.
     """
 
     archive: Archive
@@ -50,7 +50,7 @@ class ArchiveTruth:
     def targets(self) -> pd.DataFrame:
         """Return one column, ``clean``, in [0, 1]; the index is the published id.
 
-        It is the accuracy on the whole official test set, the mean over the seeds that a
+        It is the accuracy on the whole official test set, averaged over the seeds that a
         network was trained with. A file is read for each network, some 30 in a second.
 
         Raises:

@@ -30,11 +30,11 @@ def section33(targets: pd.DataFrame) -> pd.Series | None:
     """Return the mean adversarial accuracies of the networks of section 3.3, best first.
 
     Args:
-        targets: as :meth:`~evaluation.truths.published.Truth.targets` returns it.
+        targets: the accuracies, see :meth:`~evaluation.truths.published.Truth.targets`.
 
     Returns:
-        None if the truth lacks one of the 408 or their mean adversarial accuracy. Of equal
-        accuracies the lower id comes first.
+        The accuracies by id; of equal ones the lower id comes first. None if the truth lacks
+        one of the 408 networks or their mean adversarial accuracy.
     """
     ids = list(section33_ids())
     if TARGET not in targets or not set(ids) <= set(targets.index):

@@ -11,7 +11,7 @@ __all__ = ["defocus_blur", "glass_blur", "motion_blur", "zoom_blur"]
 
 
 def defocus_blur(images: np.ndarray, draws: Draws, radius: float, edge: float) -> np.ndarray:
-    """Average over a disc of so many pixels' ``radius``, its edge softened by ``edge`` pixels."""
+    """Average over a disc of ``radius`` pixels, its edge softened by ``edge`` pixels."""
     scale = pixel_scale(images)
     kernel = _disc(radius * scale, edge * scale)
     return ndimage.correlate(images, kernel[None, None], mode="mirror")

@@ -38,11 +38,12 @@ def elastic_transform(
     Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks", 2003.
 
     Args:
-        images: (N, C, H, W).
-        draws: one generator an image.
-        strength: of the movement of pixels, as a share of the side.
-        smoothness: its standard deviation, likewise.
-        shift: how far the three points move at most along each axis, likewise.
+        images: float64 in [0, 1], (N, C, H, W).
+        draws: one generator for each image.
+        strength: how far pixels move, as a share of the side.
+        smoothness: the standard deviation of the Gaussian that smooths the movement, as a share
+            of the side.
+        shift: how far the three points move at most along each axis, as a share of the side.
     """
     height, width = images.shape[2:]
     side = min(height, width)
@@ -60,7 +61,7 @@ def elastic_transform(
 
 
 def _inverse_affine(draws: Draws, side: int, height: int, width: int, shift: float) -> np.ndarray:
-    """Return (N, 2, 3), from places (x, y, 1) after the movement to places before it."""
+    """Return the matrices, (N, 2, 3), that take places (x, y, 1) after the movement back."""
     x, y, arm = width // 2, height // 2, side // 3
     before = np.array([[x + arm, y + arm], [x + arm, y - arm], [x - arm, y - arm]], dtype=float)
     after = before + draws.uniform(-shift, shift, 3, 2)
@@ -83,7 +84,7 @@ def pixelate(images: np.ndarray, draws: Draws, share: float) -> np.ndarray:
 
 
 def jpeg_compression(images: np.ndarray, draws: Draws, quality: int) -> np.ndarray:
-    """Write as JPEG of the given quality, with Pillow's defaults, and read back."""
+    """Compress as JPEG of the given quality, with Pillow's defaults, and decompress."""
     results = []
     for picture in _pictures(images):
         file = BytesIO()

@@ -13,14 +13,14 @@ __all__ = ["Draws"]
 
 
 class Draws:
-    """One generator an image, from (key, corruption, the image's grey levels).
+    """One random generator for each image, made of (key, corruption, the image's grey levels).
 
     The position of an image in the set and its severity are no part of that key: the five
     severities of an image share their draws, and equal images are corrupted alike.
 
     Args:
-        pixels: uint8, (N, C, H, W).
-        corruption: its name.
+        pixels: the images' grey levels, uint8, (N, C, H, W).
+        corruption: the name of the corruption.
         key: the user's seed.
     """
 

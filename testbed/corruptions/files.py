@@ -37,11 +37,11 @@ def write_corrupted(
 
     Args:
         images: the clean set.
-        folder: created if it is not there.
-        progress: called with the number of images done since the last call, of
-            5 · len(images) · len(corruptions) in all; kept files count.
+        folder: where the files go; it is created if it is not there.
+        progress: is called with the number of images done since the last call, of
+            5 · len(images) · len(corruptions) in all; those of kept files count as done.
         corruptions: names out of ``CORRUPTIONS``.
-        key: the seed of the random ones.
+        key: the seed of the random corruptions.
 
     Raises:
         ImagesError: if the folder holds corruptions of other images or of another key or
@@ -129,7 +129,7 @@ def _save(path: Path, array: np.ndarray) -> None:
 
 @contextmanager
 def _finishing(path: Path) -> Iterator[Path]:
-    """Hand out the file that becomes ``path`` at the end; after a kill, the next run's is it."""
+    """Yield a temporary file that becomes ``path`` at the end; a later run uses the same one."""
     # Not testbed.files.replacing: a folder's next run would not know the file of a killed one.
     part = path.with_name(f".{path.name}.part")
     yield part

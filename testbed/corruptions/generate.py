@@ -34,17 +34,17 @@ def corrupt(images: Tensor, corruption: str, severity: int, key: int | str = 0) 
     and some steps of ``pixelate`` are less than a pixel in images of 8×8.
 
     Args:
-        images: uint8, or floating-point in [0, 1]; (N, C, H, W) with C 1 or 3 and sides of
-            at least 4 pixels.
+        images: uint8, or floating-point in [0, 1], of shape (N, C, H, W) with C 1 or 3 and
+            sides of at least 4 pixels.
         corruption: one of ``CORRUPTIONS``.
         severity: from 1 to 5.
-        key: the seed of the random ones.
+        key: the seed of the random corruptions.
 
     Returns:
         Images of the same shape, dtype and device.
 
     Raises:
-        ImagesError: if the images, the corruption or the severity do not fit this.
+        ImagesError: if the images, the corruption or the severity are not of this kind.
     """
     _check(images, corruption, severity)
     if not len(images):
@@ -91,16 +91,20 @@ def _check(images: Any, corruption: str, severity: int) -> None:
 
 
 def corrupted_set(images: ImageSet, corruption: str, severity: int, key: int | str = 0) -> ImageSet:
-    """Return a set's corrupted form: other pixels, of 256 levels; labels, mean and std stay.
+    """Return an image set corrupted in memory, as `write_corrupted` would write it.
+
+    The pixels are replaced by those that `corrupt` returns, in 256 grey levels. The labels, and
+    the mean and the standard deviation by which networks normalise, stay those of the clean set.
 
     Args:
         images: the clean set.
         corruption: one of ``CORRUPTIONS``.
         severity: from 1 to 5.
-        key: the seed of the random ones.
+        key: the seed of the random corruptions.
 
     Raises:
-        ImagesError: as ``corrupt``.
+        ImagesError: if the images cannot be corrupted, or the corruption or the severity is
+            unknown.
     """
     return replace(
         images,
@@ -111,7 +115,7 @@ def corrupted_set(images: ImageSet, corruption: str, severity: int, key: int | s
 
 
 def eight_bits(images: ImageSet) -> Tensor:
-    """Return a set's pixels with 255 for 1.0, uint8 (N, C, H, W)."""
+    """Return a set's pixels as uint8, (N, C, H, W), with 255 for 1.0."""
     if images.levels == 255:
         return images.pixels
     return (images.images().to(torch.float64) * 255).round().to(torch.uint8)

@@ -28,9 +28,9 @@ def bilinear(images: np.ndarray, rows: np.ndarray, columns: np.ndarray, edge: st
 
     Args:
         images: (N, C, H, W).
-        rows: (N, H, W), where each pixel comes from.
-        columns: likewise.
-        edge: how images go on beyond their edge: ``mirror`` (``c b | a b c``) or
+        rows: (N, H, W), the row that each pixel is taken from, not rounded.
+        columns: (N, H, W), the column that each pixel is taken from, not rounded.
+        edge: how images continue beyond their edge: ``mirror`` (``c b | a b c``) or
             ``reflect`` (``b a | a b c``).
     """
     up, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
@@ -68,7 +68,7 @@ def clipped_zoom(images: np.ndarray, factor: float) -> np.ndarray:
 
     Args:
         images: (N, C, H, W).
-        factor: at least 1.
+        factor: how much the middle is magnified, at least 1.
     """
     vertical, horizontal = (_zoom_matrix(size, factor) for size in images.shape[2:])
     return vertical @ images @ horizontal.T
@@ -95,9 +95,9 @@ def motion_blur(images: np.ndarray, radius: float, sigma: float, degrees: np.nda
 
     Args:
         images: (N, C, H, W).
-        radius: in pixels.
-        sigma: of the weights, in pixels.
-        degrees: (N,), the direction, clockwise from the right.
+        radius: half the length of the smear, in pixels.
+        sigma: the standard deviation of the weights, in pixels.
+        degrees: (N,), the direction of each image, clockwise from the right, in degrees.
     """
     steps = np.arange(2 * int(np.ceil(radius)) + 1)
     weights = np.exp(-(steps**2) / (2 * sigma**2))

@@ -19,7 +19,7 @@ __all__ = ["TABLE", "Corruption"]
 
 @dataclass(frozen=True)
 class Corruption:
-    """A function of (images, draws, *parameters) and its parameters at each severity."""
+    """A corruption: a function of (images, draws, *parameters), and its parameters by severity."""
 
     function: Callable[..., np.ndarray]
     parameters: tuple[tuple[Any, ...], ...]

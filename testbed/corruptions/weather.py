@@ -25,13 +25,13 @@ def snow(
 
     Args:
         images: (N, C, H, W).
-        draws: one generator an image.
-        mean: of the noise that becomes flakes.
-        sigma: its standard deviation.
-        zoom: the size of a flake.
-        threshold: below which there is no flake.
-        blur: radius and sigma of the motion blur of falling, in pixels.
-        keep: the share of the image; the rest is its whitened form.
+        draws: one generator for each image.
+        mean: the mean of the noise that becomes flakes.
+        sigma: the standard deviation of that noise.
+        zoom: the factor by which the noise is magnified, which sets the size of a flake.
+        threshold: noise below it becomes no flake.
+        blur: the radius and sigma, in pixels, of the motion blur that lets flakes fall.
+        keep: the weight of the image in the result; the rest is its whitened form.
     """
     scale = pixel_scale(images)
     noise = mean + sigma * draws.normal(*images.shape[2:])
@@ -73,7 +73,7 @@ def frost(images: np.ndarray, draws: Draws, keep: float, share: float) -> np.nda
 
 
 def _coloured_noise(draws: Draws, height: int, width: int) -> np.ndarray:
-    """Return noise of unit variance with amplitudes f^-SLOPE, (N, H, W)."""
+    """Return noise of unit variance, (N, H, W), whose amplitudes fall as f^-SLOPE."""
     # Twice the size, or the noise would go on at the opposite edge.
     noise = draws.normal(2 * height, 2 * width)
     down, right = np.fft.fftfreq(2 * height), np.fft.rfftfreq(2 * width)

@@ -1,4 +1,4 @@
-"""A bounded number of items under way on an executor."""
+"""A bounded number of items under way at a time on an executor."""
 
 import itertools
 from collections.abc import Callable, Generator, Iterator
@@ -21,10 +21,10 @@ Value = TypeVar("Value")
 
 
 class LostItemsError(EngineError):
-    """A worker died, and items under way died with it.
+    """A worker died, and the items under way were lost with it.
 
     Attributes:
-        lost: position → item.
+        lost: the lost items by their positions.
     """
 
     def __init__(self, lost: dict[int, Any]) -> None:
@@ -44,10 +44,10 @@ def run_on(
     in_flight: int,
     threads: int,
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
-    """Keep ``in_flight`` of the numbered items under way; give up the rest when closed.
+    """Keep ``in_flight`` of the numbered items under way, and give up the rest when closed.
 
     Raises:
-        LostItemsError: if the executor breaks, after what had finished was yielded.
+        LostItemsError: if the executor breaks; what had finished is yielded before.
     """
     pending: dict[Future[Outcome[Value]], tuple[int, Item]] = {}
     try:
@@ -77,7 +77,7 @@ def run_on(
 def _survivors(
     pending: dict[Future[Outcome[Value]], tuple[int, Item]],
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
-    """Yield, and take out, what finished before the executor broke."""
+    """Yield what finished before the executor broke, and remove it from the pending items."""
     done, _ = wait(pending, timeout=10)
     for future in sorted(done, key=lambda future: pending[future][0]):
         if not isinstance(_exception(future), BrokenExecutor):

@@ -7,6 +7,7 @@ from typing import TypeVar
 from testbed.engine.futures import run_on
 from testbed.engine.outcome import Outcome, attempt
 from testbed.engine.processes import run_in_processes
+from testbed.errors import InputError
 
 __all__ = ["run"]
 
@@ -30,23 +31,23 @@ def run(
     ``with contextlib.closing(run(...)) as outcomes``.
 
     Args:
-        function: of one item; importable by name if there are several workers.
-        items: of any number; taken as needed.
+        function: takes one item; it must be importable by name if there are several workers.
+        items: any number of items; they are taken from the iterable as needed.
         workers: the number of processes, or of the workers of ``executor``.
-        threads: of torch, for each item. The last bits of a convolution may depend on them,
-            so the same number should be used for all of a study.
-        executor: runs the items instead, for instance Dask's ``client.get_executor()``; it is
-            left open.
+        threads: the number of torch's threads for each item. The last bits of a convolution
+            may depend on it, so the same number should be used for all of a study.
+        executor: computes the items instead of processes of this machine, for instance Dask's
+            ``client.get_executor()``; it is left open.
 
     A process that dies costs no other item anything: what was under way with it is tried again,
     each item in a process of its own, and one that kills that too has failed.
 
     Raises:
-        EngineError: if ``executor`` breaks, after what had finished was yielded; if no process
-            can be started; or if the function cannot be sent to one.
+        EngineError: if ``executor`` breaks (what had finished is yielded before), if no process
+            can be started, or if the function cannot be sent to one.
     """
     if workers < 1 or threads < 1:
-        raise ValueError(f"expected at least 1 worker and 1 thread; got {workers} and {threads}")
+        raise InputError(f"expected at least 1 worker and 1 thread; got {workers} and {threads}")
     if executor is not None:
         return run_on(executor, function, enumerate(items), 2 * workers, threads)
     if workers > 1:

@@ -16,7 +16,7 @@ NEVER = 2**31 - 1
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory it frees, from now on; return whether that is possible.
+    """Let this process keep the memory it frees from now on, and say whether that is possible.
 
     The process then holds as much as it ever needed at once. Environment variables of the same
     meaning (``MALLOC_TRIM_THRESHOLD_``) are overruled.

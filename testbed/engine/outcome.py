@@ -1,4 +1,4 @@
-"""What becomes of one item: a value, or an error that stops no other item."""
+"""The outcome of one item: a value, or an error that stops no other item."""
 
 import traceback
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from testbed.engine.memory import keep_freed_memory
+from testbed.errors import ToolkitError
 
 __all__ = ["EngineError", "Outcome", "attempt", "failure"]
 
@@ -15,19 +16,19 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 
-class EngineError(RuntimeError):
+class EngineError(ToolkitError, RuntimeError):
     """The engine could not go on: a worker died, or the function cannot reach one."""
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[Value]):
-    """What became of one item.
+    """The outcome of one item.
 
     Attributes:
         value: what the function returned; None if it failed.
         error: the exception in one line, ``ValueError: no such layer``; None if it returned.
         error_type: the name of the exception's class; None if it returned.
-        traceback: of the exception, for a log; None if it returned.
+        traceback: the traceback of the exception, for a log; None if it returned.
     """
 
     value: Value | None = None

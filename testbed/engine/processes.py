@@ -98,7 +98,7 @@ def _end(processes: list[Any]) -> None:
         process.terminate()
     deadline = time.monotonic() + 5
     # Not join: the executor's thread joins them too, and of two that wait for one child the
-    # later is told at once, and wrongly, that it is alive.
+    # later gets the answer at once, and wrongly, that it is alive.
     while any(process.is_alive() for process in processes) and time.monotonic() < deadline:
         time.sleep(0.01)
     for process in processes:

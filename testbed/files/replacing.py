@@ -10,7 +10,7 @@ __all__ = ["replacing"]
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Hand out the path of a temporary file that takes the place of ``path`` at the end.
+    """Yield the path of a temporary file that takes the place of ``path`` at the end.
 
     After an error, or a crash, ``path`` is as it was.
     """

@@ -14,14 +14,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from testbed.errors import ToolkitError
+
 __all__ = ["NUMPY_NAMES", "Dtype", "RefusedNameError", "SafeUnpickler", "text"]
 
 
-class RefusedNameError(pickle.UnpicklingError):
+class RefusedNameError(ToolkitError, pickle.UnpicklingError):
     """A pickle names a function or class that is not in the reader's table.
 
     Attributes:
-        name: what it names, ``module.name``.
+        name: the refused name, as ``module.name``.
     """
 
     def __init__(self, name: str) -> None:
@@ -34,8 +36,8 @@ class SafeUnpickler(pickle.Unpickler):
 
     Args:
         file: the opened pickle.
-        stand_ins: what each allowed (module, name) stands for.
-        encoding: of the text of Python 2, as in `pickle.load`.
+        stand_ins: the object that replaces each allowed (module, name).
+        encoding: how the text of Python 2 is decoded, as in `pickle.load`.
 
     Raises:
         RefusedNameError: from ``load``, if the pickle names anything else.
@@ -55,7 +57,7 @@ class SafeUnpickler(pickle.Unpickler):
 
 
 class Dtype:
-    """What a file says of a NumPy dtype: its code, e.g. ``u1``, and its byte order."""
+    """A NumPy dtype as its file describes it: its code, e.g. ``u1``, and its byte order."""
 
     __slots__ = ("code", "state")
 
@@ -69,7 +71,7 @@ class Dtype:
         """Return the dtype.
 
         Raises:
-            TypeError: if it is not one of the plain numbers that data files hold.
+            TypeError: if it is not the dtype of one of the plain numbers that data files hold.
         """
         if self.code not in ("u1", "i4", "i8", "f4", "f8"):
             raise TypeError(f"values of dtype {self.code!r} are not images, accuracies or weights")
@@ -84,7 +86,7 @@ class _MakeDtype:
 
 
 class _EncodeLatin1:
-    """Python 3 writes bytes into old pickle formats as encode(text, "latin1")."""
+    """Stands in for ``encode``: Python 3 writes bytes as encode(text, "latin1") in old formats."""
 
     __slots__ = ()
 

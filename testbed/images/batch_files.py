@@ -49,10 +49,10 @@ def read_batch(
     """Return the images, uint8 (N, C, H, W), and labels, int64 (N,), of a batch file.
 
     Args:
-        path: of the file.
-        label_key: under which the file holds its labels.
-        shape: (C, H, W) of an image.
-        label_range: the least and the greatest label.
+        path: the path of the file.
+        label_key: the key under which the file holds its labels.
+        shape: the shape (C, H, W) of an image.
+        label_range: the smallest and the largest label.
 
     Raises:
         DataFileError: if the file is unreadable or its content does not fit.

@@ -26,8 +26,6 @@ __all__ = [
     "GENERATED",
     "LAYOUTS",
     "SEVERITIES",
-    "Report",
-    "check",
     "generated_name",
     "load_corrupted",
 ]
@@ -72,70 +70,6 @@ LAYOUTS: Mapping[str, _Layout] = MappingProxyType(
         ),
     }
 )
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a folder holds.
-
-    Attributes:
-        folder: where.
-        images: how many at each severity; 0 if the labels are unusable.
-        present: the readable corruptions, extras included.
-        missing: those of the 15 that have no file.
-        problems: a line for every unusable file.
-    """
-
-    folder: Path
-    images: int
-    present: tuple[str, ...]
-    missing: tuple[str, ...]
-    problems: tuple[str, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether all 15 corruptions can be read."""
-        return not self.missing and not self.problems
-
-
-def check(name: str, root: Path) -> Report:
-    """Look at every file of a folder, without reading the images.
-
-    Args:
-        name: one of ``LAYOUTS``.
-        root: the folder, or the one that holds it.
-
-    Raises:
-        ImagesError: if the name is unknown.
-        MissingDataError: if there is no such folder.
-    """
-    layout = _layout(name)
-    home = _home(layout, Path(root))
-    problems: list[str] = []
-    labels = None
-    try:
-        labels = _labels(home, layout)
-    except ImagesError as error:
-        problems.append(str(error))
-    found = [word for word in (*CORRUPTIONS, *EXTRAS) if (home / f"{word}.npy").is_file()]
-    present = []
-    for corruption in found:
-        try:
-            _array(home, layout, corruption, None if labels is None else labels.size)
-            present.append(corruption)
-        except ImagesError as error:
-            problems.append(str(error))
-    try:
-        _origin(home, name, CORRUPTIONS[0], SEVERITIES[0])
-    except ImagesError as error:
-        problems.append(str(error))
-    return Report(
-        folder=home,
-        images=0 if labels is None else labels.shape[1],
-        present=tuple(present),
-        missing=tuple(word for word in CORRUPTIONS if word not in found),
-        problems=tuple(problems),
-    )
 
 
 def load_corrupted(name: str, root: Path, corruption: str, severity: int) -> ImageSet:
@@ -189,7 +123,7 @@ def generated_name(clean: str, corruption: str, severity: int, key: int | str) -
         clean: the name of the clean set.
         corruption: one of ``CORRUPTIONS``.
         severity: from 1 to 5.
-        key: the seed of the generator.
+        key: the seed of the random corruptions.
     """
     return f"{clean}-c/{corruption}/{severity}/generated-{key}"
 
@@ -214,7 +148,7 @@ def _home(layout: _Layout, root: Path) -> Path:
 
 
 def _labels(home: Path, layout: _Layout) -> np.ndarray:
-    """Return the labels, (5, n), the same in all five rows."""
+    """Return the labels, (5, n), after checking that all five rows are the same."""
     path = home / LABELS
     labels = _open(path)
     size = labels.size
@@ -238,8 +172,8 @@ def _labels(home: Path, layout: _Layout) -> np.ndarray:
     return rows
 
 
-def _array(home: Path, layout: _Layout, corruption: str, count: int | None) -> np.ndarray:
-    """Return a corruption's array, mapped and not read, (5·n, H, W, C)."""
+def _array(home: Path, layout: _Layout, corruption: str, count: int) -> np.ndarray:
+    """Return a corruption's array, (5·n, H, W, C), mapped into memory but not read."""
     path = home / f"{corruption}.npy"
     if not path.is_file():
         present = [word for word in (*CORRUPTIONS, *EXTRAS) if (home / f"{word}.npy").is_file()]
@@ -249,15 +183,10 @@ def _array(home: Path, layout: _Layout, corruption: str, count: int | None) -> n
             f"{', '.join(missing) or 'none'}; complete it"
         )
     array = _open(path)
-    number = "5·n" if count is None else str(count)
-    if (
-        array.dtype != np.uint8
-        or array.shape[1:] != layout.shape
-        or len(array) != (len(array) if count is None else count)
-    ):
+    if array.dtype != np.uint8 or array.shape[1:] != layout.shape or len(array) != count:
         wanted = ", ".join(map(str, layout.shape))
         raise DataFileError(
-            f"{path}: expected uint8 ({number}, {wanted}), as many images as {LABELS} has "
+            f"{path}: expected uint8 ({count}, {wanted}), as many images as {LABELS} has "
             f"labels; got {array.dtype} {array.shape}"
         )
     return array

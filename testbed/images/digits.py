@@ -20,7 +20,8 @@ def load(split: str) -> ImageSet:
     """Return a split of ``digits``, 1 channel of 8×8 pixels.
 
     Every fifth image of each class, in scikit-learn's order, is for testing: the
-    split is stratified and nothing is drawn. 1,442 train, 355 test.
+    split is stratified and nothing is drawn. There are 1,442 images for training and 355 for
+    testing.
 
     Args:
         split: ``train`` or ``test``.

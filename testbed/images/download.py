@@ -61,9 +61,9 @@ def download(
     A folder that is already there is returned as it is, whatever it holds.
 
     Args:
-        name: of the data set.
+        name: the name of the data set.
         root: the folder to hold the data set's folder, or that folder itself.
-        sources: name -> archive.
+        sources: the public archives, by the names of their data sets.
 
     Raises:
         DownloadError: if the data set has no public archive, or the download, its

@@ -1,4 +1,6 @@
-"""What can go wrong with images, each with a name of its own."""
+"""The errors of reading and downloading images."""
+
+from testbed.errors import ToolkitError
 
 __all__ = [
     "DataFileError",
@@ -9,8 +11,8 @@ __all__ = [
 ]
 
 
-class ImagesError(ValueError):
-    """Base of all errors of this package: an unusable name, file, request or data set."""
+class ImagesError(ToolkitError):
+    """The base of all errors of this package: an unusable name, file, request or data set."""
 
 
 class MissingDataError(ImagesError):

@@ -19,14 +19,14 @@ class ImageSet:
     """One split of a data set, kept as the integer grey levels of its files.
 
     Attributes:
-        name: of the data set, e.g. ``cifar10``.
+        name: the name of the data set, e.g. ``cifar10``.
         split: ``train`` or ``test``.
         pixels: uint8 grey levels from 0 to ``levels``, (N, C, H, W).
         levels: the grey level that stands for 1.0 (255; 16 for the digits).
         labels: int64 from 0 to ``classes`` - 1, (N,).
         classes: the number of classes.
-        mean: of each channel of the images in [0, 1], for a network's first layer.
-        std: likewise, the standard deviation.
+        mean: the mean of each channel of the images in [0, 1], for a network's first layer.
+        std: the standard deviation of each channel of the images in [0, 1].
 
     Raises:
         ImagesError: if a field does not fit this description.
@@ -75,7 +75,7 @@ class ImageSet:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
+        """Return the channels, height and width of an image."""
         channels, height, width = self.pixels.shape[1:]
         return channels, height, width
 
@@ -83,7 +83,7 @@ class ImageSet:
         """Return images as float32 in [0, 1], (N, C, H, W).
 
         Args:
-            indices: int64 (N,), which of them and in which order; None gives all.
+            indices: int64 (N,), which images, and in which order; None returns all.
         """
         pixels = self.pixels if indices is None else self.pixels[indices]
         return pixels.to(torch.float32) / self.levels

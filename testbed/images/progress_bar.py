@@ -21,7 +21,7 @@ class ProgressBar:
     """The part of tqdm's interface that pooch uses, drawn by rich.
 
     Attributes:
-        total: in bytes; pooch sets it once the server has answered.
+        total: the size of the file in bytes; pooch sets it once the server has answered.
     """
 
     def __init__(self, display: Progress, label: str) -> None:

@@ -54,7 +54,7 @@ def load_dictionary(path: Path) -> dict[str, Any]:
 
 
 class _Array:
-    """What a file says of an array: (version, shape, dtype, Fortran order, raw bytes)."""
+    """An array as its file describes it: (version, shape, dtype, Fortran order, raw bytes)."""
 
     __slots__ = ("state",)
 
@@ -75,7 +75,7 @@ class _MakeArray:
 
 
 class _EmptyBytes:
-    """Python 3 writes empty bytes into old pickle formats as bytes()."""
+    """Stands in for ``bytes``: Python 3 writes empty bytes into old pickle formats as bytes()."""
 
     __slots__ = ()
 

@@ -35,7 +35,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
     """Return the network inside ``DataParallel``, ``DistributedDataParallel`` or ``compile``.
 
     Raises:
-        NetworkError: if it is no module, or has parameters that no batch has shaped yet.
+        NetworkError: if the argument is no module, or has parameters that no batch has shaped yet.
     """
     while isinstance(module, nn.Module):
         if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
@@ -77,10 +77,10 @@ def working_copy(module: nn.Module) -> nn.Module:
 
 
 def forget_caches(network: nn.Module) -> nn.Module:
-    """Let a network drop what it keeps of its parameters in eval mode; return it.
+    """Make a network drop what it caches of its parameters in eval mode, and return it.
 
-    LeViT's attention, say, keeps its biases until it is put into train mode: in a copy they
-    would be constants, and after a change of the parameters the former ones.
+    LeViT's attention, for instance, keeps its biases until it is put into train mode. In a
+    copy they would be constants, and after a change of the parameters they would be outdated.
     """
     modes = {module: module.training for module in network.modules()}
     network.train()

@@ -1,7 +1,9 @@
-"""A network, or what it is given, that cannot be worked with."""
+"""The error of a network, or of inputs to it, that cannot be worked with."""
+
+from testbed.errors import ToolkitError
 
 __all__ = ["NetworkError"]
 
 
-class NetworkError(ValueError):
-    """Says in a sentence what was got, what was expected, and what to do."""
+class NetworkError(ToolkitError):
+    """A network or its input is unusable; the message says what is expected and what to do."""

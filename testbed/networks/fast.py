@@ -32,7 +32,7 @@ DOUBTFUL = (1e-3, 0.2)
 
 @dataclass(frozen=True)
 class _Change:
-    """How far two networks differ on an image, and how far they may."""
+    """How far two networks differ on an image, and how far they are allowed to."""
 
     logits: float
     gradient: float
@@ -65,10 +65,10 @@ class FastCopy:
     """A network's copy for derivatives over images.
 
     Attributes:
-        network: images (N, C, H, W) → logits (N, K).
-        alone: what it says of the first image by itself.
-        plain: the network it was made of, which it was compared with.
-        given_up: trick → why, for those that do not hold for this network.
+        network: the copy, a function from images (N, C, H, W) to logits (N, K).
+        alone: its outcome on the first image by itself.
+        plain: the network that it was made from and compared with.
+        given_up: why a trick does not hold for this network, by the name of the trick.
     """
 
     network: nn.Module
@@ -78,12 +78,12 @@ class FastCopy:
 
     @property
     def classes(self) -> int:
-        """K."""
+        """Return the number of classes K."""
         return self.alone.logits.shape[1]
 
     @property
     def least_rows(self) -> int:
-        """How many images a pass has at least, so that the last bits of none depend on that."""
+        """Return how many images a pass needs for last bits that do not depend on that number."""
         # Below, kernels add up in another order; with all tricks, on one thread, later.
         return 4 if not self.given_up and torch.get_num_threads() == 1 else 16
 
@@ -96,9 +96,10 @@ def fast_copy(plain: nn.Module, images: Tensor, *, batch: bool = False) -> FastC
     """Return the fastest copy of a network that is the same function.
 
     Args:
-        plain: a network in the mode in which it is to be differentiated; left as it is.
+        plain: a network in the mode in which it is to be differentiated; it is left unchanged.
         images: (N, C, H, W); the copies are compared on the first, by itself.
-        batch: whether images influence each other on purpose: they are compared all together.
+        batch: whether images influence each other on purpose (batch norm in train mode); the
+            networks are then compared on all images together.
 
     Raises:
         NetworkError: if the network fails, or does not give logits.
@@ -119,7 +120,7 @@ def fast_copy(plain: nn.Module, images: Tensor, *, batch: bool = False) -> FastC
 
 
 class _Truth:
-    """The plain network, and what it says of single images."""
+    """The plain network, and its outcomes on single images."""
 
     def __init__(self, plain: nn.Module, images: Tensor, batch: bool) -> None:
         self.plain = plain
@@ -135,13 +136,13 @@ class _Truth:
             self.plain = OwnInput(plain)
 
     def outcome(self, number: int) -> Outcome:
-        """Return what the plain network says of an image."""
+        """Return the plain network's outcome on an image."""
         if number not in self.outcomes:
             self.outcomes[number] = outcome(self.plain, self.probes[number])
         return self.outcomes[number]
 
     def compare(self, tricks: tuple[str, ...]) -> tuple[tuple[nn.Module, Outcome] | None, str]:
-        """Return a copy with these tricks and its outcome; for another function, None and why."""
+        """Return a copy with these tricks and its outcome, or None and why it is not the same."""
         try:
             network = _built(self.plain, tricks)
             first = outcome(network, _arranged(self.probes[0], tricks))

@@ -1,4 +1,4 @@
-"""What images and labels have to be, at every entry alike."""
+"""The check of images and labels that every entry of the library shares."""
 
 import torch
 from torch import Tensor
@@ -10,12 +10,12 @@ __all__ = ["check_images"]
 
 
 def check_images(images: Tensor, labels: Tensor | None, count: str = "B") -> None:
-    """Check a batch; see `testbed.networks.logits.check_labels` for the labels' range.
+    """Check a batch; `testbed.networks.logits.check_labels` checks the range of the labels.
 
     Args:
-        images: the batch.
+        images: the batch, (B, C, H, W).
         labels: one class number for each image; None where none are asked for.
-        count: the letter that stands for the number of images where it is told.
+        count: the letter that stands for the number of images in the message.
 
     Raises:
         NetworkError: unless the images are float32 or float64, (B, C, H, W) with B of at least 1

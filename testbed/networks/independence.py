@@ -18,7 +18,7 @@ DOUBTLESS = 1e-3  # beyond any rounding, where no float64 pass can tell
 def relative_change(now: Tensor, before: Tensor) -> float:
     """Return the largest difference of two tensors, relative to the largest entry.
 
-    Not a number equals itself, and differs infinitely from any number.
+    NaN counts as equal to NaN, and as infinitely different from any number.
     """
     now, before = now.detach().double(), before.detach().double()
     if not torch.equal(now.isfinite(), before.isfinite()):
@@ -38,17 +38,19 @@ def neighbours(images: Tensor) -> Tensor:
 
 
 def influence(network: nn.Module, images: Tensor, alone: Tensor, among: Tensor) -> float | None:
-    """Return how much the first image's logits change with its company, or None if they do not.
+    """Return how much the other images change the first one's logits, or None if they do not.
 
     Args:
-        network: what gave the logits; asked again only where rounding may explain a change.
-        images: (N, C, H, W), the batch.
-        alone: (1, K), the logits of ``images[:1]``.
-        among: (1, K), those of the first row of the batch.
+        network: the network that gave the logits; it is called again only where rounding may
+            explain a change.
+        images: the batch, (N, C, H, W).
+        alone: the logits of ``images[:1]``, (1, K).
+        among: the logits of the first image in the batch, (1, K).
 
     Returns:
-        The largest change relative to the largest logit. A network that draws numbers gives
-        others each time, company or not: that is no influence, and is left to its own check.
+        The largest change relative to the largest logit. A network that draws random numbers
+        gives other logits each time, whatever the other images are: this is no influence, and
+        `is_random` finds it.
     """
     change = relative_change(among, alone)
     if change <= ROUNDING[images.dtype] or is_random(network, images[:1]):

@@ -1,4 +1,4 @@
-"""What a network may return: logits (N, K). Everything else is refused with the way out."""
+"""The check that a network returns logits (N, K); all else is refused, with advice."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ class Logits(nn.Module):
 
     Args:
         network: any module.
-        take: a function from what it returns to logits.
+        take: a function from the output of the network to logits, (N, K).
     """
 
     def __init__(self, network: nn.Module, take: Callable[[Any], Tensor]) -> None:
@@ -33,7 +33,7 @@ class Logits(nn.Module):
 
 
 def check_logits(output: Any, count: int) -> Tensor:
-    """Return what a network gave for ``count`` images, if it is logits.
+    """Return the output of a network for ``count`` images, if it is logits.
 
     Raises:
         NetworkError: if it is no float32 or float64 tensor (count, K) with K of at least 2.

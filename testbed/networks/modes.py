@@ -1,4 +1,4 @@
-"""The modes of torch around our own work: whatever the caller is in, derivatives are taken."""
+"""The modes of torch around the library's own work: derivatives are taken in any of them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -9,7 +9,7 @@ __all__ = ["Normalise", "normalised"]
 
 
 class Normalise(nn.Module):
-    """Images (B, C, H, W) in [0, 1] → (x − mean) / std, channel by channel."""
+    """A layer that maps images x, (B, C, H, W) in [0, 1], to (x − mean) / std in each channel."""
 
     mean: Tensor
     std: Tensor

@@ -1,4 +1,4 @@
-"""What a network says of one image: logits, and the gradient of a combination of them."""
+"""The outcome of a network on one image: logits, and the gradient of a combination of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Outcome:
     """A forward and a backward pass over copies of one image.
 
     Attributes:
-        logits: (N, K), with the graph that led to them, whose tensors are gone.
-        gradient: (N, C, H, W), of Σ u · logits for a fixed direction u over the images; None
-            where the network has a graph that cannot be walked.
-        reason: why there is no gradient.
+        logits: (N, K), with the graph that led to them, whose saved tensors are freed.
+        gradient: the gradient over the images, (N, C, H, W), of Σ u · logits for a fixed
+            direction u; None where autograd cannot walk the network's graph.
+        reason: why there is no gradient; None if there is one.
         writes: whether the network wrote into the images it was given.
         graph_bytes: what the graph of one image kept for the backward pass.
     """
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def connected(self) -> bool:
-        """Whether a path of derivatives leads from the images to the logits."""
+        """Say whether a path of derivatives leads from the images to the logits."""
         return self.logits.requires_grad
 
 
@@ -67,7 +67,7 @@ def direction(classes: int) -> Tensor:
 
 
 def explained(error: BaseException) -> str:
-    """Return a failed derivative's reason in one sentence."""
+    """Return in one sentence why a derivative failed."""
     first = str(error).strip().partition("\n")[0][:200]
     if "use_reentrant=True" in str(error):
         return (
@@ -78,10 +78,10 @@ def explained(error: BaseException) -> str:
 
 
 def called(network: nn.Module, images: Tensor) -> Tensor:
-    """Return what a network gives for images (N, C, H, W).
+    """Return the output of a network for images (N, C, H, W).
 
     Raises:
-        NetworkError: if it fails, whatever it raises.
+        NetworkError: if the network raises an exception of any kind.
     """
     try:
         return network(images)

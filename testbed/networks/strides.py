@@ -11,28 +11,20 @@ one without on every s-th pixel, for which nothing is packed.
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["safe_in_channels_last", "safe_strides"]
+__all__ = ["safe_strides"]
 
 PACKED_CHANNELS = 16  # float32 numbers in the widest vector
-
-
-def safe_in_channels_last(layer: nn.Conv2d) -> bool:
-    """Say whether the weight gradient of a layer may be taken in channels-last order.
-
-    A layer of which it may not runs under `safe_strides` or in contiguous order.
-    """
-    return not _is_packed(layer.weight, layer.stride) or layer.in_channels % PACKED_CHANNELS == 0
 
 
 class safe_strides(TorchFunctionMode):  # noqa: N801 - used as a context manager
     """Let a forward pass skip pixels before its strided 1 × 1 convolutions, in any order.
 
     The function and all its derivatives stay what they are; the derivatives may be taken
-    outside the context. Nothing is skipped where `safe_in_channels_last` holds.
+    outside the context. Nothing is skipped where the input channels fill the vectors.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -51,14 +43,11 @@ def _conv2d(
     groups: int = 1,
 ) -> Tensor:
     steps = _pair(stride)
-    packed = _is_packed(weight, steps) and weight.shape[1] * groups % PACKED_CHANNELS
-    if packed and padding in (0, (0, 0), [0, 0], "valid", "same"):
+    packed = tuple(weight.shape[2:]) == (1, 1) and max(steps) > 1
+    fills = weight.shape[1] * groups % PACKED_CHANNELS == 0
+    if packed and not fills and padding in (0, (0, 0), [0, 0], "valid", "same"):
         input, steps = input[..., :: steps[0], :: steps[1]], (1, 1)
     return functional.conv2d(input, weight, bias, steps, padding, dilation, groups)
-
-
-def _is_packed(weight: Tensor, stride: Any) -> bool:
-    return tuple(weight.shape[2:]) == (1, 1) and max(_pair(stride)) > 1
 
 
 def _pair(number: Any) -> tuple[int, int]:

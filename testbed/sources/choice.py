@@ -30,18 +30,18 @@ DEFAULT_ARCHS = "sample:24"
 
 @dataclass(frozen=True)
 class Choice:
-    """What a user asked for; None where nothing was said.
+    """The networks that a user asked for; an option that was not given is None.
 
     Attributes:
         init: one of `INITS`; ignored if ``own`` names networks.
         weights: the folder of trained networks.
-        archive: the archive of pretrained ones.
-        hp: of a NATS-Bench archive.
-        own: ``module:function`` words.
-        archs: see `testbed.spaces.nasbench201.selection.select`.
-        seeds: of the weights.
-        channels: of random networks.
-        cells: likewise.
+        archive: the archive of pretrained networks.
+        hp: the hyper-parameters of a NATS-Bench archive.
+        own: the user's own networks, as ``module:function``.
+        archs: the architectures, as `testbed.spaces.nasbench201.selection.select` reads them.
+        seeds: the seeds of the weights.
+        channels: C, the width of the first stage, of random networks.
+        cells: N, the number of cells in a stage, of random networks.
     """
 
     init: str = "random"

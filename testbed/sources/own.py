@@ -23,8 +23,8 @@ __all__ = ["OwnSource"]
 class OwnSource:
     """Networks that functions return; the name of a network is ``module:function``.
 
-    A function takes no arguments and returns an ``nn.Module`` from images (N, C, H, W) in
-    [0, 1] to logits, its weights loaded. Modules are looked for in the current folder too.
+    A function takes no arguments and returns an ``nn.Module`` that maps images (N, C, H, W) in
+    [0, 1] to logits (N, K), its weights loaded. Modules are looked for in the current folder too.
     Torch's global generator is as before afterwards.
     """
 
@@ -33,13 +33,13 @@ class OwnSource:
 
     @staticmethod
     def of(names: Sequence[str]) -> "OwnSource":
-        """Return the source of these networks; each is built once for its fingerprint.
+        """Return the source of these networks; each is built once, to compute its fingerprint.
 
         Raises:
             SourceError: if one cannot be built, see `build`.
         """
-        marks = [_fingerprint(_build(name)) for name in names]
-        return OwnSource(tuple(names), tuple(marks))
+        fingerprints = [_fingerprint(_build(name)) for name in names]
+        return OwnSource(tuple(names), tuple(fingerprints))
 
     @property
     def init(self) -> str:
@@ -48,11 +48,11 @@ class OwnSource:
 
     @property
     def fresh(self) -> bool:
-        """False: whoever brings a network knows its state; proxies look for themselves."""
+        """Return False: a user knows the state of a network, and proxies check it themselves."""
         return False
 
     def networks(self) -> Sequence[str]:
-        """Return the names."""
+        """Return the names of the networks, as they were given."""
         return self.names
 
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
@@ -63,8 +63,8 @@ class OwnSource:
         """Return what the function returns, in eval mode.
 
         Raises:
-            SourceError: if there is no such module or function, it fails, returns something
-                else, or other weights than at first.
+            SourceError: if there is no such module or function, or if it fails, returns no
+                module, or returns other weights than at first.
         """
         made = _build(network)
         if _fingerprint(made) != self.fingerprints[self.names.index(network)]:

@@ -19,8 +19,8 @@ class PretrainedSource:
     """The trained networks of an archive; the seed of a network is that of its training.
 
     Attributes:
-        path: the archive.
-        dataset: that it was trained on, in the archive's words.
+        path: the file or folder of the archive.
+        dataset: the data set of the training, by its name in the archive.
         hp: the archive's hyper-parameters, ``12`` or ``200``.
     """
 
@@ -39,11 +39,11 @@ class PretrainedSource:
 
     @property
     def fresh(self) -> bool:
-        """False: the statistics are of the training."""
+        """Return False: the batch-norm statistics are those of the training."""
         return False
 
     def networks(self) -> Sequence[str]:
-        """An archive holds 15,625: a choice is asked for.
+        """Refuse to list all 15,625 architectures: the user has to choose some.
 
         Raises:
             SourceError: always.
@@ -51,7 +51,7 @@ class PretrainedSource:
         raise SourceError("networks of an archive are chosen with --archs")
 
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
-        """Return archive, data set and hyper-parameters."""
+        """Return the names of the archive and the data set, and the hyper-parameters."""
         found = self.archive.settings(self.dataset, seed or 0, self.hp)
         # The seed has a column of its own in a key.
         return {"archive": {name: value for name, value in found.items() if name != "seed"}}

@@ -20,12 +20,12 @@ class RandomSource:
 
     Attributes:
         init: one of `testbed.spaces.nasbench201.weights.INITIALISATIONS`.
-        mean: of the image set, for the normalisation in front.
-        std: likewise.
+        mean: the mean of each channel of the images, for the normalisation in front.
+        std: the standard deviation of each channel of the images.
         channels: C, the width of the first stage.
         cells: N, the cells in a stage.
         classes: the number of logits.
-        in_channels: of the images.
+        in_channels: the number of channels of the images.
     """
 
     init: str
@@ -38,11 +38,11 @@ class RandomSource:
 
     @property
     def fresh(self) -> bool:
-        """True: the statistics are 0 and 1."""
+        """Return True: the batch-norm statistics are 0 and 1."""
         return True
 
     def networks(self) -> Sequence[str]:
-        """There are 15,625: a choice is asked for.
+        """Refuse to list all 15,625 architectures: the user has to choose some.
 
         Raises:
             SourceError: always.
@@ -50,7 +50,7 @@ class RandomSource:
         raise SourceError("random networks are chosen with --archs")
 
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
-        """Return the size; the rest is in the key."""
+        """Return the size of the networks; what else tells them apart is in the key."""
         return {"channels": self.channels, "cells": self.cells}
 
     def build(self, network: str, seed: int | None) -> nn.Module:

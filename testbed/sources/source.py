@@ -1,19 +1,21 @@
-"""What every command asks of the place its networks come from."""
+"""The interface of the places that networks come from."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from torch import nn
 
+from testbed.errors import ToolkitError
+
 __all__ = ["Source", "SourceError"]
 
 
-class SourceError(ValueError):
-    """Networks that were asked for and cannot be had."""
+class SourceError(ToolkitError):
+    """Networks that were asked for are not available."""
 
 
 class Source(Protocol):
-    """Hands out ready networks; picklable, so that workers can build their own.
+    """A place that networks come from; it is picklable, so that workers build their own.
 
     Attributes:
         init: where the weights come from, as it stands in the keys of results: ``random``,
@@ -31,22 +33,22 @@ class Source(Protocol):
         """Return the names of all networks there are, where they can be listed.
 
         Raises:
-            SourceError: where they cannot.
+            SourceError: if they cannot be listed.
         """
         ...
 
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
         """Return what tells the weights apart beyond network, init and seed: for keys.
 
-        What differs from network to network, a fingerprint, stands under ``weights``; all
-        else is the same for networks that were made alike.
+        A fingerprint, which differs from network to network, stands under ``weights``. All
+        else is the same for networks that were made in the same way.
         """
         ...
 
     def build(self, network: str, seed: int | None) -> nn.Module:
-        """Return the network in eval mode: images (N, C, H, W) in [0, 1] → logits (N, K).
+        """Return the network in eval mode, from images (N, C, H, W) in [0, 1] to logits (N, K).
 
         Raises:
-            ValueError: if it cannot be had, with the reason.
+            ValueError: if the network is not available; the message says why.
         """
         ...

@@ -16,7 +16,7 @@ __all__ = ["TrainedSource"]
 
 @dataclass(frozen=True)
 class TrainedSource:
-    """The checkpoints of a folder."""
+    """The trained networks of a folder; the seed of a network is that of its training."""
 
     folder: Path
 
@@ -27,14 +27,14 @@ class TrainedSource:
 
     @property
     def fresh(self) -> bool:
-        """False: the statistics are of the training."""
+        """Return False: the batch-norm statistics are those of the training."""
         return False
 
     def networks(self) -> Sequence[str]:
         """Return the architectures of the folder, in the order of their ids.
 
         Raises:
-            SourceError: if it holds none.
+            SourceError: if the folder holds no trained network.
         """
         names = sorted(path.name[:6] for path in self.folder.glob("[0-9]*-seed*.safetensors"))
         if not names:

@@ -1,4 +1,4 @@
-"""A folder of networks trained alike: who may write to it, and how far they are."""
+"""A folder of networks with one recipe: the right to write to it, and its progress."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence

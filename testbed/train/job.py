@@ -39,7 +39,7 @@ class Task:
     seed: int
 
     def path(self, folder: Path) -> Path:
-        """Return where its weights will lie."""
+        """Return the path that the weights of the network are written to."""
         return checkpoint_path(folder, Genotype.parse(self.network), self.seed)
 
 
@@ -50,13 +50,13 @@ def both_splits(name: str, root: Path | None) -> tuple[ImageSet, ImageSet]:
 
 
 def is_finished(path: Path) -> bool:
-    """Return whether the network whose weights lie at ``path`` is trained."""
+    """Say whether the network whose weights lie at ``path`` is trained."""
     return path.is_file() and path.with_suffix(".json").is_file()
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What is the same for all networks of a folder; calling it with a task trains one."""
+    """The training of the networks of a folder; calling it with a task trains one of them."""
 
     words: ClassVar[Words] = Words("training", "networks", "Every network is trained already.")
 
@@ -98,7 +98,7 @@ class TrainingJob:
             Genotype.parse(task.network), self.recipe, train_images, task.seed,
             device=self.device, state=state,
             on_epoch=lambda state: save_state(unfinished, state, plan, clock.seconds()),
-            on_batch=_Heart(path.with_suffix(PROGRESS)),
+            on_batch=_Heartbeat(path.with_suffix(PROGRESS)),
         )  # fmt: skip
         whole = normalised(network, train_images.mean, train_images.std).to(self.device)
         test = settings["test"] | {"accuracy": accuracy(whole, test_images, self.device)}
@@ -118,7 +118,7 @@ class TrainingJob:
 
 
 class _Clock:
-    """Seconds, those of earlier sessions included."""
+    """A stopwatch that includes the seconds of earlier, interrupted runs."""
 
     def __init__(self, before: float) -> None:
         self._start = time.monotonic() - before
@@ -127,7 +127,7 @@ class _Clock:
         return time.monotonic() - self._start
 
 
-class _Heart:
+class _Heartbeat:
     """Writes the number of epochs done into a small file, now and then."""
 
     def __init__(self, path: Path) -> None:

@@ -7,6 +7,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from testbed.command.numbers import decimal, percent
 from testbed.spaces.nasbench201.checkpoints import Checkpoint, settings_of
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.train.job import Task, is_finished
@@ -27,10 +28,11 @@ def print_summary(folder: Path, tasks: Sequence[Task], console: Console, show: i
         console.print(_table(found[:show]))
     if len(found) > show:
         console.print(f"{show} of {len(found)} networks are shown.")
-    accuracies = [100 * checkpoint.test["accuracy"] for checkpoint in found]
+    accuracies = [checkpoint.test["accuracy"] for checkpoint in found]
     console.print(
         f"Test accuracy of {len(found)} networks on {found[0].test['count']} images: "
-        f"{min(accuracies):.1f} % to {max(accuracies):.1f} %, median {median(accuracies):.1f} %."
+        f"{percent(min(accuracies), 1)} % to {percent(max(accuracies), 1)} %, median "
+        f"{percent(median(accuracies), 1)} %."
     )
 
 
@@ -42,8 +44,8 @@ def _table(checkpoints: Sequence[Checkpoint]) -> Table:
         table.add_row(
             str(Genotype.parse(checkpoint.genotype).index),
             str(checkpoint.seed),
-            f"{100 * checkpoint.history[-1]['accuracy']:.1f}",
-            f"{100 * checkpoint.test['accuracy']:.1f}",
-            f"{checkpoint.provenance['seconds']:.1f}",
+            percent(checkpoint.history[-1]["accuracy"], 1),
+            percent(checkpoint.test["accuracy"], 1),
+            decimal(checkpoint.provenance["seconds"], 1),
         )
     return table

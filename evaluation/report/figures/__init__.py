@@ -1,1 +1,1 @@
-"""One figure a file: a function from tables to a matplotlib Figure."""
+"""The figures, one in each file: a function from tables to a matplotlib Figure."""

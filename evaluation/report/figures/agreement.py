@@ -13,7 +13,8 @@ from evaluation.report.figures.heat import colour_bar, heat_map
 from evaluation.report.figures.style import GRID, MUTED, figure
 from evaluation.report.names import attack_title, grouped, plain
 from evaluation.report.pairwise import square
-from evaluation.report.words import records, signed
+from evaluation.report.words import records
+from testbed.command.numbers import PAGE
 
 __all__ = ["agreement", "lower_triangle"]
 
@@ -25,7 +26,7 @@ def agreement(pairs: pd.DataFrame, targets: list[str]) -> Figure:
 
     Args:
         pairs: as :func:`~evaluation.report.pairwise.pairwise_tau` returns it.
-        targets: their names, in order; those of one attack stand together.
+        targets: the names of the targets, in order; those of one attack stand together.
     """
     table, text = lower_triangle(pairs, targets)
     place = {name: number for number, name in enumerate(targets)}
@@ -55,12 +56,12 @@ def agreement(pairs: pd.DataFrame, targets: list[str]) -> Figure:
 def lower_triangle(
     pairs: pd.DataFrame, names: list[str], name: Callable[[str], str] = plain
 ) -> tuple[pd.DataFrame, Callable[[str, str], str]]:
-    """Return τ of every two, and row, column → what is known of the pair, once for each.
+    """Return the table of τ of every two, and a function from row and column to its hover text.
 
     Args:
         pairs: as :func:`~evaluation.report.pairwise.pairwise_tau` returns it.
         names: the members, in order; the first has no row and the last no column.
-        name: writes a member.
+        name: returns a member as it is written.
     """
     tips = {frozenset((pair["x"], pair["y"])): _tip(pair, name) for pair in records(pairs)}
     place = {member: number for number, member in enumerate(names)}
@@ -72,7 +73,8 @@ def lower_triangle(
 
 
 def _tip(pair: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    tau, low, high = (PAGE.signed(pair[column]) for column in ("tau", "low", "high"))
     return (
-        f"{name(pair['x'])} – {name(pair['y'])}: τ = {signed(pair['tau'])}, "
-        f"95 % interval {signed(pair['low'])} to {signed(pair['high'])}, n = {pair['n']:,}"
+        f"{name(pair['x'])} – {name(pair['y'])}: τ = {tau}, 95 % interval {low} to {high}, "
+        f"n = {pair['n']:,}"
     )

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from evaluation.report.figures.style import ATTACK_COLOURS, CYCLE, INK, MUTED, figure, hover
 from evaluation.report.names import attack_title, grouped, plain
+from testbed.command.numbers import general
 
 __all__ = ["attack_boxes", "box", "corruption_boxes"]
 
@@ -103,7 +104,7 @@ def _boxes(
         (drawn,) = panel.plot(
             [-0.7, len(boxes) - 0.3], [guessing] * 2, color=MUTED, linestyle=(0, (4, 2)), zorder=0.5
         )
-        hover(drawn, f"guessing: {guessing:.3g}")
+        hover(drawn, f"guessing: {general(guessing)}")
     panel.set_xticks(places, ticks)
     panel.set_xlim(-0.7, len(boxes) - 0.3)
     panel.set_ylim(-0.02, 1.0)

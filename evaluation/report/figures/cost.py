@@ -9,6 +9,7 @@ from evaluation.ranking.score_columns import BASELINES
 from evaluation.report.figures.style import CYCLE, GRID, MUTED, figure, hover
 from evaluation.report.names import plain
 from evaluation.report.words import bounds, known, records, tau_in_words
+from testbed.command.numbers import general
 
 __all__ = ["cost"]
 
@@ -16,15 +17,15 @@ MARKERS = "osD^vP"
 
 
 def cost(table: pd.DataFrame, seconds: dict[str, float], targets: list[str]) -> Figure:
-    """Draw |τ| over the seconds of a network, one panel a target.
+    """Draw |τ| over the seconds of a network, one panel for each target.
 
-    A hollow point is a negative τ. The dashed line is the best baseline: what lies under it
+    A hollow point is a negative τ. The dashed line is the best baseline: a proxy under it
     costs more than counting parameters and ranks no better.
 
     Args:
-        table: of a ranking, with a column ``label``.
-        seconds: of one network, by label; columns that are not there are not drawn.
-        targets: of the panels.
+        table: the table of a ranking, with a column ``label``.
+        seconds: the seconds of one network, by label; columns without them are not drawn.
+        targets: the targets of the panels.
     """
     labels = [label for label in dict.fromkeys(table["label"]) if label in seconds]
     looks = {
@@ -72,5 +73,5 @@ def _panel(panel: Axes, rows: pd.DataFrame, seconds: dict[str, float], looks: di
             [spent], [abs(tau)], 26, marker=marker, edgecolors=colour, linewidths=1.2,
             facecolors=colour if tau >= 0 else "none", zorder=3,
         )  # fmt: skip
-        hover(point, f"{tau_in_words(row)}; {spent:.3g} s for one network")
+        hover(point, f"{tau_in_words(row)}; {general(spent)} s for one network")
     panel.margins(x=0.15)

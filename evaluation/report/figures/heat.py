@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from evaluation.report.figures.style import DIVERGING, GRID, MUTED, hover, ink_on
+from testbed.command.numbers import PAGE
 
-__all__ = ["LIMIT", "colour_bar", "heat_map", "short"]
+__all__ = ["LIMIT", "colour_bar", "heat_map"]
 
 LIMIT = 1.0  # τ of the strongest colours: the same in every figure, so that they compare
 
@@ -27,11 +28,12 @@ def heat_map(
     """Draw a table of τ, its first row on top; an undefined τ is a hollow cell.
 
     Args:
-        panel: takes the table's cells as its units.
+        panel: the axes, whose units become the table's cells.
         table: τ in [−1, 1].
-        texts: from a row's and a column's name to the text under the pointer; empty for none.
-        numbers: their size in points; None draws none.
-        left: where the middle of the first column lies.
+        texts: returns the hover text of a cell from the names of its row and column; a cell
+            with an empty text is not drawn.
+        numbers: the size of the numbers in points; None draws none.
+        left: the place of the middle of the first column.
     """
     for i, row in enumerate(table.index):
         for j, column in enumerate(table.columns):
@@ -50,8 +52,8 @@ def heat_map(
             if numbers is not None:
                 ink = ink_on(tau, LIMIT) if known else MUTED
                 panel.text(
-                    left + j, i, short(tau), color=ink, fontsize=numbers, ha="center",
-                    va="center_baseline",
+                    left + j, i, PAGE.unsigned(tau, digits=2), color=ink, fontsize=numbers,
+                    ha="center", va="center_baseline",
                 )  # fmt: skip
     panel.set_xlim(-0.5, left + table.shape[1] - 0.5)
     panel.set_ylim(table.shape[0] - 0.5, -0.5)
@@ -60,17 +62,9 @@ def heat_map(
 
 
 def colour_bar(drawn: Figure, panel: Axes) -> None:
-    """Draw the scale that all heat maps share, lying, into a panel of its own."""
+    """Draw the scale that all heat maps share, horizontally, into a panel of its own."""
     mappable = ScalarMappable(Normalize(-LIMIT, LIMIT), DIVERGING)
     bar = drawn.colorbar(mappable, cax=panel, orientation="horizontal", ticks=[-1, -0.5, 0, 0.5, 1])
     bar.outline.set_visible(False)  # type: ignore[operator]
     bar.ax.tick_params(length=2, labelsize=6.5)
     bar.ax.set_title("Kendall’s τ-b", fontsize=7.5)
-
-
-def short(tau: float) -> str:
-    """Return τ in two decimals, without its zero: ``.57``, ``−.07``; a dash if undefined."""
-    if np.isnan(tau):
-        return "–"
-    text = f"{abs(tau):.2f}".removeprefix("0")
-    return f"−{text}" if tau < 0 and text != ".00" else text

@@ -14,8 +14,8 @@ def proxy_pairs(pairs: pd.DataFrame, labels: list[str]) -> Figure:
     """Draw τ of every two score columns, each pair once, in the lower triangle.
 
     Args:
-        pairs: as :func:`~evaluation.report.pairwise.pairwise_tau` returns it, of scores.
-        labels: the columns' names, in order; two at least.
+        pairs: τ of the scores, see :func:`~evaluation.report.pairwise.pairwise_tau`.
+        labels: the names of the columns, in order; there are at least two.
     """
     table, text = lower_triangle(pairs, labels, str)
     count = len(labels) - 1

@@ -23,7 +23,7 @@ def proxy_heat(table: pd.DataFrame) -> Figure:
     """Draw τ of every proxy with clean, the means, and each attack × ε.
 
     Args:
-        table: of a :class:`~evaluation.ranking.table.Ranking`, with a column ``label``.
+        table: the table of a :class:`~evaluation.ranking.table.Ranking`, with a column ``label``.
     """
     wide = table.pivot(index="label", columns="target", values="tau")
     wide = wide.loc[list(dict.fromkeys(table["label"]))]

@@ -11,7 +11,8 @@ from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
 from evaluation.report.figures.style import GRID, POINTS, figure, hover
 from evaluation.report.names import plain
-from evaluation.report.words import bounds, known, signed
+from evaluation.report.words import bounds, known
+from testbed.command.numbers import PAGE, general
 
 __all__ = ["linear_below", "scatter", "subtitle"]
 
@@ -24,9 +25,9 @@ def scatter(scores: pd.Series, accuracies: pd.Series, row: Mapping[str, Any]) ->
     """Draw the networks' accuracies over their scores, with τ, its interval and the ceiling.
 
     Args:
-        scores: by network.
-        accuracies: of the same networks in the same order.
-        row: of a ranking's table with a column ``label``: what is written above.
+        scores: the scores by network.
+        accuracies: the accuracies of the same networks in the same order.
+        row: the row of a ranking's table, with a column ``label``, that is written above.
 
     Raises:
         ValueError: if the networks of the two differ.
@@ -42,7 +43,8 @@ def scatter(scores: pd.Series, accuracies: pd.Series, row: Mapping[str, Any]) ->
     )
     if not many:
         numbers = zip(scores.index, scores, accuracies, strict=True)
-        hover(points, *(f"network {k}: score {x:.4g}, accuracy {y:.3f}" for k, x, y in numbers))
+        texts = (f"network {k}: score {general(x, 4)}, accuracy {y:.3f}" for k, x, y in numbers)
+        hover(points, *texts)
     if (threshold := linear_below(scores)) is not None:
         panel.set_xscale("symlog", linthresh=threshold, linscale=0.4)
         panel.xaxis.set_major_locator(FixedLocator(_powers(scores, threshold)))
@@ -59,19 +61,19 @@ def scatter(scores: pd.Series, accuracies: pd.Series, row: Mapping[str, Any]) ->
 
 def subtitle(row: Mapping[str, Any]) -> str:
     """Return τ, its 95 % interval, the ceiling where the table has it, and n."""
-    parts = [f"τ = {signed(known(row, 'tau'))}"]
+    parts = [f"τ = {PAGE.signed(known(row, 'tau'))}"]
     if (limits := bounds(row)) is not None:
-        parts[0] += f" [{signed(limits[0])}, {signed(limits[1])}]"
+        parts[0] += f" [{PAGE.signed(limits[0])}, {PAGE.signed(limits[1])}]"
     if (ceiling := known(row, "ceiling")) is not None:
-        parts.append(f"ceiling {signed(ceiling)}")
+        parts.append(f"ceiling {PAGE.signed(ceiling)}")
     return "; ".join([*parts, f"n = {int(row['n']):,}"])
 
 
 def linear_below(scores: pd.Series) -> float | None:
     """Return the magnitude above which scores are read better on a logarithmic axis.
 
-    It is the power of ten below all but the smallest hundredth of the magnitudes; None where
-    the rest spans too little for logarithms.
+    It is the power of ten below all but the smallest hundredth of the magnitudes. It is None
+    where the rest spans too little for logarithms.
     """
     sizes = np.abs(scores.to_numpy(dtype=float))
     sizes = sizes[sizes > 0]

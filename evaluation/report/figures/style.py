@@ -1,4 +1,4 @@
-"""What all figures share: sizes, colours that colour-blind readers tell apart, hover texts."""
+"""The style of all figures: sizes, colours that colour-blind readers tell apart, hover texts."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -85,7 +85,7 @@ def figure(width: float, height: float) -> Figure:
 
 
 def hover(artist: Artist, *texts: str) -> None:
-    """Give an artist a text that the page shows under the pointer; to points, one each."""
+    """Give an artist a text that the page shows under the pointer, or each of its points one."""
     artist.set_gid(HOVER + BETWEEN.join(texts))
 
 

@@ -39,9 +39,9 @@ def inline(svg: str, name: str, description: str) -> str:
     """Return an SVG file's text as an element for a page that holds several.
 
     Args:
-        svg: as :func:`standalone` returns it.
-        name: starts every id, since ids of a page are unique.
-        description: what a reader hears who does not see the figure.
+        svg: the text of an SVG file, see :func:`standalone`.
+        name: the start of every id, since ids of a page are unique.
+        description: the text of the figure for screen readers.
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

@@ -14,11 +14,11 @@ __all__ = ["top_cells"]
 
 
 def top_cells(networks: Sequence[tuple[Genotype, float]], span: tuple[float, float]) -> Figure:
-    """Draw one row a network: the operation of each edge, and the accuracy.
+    """Draw one row for each network: the operation of each edge, and the accuracy.
 
     Args:
-        networks: with their accuracies, best first.
-        span: the least and the largest accuracy of those they were chosen from.
+        networks: the networks with their accuracies, best first.
+        span: the smallest and the largest accuracy of the networks they were chosen from.
     """
     count = len(networks)
     drawn = figure(5.2, 0.95 + 0.225 * count)

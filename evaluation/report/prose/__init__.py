@@ -1,1 +1,1 @@
-"""What the report says in sentences: methods, measurement, doubts."""
+"""The sentences of the report: methods, measurement, doubts."""

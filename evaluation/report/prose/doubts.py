@@ -1,4 +1,4 @@
-"""What a reader should doubt: the warnings that the statistics raise."""
+"""The warnings that a reader of the statistics needs."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,8 @@ import pandas as pd
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.report.names import plain
 from evaluation.report.study import ReportNumbers
-from evaluation.report.words import known, records, signed
+from evaluation.report.words import known, records
+from testbed.command.numbers import PAGE
 
 __all__ = ["FEW", "doubts"]
 
@@ -17,7 +18,7 @@ LISTED = 8  # names in one sentence
 
 
 def doubts(study: ReportNumbers) -> list[str]:
-    """Return one sentence a warning; empty where there is nothing to doubt."""
+    """Return one sentence for each warning; the list is empty if there is none."""
     if study.ranking is None:
         return ["There are no scores: this report is of the truth alone."]
     return [
@@ -53,9 +54,10 @@ def _low_ceilings(table: pd.DataFrame) -> Iterator[str]:
     known_ceilings = table.dropna(subset="ceiling").drop_duplicates("target")
     low = known_ceilings.loc[known_ceilings["ceiling"] < LOW_CEILING].sort_values("ceiling")
     if len(low):
+        ceilings = ((plain(r["target"]), PAGE.signed(r["ceiling"], digits=2)) for r in records(low))
         yield (
             f"Training noise alone keeps a perfect score below τ = {LOW_CEILING:g} with "
-            + _listed(f"{plain(r['target'])} ({signed(r['ceiling'], 2)})" for r in records(low))
+            + _listed(f"{target} ({ceiling})" for target, ceiling in ceilings)
             + "."
         )
 
@@ -92,7 +94,7 @@ def _not_beaten(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _difference(row: dict) -> str:
-    return f"{plain(row['target'])} ({signed(known(row, 'difference_params'))})"
+    return f"{plain(row['target'])} ({PAGE.signed(known(row, 'difference_params'))})"
 
 
 def _one_seed(study: ReportNumbers) -> Iterator[str]:

@@ -40,7 +40,7 @@ def methods(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[
     """Return the paragraph's sentences, in parts: scores, accuracies, statistics.
 
     Args:
-        study: what is reported.
+        study: the numbers of the report.
         measured: robust accuracies of the same data set, if the results file holds them, see
             :func:`~evaluation.report.runs.measured`.
     """
@@ -57,7 +57,7 @@ def methods(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[
 
 
 def is_published(study: ReportNumbers) -> bool:
-    """Return whether the truth has what was published: all unique networks, a data set of it."""
+    """Say whether the truth is a published one: of all unique networks and a published data set."""
     return study.dataset in PUBLISHED and set(study.accuracies.index) == set(unique_ids())
 
 
@@ -68,7 +68,7 @@ def joined(words: Iterable[str]) -> str:
 
 
 def short_version(version: str) -> str:
-    """Return a code version with no more of its commit than it takes to find it."""
+    """Return a code version with as many digits of its commit as are needed to find it."""
     return _COMMIT.sub(r"\1", version)
 
 
@@ -83,8 +83,8 @@ def _scores(study: ReportNumbers) -> Iterable[str]:
         yield f"Scores were computed with {_versions(study.runs)}."
     if baselines := [c for c in study.columns.values() if c.identity[0] in BASELINES]:
         names = {"params": "the number of parameters", "flops": "multiply-accumulates (FLOPs)"}
-        told = joined(names[name] for name in dict.fromkeys(c.identity[0] for c in baselines))
-        yield f"Baselines are {told}."
+        used = joined(names[name] for name in dict.fromkeys(c.identity[0] for c in baselines))
+        yield f"Baselines are {used}."
 
 
 def _group(column: ScoreColumn) -> tuple:
@@ -126,9 +126,10 @@ def _group_sentence(
 def _weights(facts: Mapping[str, Any]) -> str:
     """Say what the weights were trained on and how, or which of an archive they are."""
     on = facts.get("trained_on") or {}
-    told = f" on {on['count']:,} images of {on['name']}" if {"count", "name"} <= on.keys() else ""
+    known = {"count", "name"} <= on.keys()
+    which = f" on {on['count']:,} images of {on['name']}" if known else ""
     details = _plainly({**(facts.get("recipe") or {}), **(facts.get("archive") or {})})
-    return told + (f" ({details})" if details else "")
+    return which + (f" ({details})" if details else "")
 
 
 def _plainly(facts: Mapping[str, Any]) -> str:

@@ -11,13 +11,13 @@ __all__ = ["Augmentation"]
 
 @dataclass(frozen=True, eq=False)
 class Augmentation:
-    """What happens to each of N images.
+    """The random changes of each of N images.
 
     Attributes:
-        flipped: bool (N,), which are mirrored left to right.
+        flipped: bool (N,), which images are mirrored left to right.
         shift: int64 (N, 2), the row and the column of the padded image, from 0 to
             2 · padding, at which the crop begins.
-        padding: pixels of value 0 around an image.
+        padding: the number of pixels of value 0 on each side of an image.
     """
 
     flipped: Tensor
@@ -26,20 +26,20 @@ class Augmentation:
 
     @staticmethod
     def draw(count: int, flip: float, padding: int, source: torch.Generator) -> "Augmentation":
-        """Draw for ``count`` images, each mirrored with probability ``flip``."""
+        """Draw the changes of ``count`` images, each mirrored with probability ``flip``."""
         flipped = torch.rand(count, generator=source) < flip
         shift = torch.randint(2 * padding + 1, (count, 2), generator=source)
         return Augmentation(flipped, shift, padding)
 
     def to(self, device: torch.device | str) -> "Augmentation":
-        """Return the same on a device."""
+        """Return the same changes on a device."""
         return Augmentation(self.flipped.to(device), self.shift.to(device), self.padding)
 
     def apply(self, pixels: Tensor, indices: Tensor) -> Tensor:
         """Return the images of ``indices`` mirrored, padded and cropped, in channels-last memory.
 
         Args:
-            pixels: of all N images, (N, C, H, W), any dtype.
+            pixels: all N images, (N, C, H, W), of any dtype.
             indices: int64 (B,), which images.
 
         Returns:

@@ -1,4 +1,4 @@
-"""A folder of trained networks: weights in safetensors, what they are in JSON beside them.
+"""A folder of trained networks: weights in safetensors, descriptions in JSON beside them.
 
 ``<id>-seed<k>.safetensors`` holds a network's state dict and ``<id>-seed<k>.json`` its
 settings. The JSON is written last: a network is finished once it is there.
@@ -40,18 +40,18 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What is known of a trained network besides its weights.
+    """The description of a trained network, all but its weights.
 
     Attributes:
         genotype: the architecture string.
-        seed: of the initial weights and of the training.
+        seed: the seed of the initial weights and of the training.
         recipe: how it was trained; its channels and cells make the network.
         images: the training images: name, split, count, and their fingerprint.
         classes: the number of logits.
-        in_channels: of the images.
-        mean: of each channel of the images in [0, 1], for the network's first layer.
-        std: likewise, the standard deviation.
-        history: of each epoch, ``loss`` and ``accuracy`` (see `training.Epoch`).
+        in_channels: the number of channels of the images.
+        mean: the mean of each channel of the images in [0, 1], for the network's first layer.
+        std: the standard deviation of each channel of the images in [0, 1].
+        history: the ``loss`` and ``accuracy`` of each epoch (see `training.Epoch`).
         test: ``accuracy``, ``count`` and ``fingerprint`` of the test images.
         weights_fingerprint: see `fingerprint_of_weights`.
         provenance: ``torch_version``, ``device``, ``threads``, ``seconds``.
@@ -72,10 +72,10 @@ class Checkpoint:
 
     @staticmethod
     def from_settings(settings: dict[str, Any]) -> "Checkpoint":
-        """Return the checkpoint of the content of a JSON file.
+        """Return the checkpoint that the content of a JSON file describes.
 
         Raises:
-            CheckpointError: if an entry is missing or unknown, or the recipe is none.
+            CheckpointError: if an entry is missing or unknown, or the recipe is not valid.
         """
         try:
             changed = {
@@ -97,16 +97,18 @@ class Checkpoint:
 
 
 def checkpoint_path(folder: str | Path, genotype: Genotype, seed: int) -> Path:
-    """Return where a network's weights lie; its settings lie beside them in ``.json``."""
+    """Return the path of a network's weights; its settings lie beside them in ``.json``."""
     return Path(folder) / f"{genotype.index:06d}-seed{seed}.safetensors"
 
 
 def describe_images(images: ImageSet) -> dict[str, Any]:
     """Return name, split, count and fingerprint of a whole image set."""
-    mark = fingerprint(images.pixels, images.labels, images.levels)
     return {
-        "name": images.name, "split": images.split, "count": len(images), "fingerprint": mark,
-    }  # fmt: skip
+        "name": images.name,
+        "split": images.split,
+        "count": len(images),
+        "fingerprint": fingerprint(images.pixels, images.labels, images.levels),
+    }
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, weights: dict[str, Tensor]) -> None:
@@ -146,7 +148,7 @@ def load_checkpoint(
 
     Raises:
         CheckpointError: if a file is missing or unreadable, of another architecture or seed,
-            or the weights are not those that the settings speak of.
+            or the weights are not those that the settings describe.
     """
     settings = settings_of(folder, genotype, seed)
     path = checkpoint_path(folder, genotype, seed)
@@ -169,7 +171,7 @@ def trained_network(folder: str | Path, genotype: Genotype, seed: int) -> nn.Seq
     """Return a trained network in eval mode, from images in [0, 1] to logits.
 
     Raises:
-        CheckpointError: as `load_checkpoint`, or if the weights do not fit the network.
+        CheckpointError: if `load_checkpoint` raises it, or the weights do not fit the network.
     """
     weights, checkpoint = load_checkpoint(folder, genotype, seed)
     network = checkpoint.network()

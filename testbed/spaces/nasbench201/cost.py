@@ -13,7 +13,15 @@ __all__ = ["flops", "parameters"]
 def parameters(
     genotype: Genotype, channels: int = 16, cells: int = 5, classes: int = 10, in_channels: int = 3
 ) -> int:
-    """Return the number of trainable parameters."""
+    """Return the number of trainable parameters.
+
+    Args:
+        genotype: the cell.
+        channels: C, the width of the first stage.
+        cells: N, the number of cells in a stage.
+        classes: the number of logits.
+        in_channels: the number of channels of the images.
+    """
     kernels = _kernel_areas(genotype)
     total = 9 * in_channels * channels + 2 * channels
     for stage in range(3):
@@ -33,7 +41,16 @@ def flops(
     in_channels: int = 3,
     size: int = 32,
 ) -> int:
-    """Return the multiply-accumulates of one image of ``size`` × ``size`` pixels."""
+    """Return the number of multiply-accumulates for one image.
+
+    Args:
+        genotype: the cell.
+        channels: C, the width of the first stage.
+        cells: N, the number of cells in a stage.
+        classes: the number of logits.
+        in_channels: the number of channels of the images.
+        size: the height and the width of the image, in pixels.
+    """
     kernels = _kernel_areas(genotype)
     total = 9 * in_channels * channels * size**2
     for stage in range(3):

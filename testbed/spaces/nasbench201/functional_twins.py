@@ -37,13 +37,13 @@ CONSTANT = "constant"
 
 @dataclass(frozen=True)
 class FunctionalForm:
-    """A cell up to the names of its convolutions.
+    """A cell without the names of its convolutions.
 
     Attributes:
-        form: equal for cells that compute the same function of the same weights.
-        convolutions: the live convolutions' edges, in the order of the form: the weights of
-            one twin's go to the other's at the same place.
-        constant: those of them that read zeros, and so emit only their batch norm's bias.
+        form: is equal for cells that compute the same function of the same weights.
+        convolutions: the edges of the live convolutions, in the order of the form. The weights
+            of one twin's convolution belong to the other's at the same place.
+        constant: the convolutions that read zeros, and so emit only their batch norm's bias.
     """
 
     form: tuple
@@ -69,7 +69,7 @@ def _form_of(number: int) -> tuple:
 
 
 def functional_form(genotype: Genotype) -> FunctionalForm:
-    """Return the form of a cell, the smallest over all names of its convolutions."""
+    """Return the form of a cell: the smallest over all ways to name its convolutions."""
     output, reads = _nodes(genotype)
     live = _live(output, reads)
     kinds = {edge: genotype.operations[edge] if reads[edge] else CONSTANT for edge in live}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NoReturn
 
-import torch
+from testbed.errors import ToolkitError
 
 __all__ = ["EDGES", "OPERATIONS", "Genotype", "GenotypeError"]
 
@@ -22,7 +22,7 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 NODES = 4
 
 
-class GenotypeError(ValueError):
+class GenotypeError(ToolkitError):
     """An architecture string or index that is not of the NAS-Bench-201 space."""
 
 
@@ -82,7 +82,7 @@ class Genotype:
 
     @cached_property
     def index(self) -> int:
-        """The id of the published archives (NAS-Bench-201, NATS-Bench, ``meta.json``)."""
+        """Return the id in the published archives (NAS-Bench-201, NATS-Bench, ``meta.json``)."""
         return _indices()[self.operations]
 
     def __str__(self) -> str:
@@ -130,28 +130,6 @@ class Genotype:
             for operation in OPERATIONS
             if operation != self.operations[edge]
         ]
-
-    def mutate(self, generator: torch.Generator, probability: float | None = None) -> "Genotype":
-        """Return a random variant, never this genotype itself.
-
-        Args:
-            generator: the source of randomness.
-            probability: of each edge to be redrawn among the four other operations,
-                in (0, 1]; None changes exactly one edge.
-        """
-        if probability is None:
-            neighbours = self.neighbours()
-            return neighbours[int(torch.randint(len(neighbours), (), generator=generator))]
-        if not 0 < probability <= 1:
-            raise ValueError(f"a mutation probability lies in (0, 1]; got {probability}")
-        mutant = self
-        while mutant == self:
-            changed = torch.rand(len(EDGES), generator=generator) < probability
-            for edge in changed.nonzero().flatten().tolist():
-                others = [op for op in OPERATIONS if op != self.operations[edge]]
-                pick = int(torch.randint(len(others), (), generator=generator))
-                mutant = mutant._with(edge, others[pick])
-        return mutant
 
     def _with(self, edge: int, operation: str) -> "Genotype":
         return Genotype((*self.operations[:edge], operation, *self.operations[edge + 1 :]))

@@ -17,7 +17,7 @@ ZERO = "#"
 
 
 def canonical_string(genotype: Genotype) -> str:
-    """Return the string that is equal for the members of one isomorphism class.
+    """Return a string that is the same for all members of one isomorphism class.
 
     Node 0 is ``0``. A node is the sorted sum of its incoming terms: ``#`` for
     ``none`` or for a source that is exactly ``#``, the source itself for a skip,

@@ -9,17 +9,18 @@ Dong and Yang, "NAS-Bench-201", ICLR 2020, section 2.1.
 
 from torch import Tensor, nn
 
+from testbed.errors import InputError
 from testbed.spaces.nasbench201.genotype import EDGES, NODES, Genotype
 
 __all__ = ["Network"]
 
 
 class Network(nn.Module):
-    """The network of a genotype; images (B, in_channels, H, W) → logits (B, classes).
+    """The network of a genotype, from images (B, in_channels, H, W) to logits (B, classes).
 
     Args:
         genotype: the cell, repeated in every stage.
-        channels: C, the width of the first stage; doubled at each reduction.
+        channels: C, the width of the first stage, which is doubled at each reduction.
         cells: N, the number of cells in a stage.
         classes: the number of logits.
         in_channels: 3 for colour images, 1 for grey ones.
@@ -58,7 +59,7 @@ class Network(nn.Module):
             ValueError: if H or W is not a multiple of 4: two reductions halve them.
         """
         if images.shape[-1] % 4 or images.shape[-2] % 4:
-            raise ValueError(
+            raise InputError(
                 f"the height and width of images are multiples of 4; got {tuple(images.shape)}"
             )
         features = self.stem(images)
@@ -68,7 +69,7 @@ class Network(nn.Module):
 
 
 class Cell(nn.Module):
-    """The genotype's cell at one width; (B, C, H, W) → (B, C, H, W).
+    """The genotype's cell at one width; it keeps the shape (B, C, H, W).
 
     Every edge owns its parameters, but only those that can change the output are
     evaluated. A node that the input does not reach is zero, yet a convolution reading
@@ -110,7 +111,7 @@ class Cell(nn.Module):
 
 
 class Reduction(nn.Module):
-    """A residual block that halves the resolution; (B, C, H, W) → (B, C', H/2, W/2)."""
+    """A residual block that halves the resolution, from (B, C, H, W) to (B, C', H/2, W/2)."""
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
@@ -142,14 +143,14 @@ class ReLUConvBN(nn.Module):
 
 
 class AveragePool(nn.Module):
-    """3×3 mean of the pixels inside the image: padding is not counted."""
+    """The mean of 3×3 pixels, of which those outside the image are not counted."""
 
     def __init__(self) -> None:
         super().__init__()
         self.op = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the local means, same shape."""
+        """Return the local means, of the same shape."""
         return self.op(features)
 
 

@@ -1,4 +1,4 @@
-"""How a network is trained: the recipe of NAS-Bench-201, and shortened forms of it.
+"""The recipe of a training: that of NAS-Bench-201, and shortened forms of it.
 
 Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural
 Architecture Search", ICLR 2020, section 2.3 and table 1.
@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
+
+from testbed.errors import InputError
 
 __all__ = ["PRESETS", "Recipe", "override", "preset_named"]
 
@@ -20,14 +22,14 @@ class Recipe:
     biases included. The last, smaller batch of an epoch is used too.
 
     Attributes:
-        epochs: passes over the training images.
+        epochs: the number of passes over the training images.
         channels: C, the width of the network's first stage.
         cells: N, the cells in a stage.
-        batch_size: images in a step.
+        batch_size: the number of images in a step.
         lr: the learning rate of the first epoch, see `learning_rate`.
-        momentum: of SGD, in [0, 1).
+        momentum: the momentum of SGD, in [0, 1).
         nesterov: whether the momentum is Nesterov's.
-        weight_decay: added to the gradient as weight_decay × parameter.
+        weight_decay: the factor of the parameter that is added to the gradient.
         flip: the probability to mirror an image left to right.
         padding: black pixels put around an image before it is cropped back to its size at
             a random place; 0 leaves images where they are. They are black, not the mean
@@ -76,7 +78,7 @@ class Recipe:
         """
         names = {field.name for field in fields(Recipe)}
         if set(settings) != names:
-            raise ValueError(
+            raise InputError(
                 f"a recipe has the fields {', '.join(sorted(names))}; "
                 f"got {', '.join(sorted(settings))}"
             )
@@ -84,7 +86,7 @@ class Recipe:
 
     def _require(self, name: str, condition: bool, range_: str) -> None:
         if not condition:
-            raise ValueError(f"{name} of a recipe is {range_}; got {getattr(self, name)!r}")
+            raise InputError(f"{name} of a recipe is {range_}; got {getattr(self, name)!r}")
 
 
 PRESETS = MappingProxyType(
@@ -102,10 +104,10 @@ def preset_named(name: str) -> Recipe:
     """Return one of `PRESETS`.
 
     Raises:
-        ValueError: if there is none of this name.
+        ValueError: if there is no preset of this name.
     """
     if name not in PRESETS:
-        raise ValueError(f"unknown --preset {name!r}; expected {', '.join(PRESETS)}")
+        raise InputError(f"unknown --preset {name!r}; expected {', '.join(PRESETS)}")
     return PRESETS[name]
 
 

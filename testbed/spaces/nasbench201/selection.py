@@ -1,4 +1,4 @@
-"""Which architectures: the words of ``--archs``."""
+"""The choice of architectures by the words of ``--archs``."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def select(words: str) -> list[Genotype]:
     """Return the architectures that ``words`` name, each once, in the order named.
 
     Raises:
-        GenotypeError: saying what was got and what is possible.
+        GenotypeError: if a word names no architecture; the message says what is possible.
     """
     words = words.strip()
     if words == "all":

@@ -1,4 +1,4 @@
-"""Train the network of a genotype, from any epoch on, with the same result."""
+"""Training the network of a genotype; one that is resumed ends with the same bits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from testbed.errors import ToolkitError
 from testbed.images import ImageSet
 from testbed.networks.normalise import normalised
 from testbed.seeding import generator
@@ -19,13 +20,13 @@ from testbed.spaces.nasbench201.weights import random_network
 __all__ = ["DivergedError", "Epoch", "TrainingState", "accuracy", "train"]
 
 
-class DivergedError(RuntimeError):
+class DivergedError(ToolkitError, RuntimeError):
     """A training whose loss or weights are no longer finite numbers."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was seen in an epoch, on the augmented images and while the weights changed.
+    """The results of an epoch, on the augmented images and while the weights changed.
 
     Attributes:
         loss: the mean cross-entropy, in nats.
@@ -38,12 +39,12 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class TrainingState:
-    """Everything from which a training goes on.
+    """The state of a training, from which it can be resumed.
 
     Attributes:
         weights: the network's state dict, parameters and buffers, on the CPU.
-        momentum: of each parameter that has had a gradient, by name, on the CPU.
-        history: of the epochs done.
+        momentum: the momentum of each parameter that has had a gradient, by name, on the CPU.
+        history: the results of the epochs done.
     """
 
     weights: dict[str, Tensor]
@@ -71,14 +72,14 @@ def train(
 
     Args:
         genotype: the cell.
-        recipe: how to train.
-        images: to train on; the network takes them normalised by their mean and std, and
+        recipe: the sizes, the optimiser and the augmentation of the training.
+        images: the images to train on; the network takes them normalised by their mean and std, and
             does not contain that layer (see `testbed.networks.normalise`).
-        seed: of the initial weights and of the training.
-        device: that computes; the network stays there.
-        state: to go on from, as an earlier call handed to ``on_epoch``.
-        on_epoch: called after each epoch.
-        on_batch: called after each batch with the number of epochs done, a fraction.
+        seed: the seed of the initial weights and of the training.
+        device: the device that computes; the network stays there.
+        state: the state to resume from, as an earlier call passed it to ``on_epoch``.
+        on_epoch: is called after each epoch with the state.
+        on_batch: is called after each batch with the number of epochs done, not rounded.
 
     Raises:
         DivergedError: at the end of an epoch after which the loss or a weight is not finite.

@@ -1,4 +1,4 @@
-"""Trainings under way: one file each, from which a training goes on after an interruption.
+"""Unfinished trainings: one file each, from which an interrupted training is resumed.
 
 ``<id>-seed<k>.unfinished`` is a safetensors file of weights and momentum, with the history
 and the plan it belongs to in its header. It is replaced after each epoch, as a whole.
@@ -26,10 +26,10 @@ def save_state(path: Path, state: TrainingState, plan: dict[str, Any], seconds: 
     """Write the state of a training.
 
     Args:
-        path: of the file.
-        state: after an epoch.
-        plan: what the training is of, as JSON values; a state of another plan is not used.
-        seconds: spent so far.
+        path: the path of the file.
+        state: the state after an epoch.
+        plan: the settings of the training, as JSON values; a state of another plan is not used.
+        seconds: the seconds spent so far.
     """
     tensors = {f"weights/{name}": tensor for name, tensor in state.weights.items()}
     tensors |= {f"momentum/{name}": tensor for name, tensor in state.momentum.items()}

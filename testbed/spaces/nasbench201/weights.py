@@ -1,7 +1,8 @@
-"""One function hands out a ready network: ``random_network(genotype, seed, init)``."""
+"""Networks with random weights: ``random_network(genotype, seed, init)``."""
 
 from torch import nn
 
+from testbed.errors import InputError
 from testbed.seeding import global_draws
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.network import Network
@@ -25,19 +26,19 @@ def random_network(
 
     Args:
         genotype: the cell.
-        seed: of the weights; each genotype draws its own from the same seed.
+        seed: the seed of the weights; each genotype draws its own from the same seed.
         init: ``random`` for the network's own initialisation (PyTorch's defaults, as
             NAS-Bench-201 trains from), or one of `INITIALISATIONS`.
         channels: C, the width of the first stage.
         cells: N, the cells in a stage.
         classes: the number of logits.
-        in_channels: of the images.
+        in_channels: the number of channels of the images.
 
     The weights are drawn on the CPU, so they are the same on every device; the global
     random state is left as it was.
     """
     if init not in INITIALISATIONS:
-        raise ValueError(
+        raise InputError(
             f"unknown initialisation {init!r}; expected one of {', '.join(INITIALISATIONS)}"
         )
     with global_draws("weights", init, genotype, seed):
@@ -63,6 +64,6 @@ def initialise(module: nn.Module, scheme: str) -> None:
         elif scheme == "xavier":
             nn.init.xavier_normal_(layer.weight)
         else:
-            raise ValueError(f"unknown scheme {scheme!r}; expected kaiming or xavier")
+            raise InputError(f"unknown scheme {scheme!r}; expected kaiming or xavier")
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

@@ -37,6 +37,6 @@ def open_archive(path: str | os.PathLike[str]) -> Archive:
             memory).
 
     Raises:
-        NotAnArchiveError: if it is none of them, saying what was found.
+        NotAnArchiveError: if it is none of them; the message says what was found.
     """
     return Archive(find_layout(Path(path)))

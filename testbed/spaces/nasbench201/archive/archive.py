@@ -40,7 +40,7 @@ class Archive:
 
     @property
     def path(self) -> Path:
-        """The archive's folder or file."""
+        """Return the path of the archive's folder or file."""
         return self.layout.path
 
     def record(
@@ -50,12 +50,12 @@ class Archive:
         seed: int = 777,
         hp: str = "200",
     ) -> Record:
-        """Return what the archive says of a trained network.
+        """Return the archive's record of a trained network.
 
         Args:
             which: the genotype or its published id.
             dataset: ``cifar10-valid``, ``cifar10``, ``cifar100`` or ``ImageNet16-120``.
-            seed: of the training; see `seeds`.
+            seed: the seed of the training; `seeds` lists what there is.
             hp: the hyper-parameters, ``12`` or ``200`` epochs.
         """
         genotype = _genotype(which)
@@ -69,7 +69,7 @@ class Archive:
         seed: int = 777,
         hp: str = "200",
     ) -> nn.Module:
-        """Return a trained network, in eval mode, on the CPU; arguments as of `record`.
+        """Return a trained network, in eval mode, on the CPU; the arguments are those of `record`.
 
         It takes images (B, 3, H, W) in [0, 1] and returns logits (B, classes): its first
         layer is the normalisation it was trained with.

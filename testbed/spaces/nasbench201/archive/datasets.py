@@ -19,8 +19,8 @@ class DataSet:
     Attributes:
         images: the name of its image set in `testbed.images`.
         classes: the number of classes.
-        mean: of each channel of the images in [0, 1].
-        std: likewise, the standard deviation.
+        mean: the mean of each channel of the images in [0, 1].
+        std: the standard deviation of each channel of the images in [0, 1].
         test_images: the size of the official test set, which ``ori-test`` is measured on.
     """
 

@@ -30,7 +30,7 @@ def find_layout(path: Path) -> Layout:
     """Return the archive's layout; of a folder, no more names are read than needed.
 
     Raises:
-        NotAnArchiveError: if it is none, saying what was found instead.
+        NotAnArchiveError: if it is no archive; the message says what was found instead.
     """
     if path.is_dir():
         return _folder(path)

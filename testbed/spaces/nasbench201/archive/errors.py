@@ -1,9 +1,10 @@
-"""What can go wrong with an archive, each with a name of its own."""
+"""The errors of reading an archive."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from testbed.errors import ToolkitError
 from testbed.files.safe_pickle import RefusedNameError
 
 __all__ = [
@@ -20,8 +21,8 @@ __all__ = [
 ]
 
 
-class ArchiveError(ValueError):
-    """Base of all errors of this package."""
+class ArchiveError(ToolkitError):
+    """The base of all errors of this package."""
 
 
 class NotAnArchiveError(ArchiveError):
@@ -58,7 +59,7 @@ class WrongArchitectureError(ArchiveFileError):
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong while ``path`` is read into an `ArchiveError`."""
+    """Turn every exception while ``path`` is read into an `ArchiveError`."""
     try:
         yield
     except ArchiveError:

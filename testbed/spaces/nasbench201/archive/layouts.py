@@ -1,4 +1,4 @@
-"""The kinds of archives on disk, and how each gives what it knows of one architecture.
+"""The kinds of archives on disk, and how the content of one architecture is read.
 
 Whatever the kind, an architecture's content is ``{hp: {"arch_index", "arch_str",
 "all_results": {(data set, seed): trial}}}`` with hp ``12`` or ``200``.
@@ -37,7 +37,7 @@ class Layout(Protocol):
 
     @property
     def path(self) -> Path:
-        """The folder or the file."""
+        """Return the path of the folder or the file."""
         ...
 
     def file(self, index: int) -> Path:
@@ -49,7 +49,7 @@ class Layout(Protocol):
         ...
 
     def content(self, index: int) -> Mapping[str, Any]:
-        """Read and return the content of an architecture, by hp.
+        """Read and return the content of an architecture, by hyper-parameters.
 
         Raises:
             ArchiveError: if its file is missing, damaged or refused.
@@ -167,7 +167,7 @@ def _by_epochs(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def free_memory() -> int | None:
-    """Return the bytes of memory that are free, None where the system does not tell."""
+    """Return the bytes of memory that are free; None if the system does not report them."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

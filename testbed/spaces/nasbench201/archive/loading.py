@@ -1,4 +1,4 @@
-"""Stored weights into a network, strictly."""
+"""Loading stored weights into a network, strictly."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,9 +22,9 @@ def load_network(
 
     Args:
         genotype: the cell.
-        config: of the macro-architecture.
-        stored: a `StoredTensor` for each parameter and buffer.
-        path: of the file, for errors.
+        config: the macro-architecture.
+        stored: a `StoredTensor` for each parameter and buffer, by name.
+        path: the path of the file, for error messages.
 
     Raises:
         ArchiveFileError: if a tensor is missing, left over, or of another shape or dtype.

@@ -1,4 +1,4 @@
-"""What an archive says of one trained network, apart from its weights."""
+"""An archive's record of one trained network, apart from its weights."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class Record:
-    """One trial: an architecture trained on a data set with a seed.
+    """The record of one trial: an architecture trained on a data set with a seed.
 
     Attributes:
         index: the architecture's published id.
-        arch: its string.
-        dataset: of the training, by its name in the archive.
-        seed: of the training.
+        arch: the architecture string.
+        dataset: the data set of the training, by its name in the archive.
+        seed: the seed of the training.
         hp: the hyper-parameters, ``12`` or ``200`` epochs.
-        epochs: how many it was trained for.
-        params: millions of parameters ("MB" in the archive).
-        flop: millions of multiply-adds ("M").
+        epochs: the number of epochs of the training.
+        params: the number of parameters, in millions ("MB" in the archive).
+        flop: the number of multiply-adds, in millions ("M" in the archive).
         curves: accuracy in % by split (``train``, ``x-valid``, ``x-test``, ``ori-test``,
             where there is one) and epoch, from 0. Some splits were measured in the last
             epoch only.
@@ -52,13 +52,13 @@ class Record:
 
     @property
     def accuracies(self) -> dict[str, float]:
-        """The accuracy in % after the last epoch, by split."""
+        """Return the accuracy in % after the last epoch, by split."""
         last = self.epochs - 1
         return {split: curve[last] for split, curve in self.curves.items() if last in curve}
 
     @property
     def test_accuracy(self) -> float | None:
-        """The accuracy in % on the whole official test set, ``ori-test``; None if unknown.
+        """Return the accuracy in % on the whole official test set, ``ori-test``; None if unknown.
 
         (``x-valid`` and ``x-test`` are the halves of it for CIFAR-100 and ImageNet16-120;
         of CIFAR-10, ``x-valid`` is a half of the training set.)

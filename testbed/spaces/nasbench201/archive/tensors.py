@@ -23,8 +23,8 @@ class Storage:
     """A row of numbers in a file.
 
     Args:
-        dtype: of the numbers.
-        count: how many there are.
+        dtype: the type of the numbers.
+        count: the number of numbers.
     """
 
     __slots__ = ("count", "dtype", "fetch")
@@ -36,7 +36,7 @@ class Storage:
 
     @property
     def size(self) -> int:
-        """The number of bytes."""
+        """Return the number of bytes."""
         return self.count * self.dtype.itemsize
 
     def numbers(self) -> Tensor:
@@ -49,13 +49,13 @@ class Storage:
 
 
 class StoredTensor:
-    """A view of a storage, as ``torch._utils._rebuild_tensor_v2`` is told of it.
+    """A view of a storage, from the arguments of ``torch._utils._rebuild_tensor_v2``.
 
     Args:
         storage: anything with ``numbers()``.
-        offset: of the first element in the storage.
-        shape: of the tensor.
-        stride: in elements.
+        offset: the place of the first element in the storage.
+        shape: the shape of the tensor.
+        stride: the stride of each dimension, in elements.
     """
 
     __slots__ = ("offset", "shape", "storage", "stride")
