@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from benchmarks.harness import CONSOLE
 from proxies import compute, study
+from testbed.command import resumable
 
 PROXIES = "params,flops,jacobian_norm,hessian_input"
 NETWORKS, ROUNDS = 12, 3
@@ -40,10 +41,10 @@ class Stopwatch:
 
 def measure(seed: int) -> float:
     """Return the ratio in one run of the command, in this process."""
-    whole, arithmetic = Stopwatch(compute.work), Stopwatch(study.evaluate)
+    whole, arithmetic = Stopwatch(resumable.work), Stopwatch(study.evaluate)
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(compute, "work", whole),
+        mock.patch.object(resumable, "work", whole),
         mock.patch.object(study, "evaluate", arithmetic),
     ):
         options = ["--archs", f"sample:{NETWORKS}:{seed}", "--batch-size", str(BATCH)]

@@ -15,9 +15,8 @@ from evaluation.truths.robustness_json import write_truth
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 from testbed.store import Store, unpack_robust
 
-__all__ = ["EXPORTS", "compare_attacks", "export", "print_summary"]
+__all__ = ["compare_attacks", "export", "print_summary"]
 
-EXPORTS = ("robustness-json", "csv", "parquet")
 MOST = 12  # warnings that are printed; all of them are in the store
 # Outcomes that may be compared image by image agree in these.
 SAME = ("network", "init", "seed", "images", "fingerprint", "split")

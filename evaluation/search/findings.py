@@ -145,7 +145,7 @@ class Findings:
 
         Args:
             folder: made if it is missing.
-            kind: of the trajectories, one of `output.TABLES`.
+            kind: of the trajectories, one of `names.TABLES`.
             formats: of the figures.
         """
         queries = output.readable(self.queries, self.objective)

@@ -2,28 +2,36 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from testbed import engine, images
-from testbed.command.console import check_device, default_workers, fail, whole_numbers
-from testbed.command.options import DataRoot, Device, Download, ImageSetName, Threads, Workers
-from testbed.command.resumable import Work
+from testbed.command.console import check_device, default_workers, whole_numbers
+from testbed.command.inputs import load_images
+from testbed.command.options import (
+    ARCHS_HELP,
+    DataRoot,
+    Device,
+    Download,
+    ImageSetName,
+    Show,
+    Threads,
+    Workers,
+)
+from testbed.command.shell import Command, application
 from testbed.spaces.nasbench201.recipe import override, preset_named
-from testbed.spaces.nasbench201.selection import SELECTION_HELP, select
-from testbed.store import StoreError
-from testbed.train.folder import claim, watch
-from testbed.train.job import Task, TrainingJob, is_finished
-from testbed.train.summary import print_summary
+
+if TYPE_CHECKING:
+    from testbed.command.resumable import Work
+    from testbed.train.job import Task, TrainingJob
 
 __all__ = ["main"]
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = application()
 
 
-@app.command()
+@app.command(cls=Command)
 def train(
     preset: Annotated[
         str, typer.Option(help="tiny (for digits), small (CIFAR-10 in minutes) or paper.")
@@ -31,7 +39,7 @@ def train(
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
     download: Download = False,
-    archs: Annotated[str, typer.Option(help=SELECTION_HELP)] = "sample:24",
+    archs: Annotated[str, typer.Option(help=ARCHS_HELP)] = "sample:24",
     seeds: Annotated[str, typer.Option(help="Of weights and training: 0,1,2 or 0-9.")] = "0",
     epochs: Annotated[
         int | None,
@@ -73,7 +81,7 @@ def train(
     device: Device = "cpu",
     workers: Workers = None,
     threads: Threads = 1,
-    show: Annotated[int, typer.Option(help="Networks in the final table.", min=0)] = 30,
+    show: Show = 30,
 ) -> None:
     """Train networks with the recipe of NAS-Bench-201, or a shortened one.
 
@@ -81,28 +89,37 @@ def train(
     from its last epoch, to the same weights: run the same command again.
     """
     console = Console()
-    try:
-        recipe = override(
-            preset_named(preset), epochs=epochs, channels=channels, cells=cells,
-            batch_size=batch_size, lr=lr, momentum=momentum, nesterov=nesterov,
-            weight_decay=weight_decay, flip=flip, padding=padding,
-        )  # fmt: skip
-        tasks = [
-            Task(str(g), seed) for g in select(archs) for seed in whole_numbers(seeds, "seeds")
-        ]
-        images.load(image_set, data_root, download=download)
-        job = TrainingJob(recipe, image_set, data_root, out, check_device(device))
-        with claim(out, job.settings()):
-            result = work(job, tasks, workers or default_workers(device), threads, console)
-        print_summary(out, tasks, console, show)
-    except (ValueError, OSError, StoreError, engine.EngineError) as error:
-        fail(error)
+    recipe = override(
+        preset_named(preset), epochs=epochs, channels=channels, cells=cells,
+        batch_size=batch_size, lr=lr, momentum=momentum, nesterov=nesterov,
+        weight_decay=weight_decay, flip=flip, padding=padding,
+    )  # fmt: skip
+    numbers = whole_numbers(seeds, "seeds")
+
+    from testbed.spaces.nasbench201.selection import select
+    from testbed.train.folder import claim
+    from testbed.train.job import Task, TrainingJob
+    from testbed.train.summary import print_summary
+
+    tasks = [Task(str(g), seed) for g in select(archs) for seed in numbers]
+    load_images(image_set, data_root, download=download)
+    job = TrainingJob(recipe, image_set, data_root, out, check_device(device))
+    with claim(out, job.settings()):
+        result = work(job, tasks, workers or default_workers(device), threads, console)
+    print_summary(out, tasks, console, show)
     console.print(f"Trained networks are in {out}.")
     result.report(console, out)
 
 
-def work(job: TrainingJob, tasks: list[Task], workers: int, threads: int, console: Console) -> Work:
+def work(
+    job: "TrainingJob", tasks: "list[Task]", workers: int, threads: int, console: Console
+) -> "Work":
     """Train what is not finished; an interrupt keeps every finished epoch."""
+    from testbed import engine
+    from testbed.command.resumable import Work
+    from testbed.train.folder import watch
+    from testbed.train.job import is_finished
+
     left = [task for task in tasks if not is_finished(task.path(job.folder))]
     result = Work(len(left), "networks")
     if not left:
