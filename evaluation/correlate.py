@@ -15,7 +15,8 @@ from evaluation.ranking.statistics_table import print_statistics
 from evaluation.ranking.suite_zero import read_any_scores
 from evaluation.ranking.table import Ranking, rank
 from evaluation.truths import open_truth
-from evaluation.truths.published import TruthError, title
+from evaluation.truths.published import TruthError
+from evaluation.truths.targets import Target
 from testbed.command.console import fail, quiet_track, split_words, whole_numbers
 from testbed.store import StoreError
 from testbed.tables import RANDOM_CIFAR10
@@ -127,7 +128,7 @@ def _block(table: pd.DataFrame, targets: Sequence[str], left: int) -> Table:
     block.add_column("proxy", min_width=left, max_width=left, overflow="fold")
     block.add_column("seeds", justify="right", no_wrap=True)
     for target, flagged in first["ties_flag"].items():
-        heading = title(str(target)) + (DAGGER if flagged else "")
+        heading = str(Target.parse(str(target))) + (DAGGER if flagged else "")
         block.add_column(Text(heading), justify="right", min_width=CELL)
     for label, rows in table.groupby("label", sort=False):
         cells = rows.set_index("target").loc[list(targets)]
