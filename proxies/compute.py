@@ -25,6 +25,7 @@ from testbed.command.options import (
     Workers,
 )
 from testbed.command.resumable import Plan, work
+from testbed.errors import InputError
 from testbed.sources import INITS, Choice, Source, chosen_networks
 from testbed.spaces.nasbench201.selection import SELECTION_HELP
 from testbed.store import EXPORTS, Store, StoreError
@@ -133,7 +134,7 @@ def batch_norm_mode(source: Source, networks: list[str], seed: int | None, asked
             ``auto`` would be another one for some of a user's networks.
     """
     if source.fresh and asked not in ("auto", "calibrated", "batch"):
-        raise ValueError(
+        raise InputError(
             f"--batch-norm is calibrated or batch for a random network; got {asked!r} "
             "(the running statistics of a fresh network are no normalisation at all)"
         )
@@ -143,7 +144,7 @@ def batch_norm_mode(source: Source, networks: list[str], seed: int | None, asked
     names = networks if source.init == "own" else networks[:1]
     modes = {name: resolve(source.build(name, seed), asked) for name in names}
     if len(set(modes.values())) > 1:
-        raise ValueError(
+        raise InputError(
             "the batch norms of some networks are fresh, of others not: score them apart, or name "
             f"a --batch-norm; auto would be {', '.join(f'{m} for {n}' for n, m in modes.items())}"
         )
@@ -153,7 +154,7 @@ def batch_norm_mode(source: Source, networks: list[str], seed: int | None, asked
 def check_proxies(names: list[str], batch_norm: str) -> None:
     """Raise ValueError for an unknown proxy, or one that the mode does not allow."""
     if not names:
-        raise ValueError(f"no proxy was named; known are {', '.join(PROXIES)}")
+        raise InputError(f"no proxy was named; known are {', '.join(PROXIES)}")
     for spec in map(get, names):
         spec.check_mode(batch_norm)
 

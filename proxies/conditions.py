@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from testbed.errors import ToolkitError
 from testbed.networks.independence import influence, neighbours
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["OptionError", "UndefinedError", "require_derivative", "require_independence"]
 
 
-class OptionError(ValueError):
+class OptionError(ToolkitError):
     """An option of a proxy that does not fit it, or the network."""
 
 
-class UndefinedError(Exception):
+class UndefinedError(ToolkitError):
     """A score has no value for this network; the message is the reason."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from proxies import cost, hessian, hessian_parameters, jacobian
 from proxies.probe import Score
+from testbed.errors import InputError, ToolkitError
 
 __all__ = ["PROXIES", "ProxySpec", "UnknownProxyError", "get"]
 
@@ -46,13 +47,13 @@ class ProxySpec:
     def check_mode(self, batch_norm: str) -> None:
         """Raise ValueError if the proxy has no meaning under this batch-norm mode."""
         if self.independent and batch_norm == "batch":
-            raise ValueError(
+            raise InputError(
                 f"{self.name} needs independent samples, which batch-norm mode 'batch' has not; "
                 "use 'calibrated' or 'running'"
             )
 
 
-class UnknownProxyError(ValueError):
+class UnknownProxyError(ToolkitError):
     """A name that is not in the table."""
 
 

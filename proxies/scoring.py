@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from proxies.conditions import OptionError, UndefinedError
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.registry import ProxySpec, get
+from testbed.errors import InputError
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
 from testbed.networks.modes import own_modes
@@ -63,7 +64,7 @@ def score(
     chosen = {spec.name: _settings(spec, (options or {}).get(spec.name, {})) for spec in specs}
     check_images(images, labels)
     if memory < 1:
-        raise ValueError(f"memory is a number of bytes, at least 1; got {memory}")
+        raise InputError(f"memory is a number of bytes, at least 1; got {memory}")
     with own_modes(images.device):
         probe = Probe(
             module, images.detach().clone(), None if labels is None else labels.clone(),
@@ -106,7 +107,7 @@ def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score
 def _settings(spec: ProxySpec, options: Mapping[str, Any]) -> dict[str, Any]:
     unknown = set(options) - set(spec.options)
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"{spec.name} has no option {', '.join(sorted(unknown))}; "
             f"it has {', '.join(spec.options) or 'none'}"
         )

@@ -16,6 +16,8 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
+from testbed.errors import ToolkitError
+
 __all__ = ["NoSecondDerivativeError", "explained", "require", "twice_differentiable"]
 
 MISSING = ("torch::autograd::Error", "torch::autograd::NotImplemented")
@@ -27,7 +29,7 @@ MESSAGES = (
 )
 
 
-class NoSecondDerivativeError(RuntimeError):
+class NoSecondDerivativeError(ToolkitError, RuntimeError):
     """A network contains an operation that can be differentiated only once."""
 
 

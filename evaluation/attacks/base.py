@@ -11,6 +11,7 @@ from evaluation.attacks.draws import Draws
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.settings import check, choice
 from evaluation.attacks.victim import Victim
+from testbed.errors import InputError
 
 __all__ = ["Attack", "put", "targets_note"]
 
@@ -91,7 +92,7 @@ class Attack(ABC):
             ValueError: if the attack has no meaning for so few classes.
         """
         if classes < self.least_classes:
-            raise ValueError(
+            raise InputError(
                 f"{self.name} needs {self.least_classes} classes and the network has {classes}"
                 f"{self.too_few}"
             )

@@ -14,6 +14,7 @@ from evaluation.attacks.outcome import Level
 from evaluation.attacks.sanity import grid_warnings, network_warnings
 from evaluation.attacks.subject import subject
 from evaluation.attacks.victim import Victim
+from testbed.errors import InputError
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -89,8 +90,8 @@ def evaluate(
 
 def _check(epsilons: Sequence[float], mode: str, batch_size: int) -> None:
     if mode not in MODES:
-        raise ValueError(f"unknown mode {mode!r}; there are {', '.join(MODES)}")
+        raise InputError(f"unknown mode {mode!r}; there are {', '.join(MODES)}")
     if not epsilons or not all(0 <= epsilon < float("inf") for epsilon in epsilons):
-        raise ValueError(f"ε are numbers from 0, in units of 1/255; got {list(epsilons)}")
+        raise InputError(f"ε are numbers from 0, in units of 1/255; got {list(epsilons)}")
     if batch_size < 1:
-        raise ValueError(f"batches have at least 1 image; got {batch_size}")
+        raise InputError(f"batches have at least 1 image; got {batch_size}")

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 
 from evaluation.attacks.victim import Loss
+from testbed.errors import InputError
 
 __all__ = ["cross_entropy", "dlr", "margin", "target_gap", "targeted_dlr"]
 
@@ -64,7 +65,7 @@ def targeted_dlr(targets: Tensor) -> Loss:
 
 def _require(logits: Tensor, classes: int, name: str) -> None:
     if logits.shape[1] < classes:
-        raise ValueError(
+        raise InputError(
             f"the {name} loss compares {classes} logits and the network has {logits.shape[1]} "
             "classes: use the cross-entropy variant of this attack"
         )

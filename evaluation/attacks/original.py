@@ -17,6 +17,7 @@ from evaluation.attacks.base import Attack, targets_note
 from evaluation.attacks.draws import Draws
 from evaluation.attacks.settings import choice, count
 from evaluation.attacks.victim import Victim
+from testbed.errors import InputError
 from testbed.seeding import global_draws
 
 __all__ = ["MEMBERS", "Original", "package"]
@@ -39,7 +40,7 @@ def package() -> ModuleType:
             return importlib.import_module(name)
         except ImportError:
             continue
-    raise ValueError(
+    raise InputError(
         "the original backend needs the package of AutoAttack's authors: "
         "pip install pyautoattack==0.2.0"
     )
@@ -99,7 +100,7 @@ class Original(Attack):
         """
         least = LEAST_CLASSES.get(self.member, self.least_classes)
         if classes < least:
-            raise ValueError(
+            raise InputError(
                 f"the original {self.member} needs {least} classes and the network has {classes}: "
                 "take apgd-ce or square, or leave --backend own for the autoattack of this "
                 "package, which does without apgd-t then"

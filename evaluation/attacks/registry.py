@@ -11,6 +11,7 @@ from evaluation.attacks.norms import BALLS
 from evaluation.attacks.original import MEMBERS, Original, package
 from evaluation.attacks.pgd import FGSM, PGD
 from evaluation.attacks.square import Square
+from testbed.errors import InputError
 
 __all__ = ["ATTACKS", "AttackSpec", "make"]
 
@@ -67,11 +68,11 @@ def make(name: str, norm: str = "Linf", *, backend: str = "own", **settings: Any
             authors' package is not installed or has no such attack.
     """
     if name not in ATTACKS:
-        raise ValueError(f"unknown attack {name!r}; there are {', '.join(ATTACKS)}")
+        raise InputError(f"unknown attack {name!r}; there are {', '.join(ATTACKS)}")
     if norm not in BALLS:
-        raise ValueError(f"unknown norm {norm!r}; there are {', '.join(BALLS)}")
+        raise InputError(f"unknown norm {norm!r}; there are {', '.join(BALLS)}")
     if backend not in BACKENDS:
-        raise ValueError(f"unknown backend {backend!r}; there are {', '.join(BACKENDS)}")
+        raise InputError(f"unknown backend {backend!r}; there are {', '.join(BACKENDS)}")
     if backend == "original":
         return _original(name, norm, settings)
     kind = ATTACKS[name].kind
@@ -81,13 +82,13 @@ def make(name: str, norm: str = "Linf", *, backend: str = "own", **settings: Any
 
 def _original(name: str, norm: str, settings: dict[str, Any]) -> Attack:
     if name not in MEMBERS:
-        raise ValueError(f"AutoAttack has no {name}: leave --backend own; it has {MEMBERS}")
+        raise InputError(f"AutoAttack has no {name}: leave --backend own; it has {MEMBERS}")
     package()
     known = [field.name for field in fields(Original) if field.name not in ("norm", "member")]
     _refuse_unknown(f"the original {name}", [*known, "steps"], settings)
     # The authors' 100 steps cannot be set from outside.
     if settings.get("steps", 100) != 100:
-        raise ValueError(f"the original {name} has 100 steps; got {settings['steps']}")
+        raise InputError(f"the original {name} has 100 steps; got {settings['steps']}")
     return Original(norm, name, **{n: v for n, v in settings.items() if n != "steps"})
 
 
@@ -95,4 +96,4 @@ def _refuse_unknown(name: str, known: list[str], settings: dict[str, Any]) -> No
     for setting in settings:
         if setting not in known:
             there = ", ".join(known) or "none"
-            raise ValueError(f"{name} has no setting {setting!r}; it has {there}")
+            raise InputError(f"{name} has no setting {setting!r}; it has {there}")

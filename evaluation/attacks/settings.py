@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import Any
 
+from testbed.errors import InputError
+
 __all__ = ["check", "choice", "count", "flag", "number"]
 
 
@@ -62,7 +64,7 @@ def check(owner: Any, name: str) -> None:
     for entry in fields(owner):
         rule, value = entry.metadata.get("rule"), getattr(owner, entry.name)
         if rule is not None and not rule.holds(value):
-            raise ValueError(
+            raise InputError(
                 f"{name} takes for {entry.name} {rule.expected}, and got {value!r}: give such a "
                 f"value, or leave {entry.name} out for {entry.default!r}"
             )

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.correlation.tau_b import checked, kendall_tau_b
+from testbed.errors import InputError
 
 __all__ = ["noise_ceiling", "twin_residuals"]
 
@@ -76,7 +77,7 @@ def twin_residuals(
         ValueError: if a group has fewer than two positions.
     """
     if smallest := [group for group in groups if len(group) < 2]:
-        raise ValueError(f"a group of twins has two members or more; got {list(smallest[0])}")
+        raise InputError(f"a group of twins has two members or more; got {list(smallest[0])}")
     sizes = np.array([len(group) for group in groups], dtype=np.int64)
     values = y[np.concatenate([np.asarray(group) for group in groups])]
     means = np.add.reduceat(values, np.cumsum(sizes) - sizes) / sizes

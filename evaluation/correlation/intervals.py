@@ -12,6 +12,7 @@ from functools import cache
 from scipy import stats
 
 from evaluation.correlation.tau_b import TauB
+from testbed.errors import InputError
 
 __all__ = ["Difference", "confidence_interval", "tau_difference"]
 
@@ -69,7 +70,7 @@ def tau_difference(first: TauB, second: TauB, level: float = 0.95, sign: int = 1
     """
     n = len(first.influence)
     if len(second.influence) != n:
-        raise ValueError(
+        raise InputError(
             f"a difference is of τ-b on the same samples; got {n} and {len(second.influence)}"
         )
     quantile = _quantile(level, n - 2)
@@ -90,5 +91,5 @@ def tau_difference(first: TauB, second: TauB, level: float = 0.95, sign: int = 1
 @cache
 def _quantile(level: float, freedom: int) -> float:
     if not 0 < level < 1:
-        raise ValueError(f"a confidence level lies between 0 and 1; got {level}")
+        raise InputError(f"a confidence level lies between 0 and 1; got {level}")
     return float(stats.t.ppf((1 + level) / 2, freedom)) if freedom > 0 else math.nan

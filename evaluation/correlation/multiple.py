@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evaluation.correlation.intervals import tau_difference
 from evaluation.correlation.tau_b import TauB
+from testbed.errors import InputError
 
 __all__ = ["Winner", "holm", "winners"]
 
@@ -49,7 +50,7 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     there = ~np.isnan(values)
     known = values[there]
     if ((known < 0) | (known > 1)).any():
-        raise ValueError(f"p-values lie in [0, 1]; got {known.min():g} to {known.max():g}")
+        raise InputError(f"p-values lie in [0, 1]; got {known.min():g} to {known.max():g}")
     order = np.argsort(known, kind="stable")
     stepped = np.maximum.accumulate((len(known) - np.arange(len(known))) * known[order])
     result = np.empty(len(known))

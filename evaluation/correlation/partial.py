@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.correlation.tau_b import TauB, tau_b
+from testbed.errors import InputError
 
 __all__ = ["partial_from", "partial_tau_b"]
 
@@ -40,7 +41,7 @@ def partial_from(xy: TauB, xz: TauB, yz: TauB) -> TauB:
     """
     n = len(xy.influence)
     if len(xz.influence) != n or len(yz.influence) != n:
-        raise ValueError(
+        raise InputError(
             f"a partial τ-b is of three τ-b on the same samples; "
             f"got {n}, {len(xz.influence)} and {len(yz.influence)}"
         )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.correlation.tau_b import checked, dense_ranks, pair_sums
+from testbed.errors import InputError
 
 __all__ = ["hyperbolic_weights", "spearman", "top_precision", "weighted_from", "weighted_tau"]
 
@@ -80,7 +81,7 @@ def top_precision(x: ArrayLike, y: ArrayLike, fraction: float = 0.1) -> float:
             fraction is not in (0, 1].
     """
     if not 0 < fraction <= 1:
-        raise ValueError(f"the fraction of a top k lies in (0, 1]; got {fraction}")
+        raise InputError(f"the fraction of a top k lies in (0, 1]; got {fraction}")
     x, y = checked(x, y)
     # Rounded first: 0.1 · 30 is a little more than 3.
     k = math.ceil(round(fraction * len(x), 9))

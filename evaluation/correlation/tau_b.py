@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from testbed.errors import InputError
+
 __all__ = [
     "TauB",
     "checked",
@@ -125,13 +127,13 @@ def checked(*variables: ArrayLike) -> list[np.ndarray]:
     # Integers stay integers: above 2⁵³ a float would tie what is not tied.
     arrays = [a if a.dtype.kind in "iub" else a.astype(np.float64) for a in arrays]
     if any(a.ndim != 1 or len(a) != len(arrays[0]) for a in arrays):
-        raise ValueError(
+        raise InputError(
             f"expected one-dimensional variables of equal length; "
             f"got shapes {', '.join(str(a.shape) for a in arrays)}"
         )
     for a in arrays:
         if missing := int(np.isnan(a).sum()):
-            raise ValueError(
+            raise InputError(
                 f"{missing} of {len(a)} values are NaN; rankings are of complete samples only: "
                 f"leave those samples out of every variable first"
             )

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from testbed.errors import ToolkitError
 from testbed.spaces.nasbench201.cost import flops, parameters
 from testbed.spaces.nasbench201.genotype import Genotype, enumerate_space
 
@@ -36,7 +37,7 @@ REQUIRED = ("network", *IDENTITY, "seed", "value")
 BASELINES: dict[str, Callable[[Genotype], int]] = {"params": parameters, "flops": flops}
 
 
-class RankingError(ValueError):
+class RankingError(ToolkitError):
     """A question that these scores and this truth have no answer to."""
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from evaluation.report.gallery import Picture
 from evaluation.search.curves import curves
+from testbed.errors import ToolkitError
 
 __all__ = ["SearchesError", "read_searches", "search_pictures"]
 
@@ -16,7 +17,7 @@ FILES = ("trajectories.parquet", "trajectories.csv")
 COLUMNS = ("objective", "algorithm", "run", "query", "best", "seconds")
 
 
-class SearchesError(ValueError):
+class SearchesError(ToolkitError):
     """A folder without the trajectories of searches."""
 
 

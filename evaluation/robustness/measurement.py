@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from evaluation.attacks import Attack, Level, evaluate
 from evaluation.attacks.judge import predict
 from evaluation.attacks.subject import subject
+from testbed.errors import InputError
 from testbed.images import ImageSet
 from testbed.images.batch import fingerprint
 from testbed.images.corrupted import SEVERITIES, load_corrupted
@@ -185,7 +186,7 @@ class Measurement:
 
     def _corrupted(self, piece: Piece, severity: int) -> Tensor:
         if self.corrupted is None:
-            raise ValueError(f"no folder of corrupted images was given for {piece.measure.key}")
+            raise InputError(f"no folder of corrupted images was given for {piece.measure.key}")
         images = _corrupted_images(self.name, self.corrupted, piece.measure.key, severity)
         return images.images(torch.arange(piece.start, piece.stop)).to(self.device)
 

@@ -6,6 +6,7 @@ from typing import Any
 from evaluation.attacks import ATTACKS, make
 from evaluation.robustness.measurement import Measure
 from testbed.corruptions import CORRUPTIONS, SEVERITIES
+from testbed.errors import InputError
 
 __all__ = ["PAPER_EPSILONS", "attack_measures", "corruption_measures", "parse_epsilons"]
 
@@ -27,11 +28,11 @@ def parse_epsilons(option: str) -> tuple[float, ...] | None:
     except ValueError:
         epsilons = ()
     if not epsilons or not all(0 <= e < float("inf") for e in epsilons):
-        raise ValueError(
+        raise InputError(
             f"ε are numbers in units of 1/255, such as 0.5,1,2, or the word paper; got {option!r}"
         )
     if len(set(epsilons)) < len(epsilons):
-        raise ValueError(f"an ε stands twice in {option!r}")
+        raise InputError(f"an ε stands twice in {option!r}")
     return epsilons
 
 
@@ -71,6 +72,6 @@ def corruption_measures(names: Sequence[str], source: str) -> list[Measure]:
     """
     for name in names:
         if name not in CORRUPTIONS:
-            raise ValueError(f"unknown corruption {name!r}; there are {', '.join(CORRUPTIONS)}")
+            raise InputError(f"unknown corruption {name!r}; there are {', '.join(CORRUPTIONS)}")
     levels = tuple(map(float, SEVERITIES))
     return [Measure(name, levels, settings={"corrupted": source}) for name in names]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import proxies
 from evaluation.search.base import Ask
 from evaluation.search.space import Space
+from testbed.errors import InputError
 from testbed.seeding import global_draws
 
 __all__ = ["Build", "optuna_objective", "proxy_function", "space_objective"]
@@ -55,7 +56,7 @@ def proxy_function(
         )
     direction = better or proxies.PROXIES[name].better
     if direction not in ("higher", "lower"):
-        raise ValueError(f"better is higher or lower; got {better!r}")
+        raise InputError(f"better is higher or lower; got {better!r}")
     sign = 1.0 if direction == "higher" else -1.0
 
     def score(network: nn.Module) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from evaluation.search.space import Space
+from testbed.errors import InputError
 from testbed.seeding import derive_seed
 
 __all__ = ["Answer", "Ask", "BudgetSpent", "Proxy", "Queries", "Query", "Searcher", "search"]
@@ -69,7 +70,7 @@ class Queries:
 
     def __init__(self, objective: Callable[[int], "float | Answer"], budget: int) -> None:
         if budget < 1:
-            raise ValueError(f"a search has at least 1 query; got {budget}")
+            raise InputError(f"a search has at least 1 query; got {budget}")
         self.trajectory: list[Query] = []
         self._objective, self._budget = objective, budget
         self._known: dict[int, float] = {}

@@ -22,6 +22,7 @@ from testbed import engine, images
 from testbed.command.console import check_device, fail, split_words, whole_numbers
 from testbed.command.options import Threads
 from testbed.command.resumable import INTERRUPTED
+from testbed.errors import InputError
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
 from testbed.store import StoreError, read_scores
 from testbed.tables import RANDOM_CIFAR10
@@ -163,19 +164,19 @@ def _check(
     truth: Path | None, live: bool, out: Path | None, workers: int | None, table: str, figures: str
 ) -> None:
     if live == (truth is not None):
-        raise ValueError(
+        raise InputError(
             "give either --truth FOLDER (a published truth, or one that evaluation.robustness "
             "exported) or --live --out FOLDER (train and attack); "
             f"got {'both' if live else 'neither'}"
         )
     if live and out is None:
-        raise ValueError("--live keeps networks and results in a folder: add --out FOLDER")
+        raise InputError("--live keeps networks and results in a folder: add --out FOLDER")
     if live and (workers or 1) > 1:
-        raise ValueError(f"--live has one worker (--threads speeds it up); got --workers {workers}")
+        raise InputError(f"--live has one worker (--threads speeds it up); got --workers {workers}")
     if table not in TABLES:
-        raise ValueError(f"unknown --table {table!r}; expected {' or '.join(TABLES)}")
+        raise InputError(f"unknown --table {table!r}; expected {' or '.join(TABLES)}")
     if unknown := set(split_words(figures)) - set(FIGURES):
-        raise ValueError(f"unknown --figures {', '.join(unknown)}; expected {', '.join(FIGURES)}")
+        raise InputError(f"unknown --figures {', '.join(unknown)}; expected {', '.join(FIGURES)}")
 
 
 def _check_fit(algorithms: Sequence[Algorithm], with_proxy: bool) -> None:
@@ -183,7 +184,7 @@ def _check_fit(algorithms: Sequence[Algorithm], with_proxy: bool) -> None:
         load_optuna()
     if with_proxy and not any(algorithm.needs for algorithm in algorithms):
         takers = ", ".join(algorithm.name for algorithm in ALGORITHMS.values() if algorithm.needs)
-        raise ValueError(
+        raise InputError(
             f"{', '.join(a.name for a in algorithms)} would not look at the proxy: name one of "
             f"{takers}, or all"
         )

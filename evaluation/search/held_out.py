@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from evaluation.correlation import kendall_tau_b
 from evaluation.search.predictor import forest
+from testbed.errors import InputError
 from testbed.seeding import derive_seed
 
 __all__ = ["held_out_taus"]
@@ -33,7 +34,7 @@ def held_out_taus(
     """
     targets = np.asarray(values, dtype=np.float64)
     if not 2 <= count <= len(targets) - 2:
-        raise ValueError(
+        raise InputError(
             f"a forest is fitted to 2 to {len(targets) - 2} of {len(targets)} networks; got {count}"
         )
     taus = []

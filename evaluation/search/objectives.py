@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from evaluation.ranking.target_choice import choose_targets
 from evaluation.search.base import Answer
 from evaluation.search.cells import cells, published_ids
+from testbed.errors import ToolkitError
 
 __all__ = ["Objective", "ObjectiveError", "Tabular", "by_candidate", "truth_objective"]
 
 
-class ObjectiveError(ValueError):
+class ObjectiveError(ToolkitError):
     """An objective that these data have no values of."""
 
 

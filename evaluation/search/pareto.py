@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from testbed.errors import InputError
+
 __all__ = ["front", "hypervolume"]
 
 
@@ -42,7 +44,7 @@ def hypervolume(points: ArrayLike, reference: ArrayLike = (0.0, 0.0)) -> float:
     """
     points, reference = _checked(points), np.asarray(reference, dtype=np.float64)
     if points.shape[1] != 2:
-        raise ValueError(f"the hypervolume is of two scores here; got {points.shape[1]}")
+        raise InputError(f"the hypervolume is of two scores here; got {points.shape[1]}")
     chosen = points[front(points)]
     chosen = chosen[(chosen > reference).all(axis=1)]
     area, height = 0.0, reference[1]
@@ -55,5 +57,5 @@ def hypervolume(points: ArrayLike, reference: ArrayLike = (0.0, 0.0)) -> float:
 def _checked(points: ArrayLike) -> NDArray[np.float64]:
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2:
-        raise ValueError(f"points are (n, k), one row each; got the shape {points.shape}")
+        raise InputError(f"points are (n, k), one row each; got the shape {points.shape}")
     return points

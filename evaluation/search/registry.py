@@ -16,6 +16,7 @@ from evaluation.search.predictor import predictor
 from evaluation.search.random_search import random_search
 from evaluation.search.ranked import ranked
 from evaluation.search.tpe import tpe
+from testbed.errors import ToolkitError
 
 __all__ = ["ALGORITHMS", "Algorithm", "UnknownAlgorithmError", "choose"]
 
@@ -23,7 +24,7 @@ WARM_UP = 1000
 OFFSPRING = 10
 
 
-class UnknownAlgorithmError(ValueError):
+class UnknownAlgorithmError(ToolkitError):
     """A name that is not in the table, or an algorithm without the proxy that it needs."""
 
 

@@ -17,13 +17,14 @@ from evaluation.search.registry import Algorithm
 from evaluation.search.study import Study, Task
 from testbed import engine
 from testbed.command.console import default_workers, progress
+from testbed.errors import ToolkitError
 
 __all__ = ["Plan", "RunFailedError", "run_all", "search_live", "search_truth"]
 
 FEW = 20  # runs that are over before workers have started
 
 
-class RunFailedError(RuntimeError):
+class RunFailedError(ToolkitError, RuntimeError):
     """A run of a search that ended with an error."""
 
 

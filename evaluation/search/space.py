@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.errors import InputError
+
 __all__ = ["Space"]
 
 TRIES = 1000
@@ -40,9 +42,9 @@ class Space:
 
     def __post_init__(self) -> None:
         if not self.choices or not all(self.choices.values()):
-            raise ValueError(f"a search space has choices with options each; got {self.choices}")
+            raise InputError(f"a search space has choices with options each; got {self.choices}")
         if math.prod(self.counts) > LARGEST:
-            raise ValueError(
+            raise InputError(
                 f"a search space has at most {LARGEST:.0e} configurations, for candidates are "
                 f"64-bit numbers; got {math.prod(self.counts):.0e}: take fewer choices or options"
             )
@@ -91,7 +93,7 @@ class Space:
             ValueError: if a choice is missing or unknown, or an option is not among its own.
         """
         if set(configuration) != set(self.choices):
-            raise ValueError(
+            raise InputError(
                 f"a configuration has the choices {', '.join(self.choices)}; "
                 f"got {', '.join(map(str, configuration))}"
             )

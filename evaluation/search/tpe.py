@@ -10,11 +10,12 @@ from typing import Any
 
 from evaluation.search.base import Ask
 from evaluation.search.space import Space
+from testbed.errors import ToolkitError
 
 __all__ = ["ExtraMissingError", "load_optuna", "tpe"]
 
 
-class ExtraMissingError(ValueError):
+class ExtraMissingError(ToolkitError):
     """Optuna is not installed."""
 
 

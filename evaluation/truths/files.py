@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from testbed.errors import ToolkitError
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 from testbed.spaces.nasbench201.isomorphism import representatives
 
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-class TruthError(ValueError):
+class TruthError(ToolkitError):
     """A folder that is not the published layout, or a part that it does not have."""
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
 
+from testbed.errors import InputError
+
 __all__ = ["CLEAN", "MEANS", "MEAN_ADVERSARIAL", "MEAN_CORRUPTION", "Target"]
 
 MEAN_ADVERSARIAL, MEAN_CORRUPTION = MEANS = ("mean adversarial", "mean corruption")
@@ -61,9 +63,9 @@ class Target:
     def __post_init__(self) -> None:
         name = _name(self.name)
         if not name:
-            raise ValueError("a target has a name, such as clean or fgsm; got none")
+            raise InputError("a target has a name, such as clean or fgsm; got none")
         if self.level is not None and not (self.level >= 0 and math.isfinite(self.level)):
-            raise ValueError(f"{name}: an ε or a severity is a number from 0, got {self.level!r}")
+            raise InputError(f"{name}: an ε or a severity is a number from 0, got {self.level!r}")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "norm", self.norm or _usual_norm(name))
         object.__setattr__(self, "level", None if self.level is None else float(self.level))
@@ -80,13 +82,13 @@ class Target:
         """
         match = FORM.fullmatch(text.strip())
         if match is None:
-            raise ValueError(_unreadable(text))
+            raise InputError(_unreadable(text))
         words = [word.strip() for word in match[2].split("@")[1:]]
         levels = [word for word in words if _is_number(word)]
         norms = [word for word in words if not _is_number(word)]
         norms += [match[3]] if match[3] else []
         if len(levels) > 1 or len(norms) > 1:
-            raise ValueError(_unreadable(text))
+            raise InputError(_unreadable(text))
         norm = _norm(norms[0]) if norms else None
         return Target(match[1], norm, float(levels[0]) if levels else None)
 

@@ -18,6 +18,8 @@ from rich.progress import (
     track,
 )
 
+from testbed.errors import InputError
+
 __all__ = [
     "check_device", "default_workers", "fail", "progress", "quiet_track", "split_words",
     "whole_numbers",
@@ -69,10 +71,10 @@ def whole_numbers(option: str, name: str) -> list[int]:
     for word in split_words(option):
         first, dash, last = word.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"{name} are whole numbers such as 0,1,2 or 0-9; got {option!r}")
+            raise InputError(f"{name} are whole numbers such as 0,1,2 or 0-9; got {option!r}")
         numbers += range(int(first), int(last or first) + 1)
     if not numbers:
-        raise ValueError(f"{name} are whole numbers such as 0,1,2 or 0-9; got {option!r}")
+        raise InputError(f"{name} are whole numbers such as 0,1,2 or 0-9; got {option!r}")
     return list(dict.fromkeys(numbers))
 
 
@@ -86,7 +88,7 @@ def check_device(name: str) -> str:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"device {name!r} cannot be used here: {reason}") from error
+        raise InputError(f"device {name!r} cannot be used here: {reason}") from error
     return name
 
 

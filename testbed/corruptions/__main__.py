@@ -11,6 +11,7 @@ from testbed.command.console import fail, progress, split_words
 from testbed.command.options import DataRoot, Download, ImageSetName
 from testbed.corruptions.files import write_corrupted
 from testbed.corruptions.severities import TABLE
+from testbed.errors import InputError
 from testbed.images.corrupted import CORRUPTIONS, SEVERITIES
 
 __all__ = ["main"]
@@ -36,7 +37,7 @@ def generate(
     console = Console(stderr=True)
     try:
         if not names or set(names) - set(TABLE):
-            raise ValueError(
+            raise InputError(
                 f"corruptions are all, or names out of {', '.join(CORRUPTIONS)}; "
                 f"got {corruptions!r}"
             )

@@ -7,6 +7,7 @@ from typing import TypeVar
 from testbed.engine.futures import run_on
 from testbed.engine.outcome import Outcome, attempt
 from testbed.engine.processes import run_in_processes
+from testbed.errors import InputError
 
 __all__ = ["run"]
 
@@ -46,7 +47,7 @@ def run(
             can be started; or if the function cannot be sent to one.
     """
     if workers < 1 or threads < 1:
-        raise ValueError(f"expected at least 1 worker and 1 thread; got {workers} and {threads}")
+        raise InputError(f"expected at least 1 worker and 1 thread; got {workers} and {threads}")
     if executor is not None:
         return run_on(executor, function, enumerate(items), 2 * workers, threads)
     if workers > 1:

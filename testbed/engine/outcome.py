@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from testbed.engine.memory import keep_freed_memory
+from testbed.errors import ToolkitError
 
 __all__ = ["EngineError", "Outcome", "attempt", "failure"]
 
@@ -15,7 +16,7 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 
-class EngineError(RuntimeError):
+class EngineError(ToolkitError, RuntimeError):
     """The engine could not go on: a worker died, or the function cannot reach one."""
 
 

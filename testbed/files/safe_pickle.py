@@ -14,10 +14,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from testbed.errors import ToolkitError
+
 __all__ = ["NUMPY_NAMES", "Dtype", "RefusedNameError", "SafeUnpickler", "text"]
 
 
-class RefusedNameError(pickle.UnpicklingError):
+class RefusedNameError(ToolkitError, pickle.UnpicklingError):
     """A pickle names a function or class that is not in the reader's table.
 
     Attributes:

@@ -1,5 +1,7 @@
 """What can go wrong with images, each with a name of its own."""
 
+from testbed.errors import ToolkitError
+
 __all__ = [
     "DataFileError",
     "DownloadError",
@@ -9,7 +11,7 @@ __all__ = [
 ]
 
 
-class ImagesError(ValueError):
+class ImagesError(ToolkitError):
     """Base of all errors of this package: an unusable name, file, request or data set."""
 
 

@@ -5,10 +5,12 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from testbed.errors import ToolkitError
+
 __all__ = ["Source", "SourceError"]
 
 
-class SourceError(ValueError):
+class SourceError(ToolkitError):
     """Networks that were asked for and cannot be had."""
 
 

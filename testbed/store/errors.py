@@ -1,9 +1,11 @@
 """What can go wrong with a results file."""
 
+from testbed.errors import ToolkitError
+
 __all__ = ["StoreBusy", "StoreError"]
 
 
-class StoreError(RuntimeError):
+class StoreError(ToolkitError, RuntimeError):
     """A results file, or what was to be put in it, is not what it should be."""
 
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from testbed.errors import ToolkitError
 from testbed.files.replacing import replacing
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 
-class CheckpointError(ValueError):
+class CheckpointError(ToolkitError):
     """A checkpoint that is missing, damaged, or not of what was asked for."""
 
 

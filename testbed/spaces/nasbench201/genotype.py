@@ -15,6 +15,8 @@ from typing import NoReturn
 
 import torch
 
+from testbed.errors import InputError, ToolkitError
+
 __all__ = ["EDGES", "OPERATIONS", "Genotype", "GenotypeError"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -22,7 +24,7 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 NODES = 4
 
 
-class GenotypeError(ValueError):
+class GenotypeError(ToolkitError):
     """An architecture string or index that is not of the NAS-Bench-201 space."""
 
 
@@ -143,7 +145,7 @@ class Genotype:
             neighbours = self.neighbours()
             return neighbours[int(torch.randint(len(neighbours), (), generator=generator))]
         if not 0 < probability <= 1:
-            raise ValueError(f"a mutation probability lies in (0, 1]; got {probability}")
+            raise InputError(f"a mutation probability lies in (0, 1]; got {probability}")
         mutant = self
         while mutant == self:
             changed = torch.rand(len(EDGES), generator=generator) < probability

@@ -9,6 +9,7 @@ Dong and Yang, "NAS-Bench-201", ICLR 2020, section 2.1.
 
 from torch import Tensor, nn
 
+from testbed.errors import InputError
 from testbed.spaces.nasbench201.genotype import EDGES, NODES, Genotype
 
 __all__ = ["Network"]
@@ -58,7 +59,7 @@ class Network(nn.Module):
             ValueError: if H or W is not a multiple of 4: two reductions halve them.
         """
         if images.shape[-1] % 4 or images.shape[-2] % 4:
-            raise ValueError(
+            raise InputError(
                 f"the height and width of images are multiples of 4; got {tuple(images.shape)}"
             )
         features = self.stem(images)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from testbed.errors import InputError
+
 __all__ = ["PRESETS", "Recipe", "override", "preset_named"]
 
 
@@ -76,7 +78,7 @@ class Recipe:
         """
         names = {field.name for field in fields(Recipe)}
         if set(settings) != names:
-            raise ValueError(
+            raise InputError(
                 f"a recipe has the fields {', '.join(sorted(names))}; "
                 f"got {', '.join(sorted(settings))}"
             )
@@ -84,7 +86,7 @@ class Recipe:
 
     def _require(self, name: str, condition: bool, range_: str) -> None:
         if not condition:
-            raise ValueError(f"{name} of a recipe is {range_}; got {getattr(self, name)!r}")
+            raise InputError(f"{name} of a recipe is {range_}; got {getattr(self, name)!r}")
 
 
 PRESETS = MappingProxyType(
@@ -105,7 +107,7 @@ def preset_named(name: str) -> Recipe:
         ValueError: if there is none of this name.
     """
     if name not in PRESETS:
-        raise ValueError(f"unknown --preset {name!r}; expected {', '.join(PRESETS)}")
+        raise InputError(f"unknown --preset {name!r}; expected {', '.join(PRESETS)}")
     return PRESETS[name]
 
 

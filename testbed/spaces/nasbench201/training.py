@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from testbed.errors import ToolkitError
 from testbed.images import ImageSet
 from testbed.networks.normalise import normalised
 from testbed.seeding import generator
@@ -19,7 +20,7 @@ from testbed.spaces.nasbench201.weights import random_network
 __all__ = ["DivergedError", "Epoch", "TrainingState", "accuracy", "train"]
 
 
-class DivergedError(RuntimeError):
+class DivergedError(ToolkitError, RuntimeError):
     """A training whose loss or weights are no longer finite numbers."""
 
 

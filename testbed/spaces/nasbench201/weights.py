@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from testbed.errors import InputError
 from testbed.seeding import global_draws
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.network import Network
@@ -37,7 +38,7 @@ def random_network(
     random state is left as it was.
     """
     if init not in INITIALISATIONS:
-        raise ValueError(
+        raise InputError(
             f"unknown initialisation {init!r}; expected one of {', '.join(INITIALISATIONS)}"
         )
     with global_draws("weights", init, genotype, seed):
@@ -63,6 +64,6 @@ def initialise(module: nn.Module, scheme: str) -> None:
         elif scheme == "xavier":
             nn.init.xavier_normal_(layer.weight)
         else:
-            raise ValueError(f"unknown scheme {scheme!r}; expected kaiming or xavier")
+            raise InputError(f"unknown scheme {scheme!r}; expected kaiming or xavier")
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from testbed.errors import ToolkitError
 from testbed.files.safe_pickle import RefusedNameError
 
 __all__ = [
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 
-class ArchiveError(ValueError):
+class ArchiveError(ToolkitError):
     """Base of all errors of this package."""
 
 
