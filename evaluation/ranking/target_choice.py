@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from evaluation.ranking.score_columns import RankingError
 from evaluation.truths.targets import Target
+from testbed.errors import did_you_mean
 
 __all__ = ["DEFAULT_TARGETS", "choose_targets"]
 
@@ -42,7 +43,9 @@ def choose_targets(
     for word in attacks:
         members = [name for target, name in there.items() if _belongs(target, word)]
         if not members:
-            raise RankingError(f"unknown attack {word!r}; known: {', '.join(_families(there))}")
+            known = _families(there)
+            hint = did_you_mean(word, known)
+            raise RankingError(f"unknown attack {word!r}; known: {', '.join(known)}{hint}")
         picked += members
     if not picked:
         raise RankingError(f"no target chosen; known: all, {_in_brief(there)}")

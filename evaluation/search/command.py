@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from evaluation.attacks.assignments import SET_HELP, assigned
 from evaluation.search.curves import FIGURES
+from evaluation.search.live import live_target
 from evaluation.search.live_setup import LiveSettings
 from evaluation.search.output import TABLES
 from evaluation.search.problem import truth_problem
@@ -116,7 +118,10 @@ def search(
         int | None, typer.Option(help="Live: the first test images; all if not given.", min=1)
     ] = None,
     weights_seed: Annotated[int, typer.Option(help="Live: of weights and training.")] = 0,
-    square_queries: Annotated[int, typer.Option(help="Live: of Square.", min=1)] = 5000,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help=f"Live: {SET_HELP}", show_default=False)
+    ] = None,
+    square_queries: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,
     device: Annotated[str, typer.Option(help="Live: cpu, cuda, cuda:1, …")] = "cpu",
 ) -> None:
     """Search NAS-Bench-201 for robust networks, and see what a proxy buys.
@@ -128,6 +133,8 @@ def search(
     notices = Console(stderr=True)
     try:
         _check(truth, live, out, workers, table, figures)
+        if assignments and not live:
+            raise InputError("--set is of the attacks of --live, and would be ignored")
         frame = read_scores(scores)
         proxies = choose_proxies(frame, split_words(proxy or ""))
         algorithms = choose(split_words(algorithm), bool(proxies))
@@ -141,7 +148,7 @@ def search(
             recipe = override(preset_named(preset), epochs=epochs, channels=channels, cells=cells)
             settings = LiveSettings(
                 recipe, image_set, data_root, count, weights_seed, check_device(device), threads,
-                {"square": {"queries": square_queries}}, tuple(sys.argv),
+                _settings(assignments or (), square_queries, targets), tuple(sys.argv),
             )  # fmt: skip
             findings = search_live(plan, out, targets, settings, notices)
         else:
@@ -158,6 +165,16 @@ def search(
         raise typer.Exit(INTERRUPTED) from None
     except (ValueError, OSError, StoreError, RunFailedError, engine.EngineError) as error:
         fail(" ".join(str(error).split()))
+
+
+def _settings(
+    assignments: Sequence[str], square_queries: int | None, targets: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """Return the settings by attack; ``--square-queries`` was there before ``--set``."""
+    chosen = map(live_target, targets)
+    attacks = list(dict.fromkeys(target.name for target in chosen if target.is_attack))
+    former = square_queries is not None and "square" in attacks
+    return assigned([*([f"square.queries={square_queries}"] * former), *assignments], attacks)
 
 
 def _check(

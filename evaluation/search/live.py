@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluation.attacks import ATTACKS
+from evaluation.attacks.names import ATTACKS
 from evaluation.robustness.collection import Collection
 from evaluation.robustness.measurement import Measure, Measurement
 from evaluation.robustness.measures import attack_measures

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
 
+from evaluation.attacks.names import ATTACKS, find
 from testbed.errors import InputError
 
 __all__ = ["CLEAN", "MEANS", "MEAN_ADVERSARIAL", "MEAN_CORRUPTION", "Target"]
@@ -15,25 +16,6 @@ MEAN_ADVERSARIAL, MEAN_CORRUPTION = MEANS = ("mean adversarial", "mean corruptio
 FORM = re.compile(r"([^@()]+)((?:@[^@()]+){0,2})(?:\s*\(([^()]+)\))?")
 NORMS = {"linf": "Linf", "l2": "L2", "l1": "L1"}
 PRINTED = {"Linf": "ℓ∞", "L2": "ℓ2", "L1": "ℓ1"}
-
-# The keys of the published files; "aa" is AutoAttack, whose parts the last two are.
-PUBLISHED = {
-    "fgsm": "fgsm",
-    "pgd": "pgd",
-    "apgd-ce": "aa_apgd-ce",
-    "square": "aa_square",
-    # Not published, but written by evaluation.robustness.
-    "apgd-dlr": "aa_apgd-dlr",
-    "apgd-t": "aa_apgd-t",
-    "fab-t": "aa_fab-t",
-    "autoattack": "aa_standard",
-}
-COLUMNS = {"apgd-ce": "apgd"}
-TITLES = {
-    "fgsm": "FGSM", "pgd": "PGD", "apgd-ce": "APGD-CE", "square": "Square",
-    "apgd-dlr": "APGD-DLR", "apgd-t": "APGD-T", "fab-t": "FAB-T", "autoattack": "AutoAttack",
-}  # fmt: skip
-ALIASES = {published: name for name, published in PUBLISHED.items()} | {"apgd": "apgd-ce"}
 
 
 @total_ordering
@@ -103,12 +85,13 @@ class Target:
         """Its short name in tables: ``fgsm@1``, ``pgd@L2@20``, ``fog@3``, ``clean``."""
         norm = [] if self.norm == _usual_norm(self.name) else [str(self.norm)]
         level = [] if self.level is None else [f"{self.level:g}"]
-        return "@".join([COLUMNS.get(self.name, self.name), *norm, *level])
+        name = ATTACKS[self.name].column if self.name in ATTACKS else self.name
+        return "@".join([name, *norm, *level])
 
     @property
     def measure(self) -> str:
         """Its key in the published files and in the store, which has no level."""
-        name = PUBLISHED.get(self.name, self.name)
+        name = ATTACKS[self.name].published if self.name in ATTACKS else self.name
         return name if self.norm is None else f"{name}@{self.norm}"
 
     @property
@@ -123,7 +106,8 @@ class Target:
 
     def __str__(self) -> str:
         """Return it as the field writes it: ``FGSM@1``, ``PGD@0.5 (ℓ2)``, ``fog@3``."""
-        name = TITLES.get(self.name, self.name.replace("_", " "))
+        known = self.name in ATTACKS
+        name = ATTACKS[self.name].title if known else self.name.replace("_", " ")
         level = "" if self.level is None else f"@{self.level:g}"
         if self.norm == _usual_norm(self.name):
             return f"{name}{level}"
@@ -134,7 +118,7 @@ class Target:
 
     @property
     def _place(self) -> tuple:
-        known = list(PUBLISHED)
+        known = list(ATTACKS)
         kind = MEANS.index(self.name) + 3 if self.name in MEANS else 1 if self.is_attack else 2
         norm = list(PRINTED).index(self.norm) if self.norm in PRINTED else len(PRINTED)
         rank = known.index(self.name) if self.name in known else len(known)
@@ -145,11 +129,12 @@ class Target:
 def _name(word: str) -> str:
     spaced = " ".join(word.lower().replace("_", " ").split())
     name = spaced if spaced in MEANS else spaced.replace(" ", "_")
-    return ALIASES.get(name, name)
+    attack = find(name)
+    return name if attack is None else attack.name
 
 
 def _usual_norm(name: str) -> str | None:
-    return "Linf" if name in PUBLISHED or name == MEAN_ADVERSARIAL else None
+    return "Linf" if name in ATTACKS or name == MEAN_ADVERSARIAL else None
 
 
 def _norm(word: str) -> str:

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.report.figures.style import ATTACK_COLOURS, CYCLE, INK, MUTED, figure, hover
+from evaluation.attacks.names import ATTACKS
+from evaluation.report.figures.style import CYCLE, INK, MUTED, figure, hover
 from evaluation.report.names import grouped, plain
 from evaluation.truths.targets import Target
 
@@ -36,7 +37,8 @@ def attack_boxes(accuracies: pd.DataFrame, guessing: float | None) -> Figure:
     for panel, (place, (attack, members)) in zip(panels, enumerate(attacks.items()), strict=True):
         columns = [*(["clean"] if "clean" in accuracies else []), *members]
         ticks = [f"{Target.parse(column).level or 0:g}" for column in columns]
-        colour = ATTACK_COLOURS.get(attack.name, CYCLE[place % len(CYCLE)])
+        record = ATTACKS.get(attack.name)
+        colour = (record and record.colour) or CYCLE[place % len(CYCLE)]
         _boxes(panel, accuracies.filter(columns), ticks, colour, guessing)
         panel.set_title(str(attack))
         panel.set_xlabel("ε in units of 1/255")
