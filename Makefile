@@ -18,7 +18,7 @@ demo: $(READY)
 	$(BIN)/python -m proxies.compute --init trained --weights $(DEMO)/weights \
 		--proxies jacobian_norm,hessian_input --store $(DEMO)/demo.sqlite --show 0
 	$(BIN)/python -m evaluation.robustness --init trained --weights $(DEMO)/weights --count 100 \
-		--epsilons 8,16,32 --square-queries 200 --store $(DEMO)/demo.sqlite \
+		--epsilons 8,16,32 --set square.queries=200 --store $(DEMO)/demo.sqlite \
 		--export robustness-json --out $(DEMO)/truth
 	$(BIN)/python -m evaluation.correlate --scores $(DEMO)/demo.sqlite --truth $(DEMO)/truth \
 		--dataset digits --targets all --out $(DEMO)/tau.csv

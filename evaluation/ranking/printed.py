@@ -9,7 +9,7 @@ from rich.text import Text
 
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.table import Ranking
-from evaluation.truths.published import title
+from evaluation.truths.targets import Target
 
 __all__ = ["print_ranking"]
 
@@ -37,7 +37,7 @@ def _block(table: pd.DataFrame, targets: Sequence[str], left: int) -> Table:
     block.add_column("proxy", min_width=left, max_width=left, overflow="fold")
     block.add_column("seeds", justify="right", no_wrap=True)
     for target, flagged in first["ties_flag"].items():
-        heading = title(str(target)) + (DAGGER if flagged else "")
+        heading = str(Target.parse(str(target))) + (DAGGER if flagged else "")
         block.add_column(Text(heading), justify="right", min_width=CELL)
     for label, rows in table.groupby("label", sort=False):
         cells = rows.set_index("target").loc[list(targets)]

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.table import Ranking
-from evaluation.truths.published import title
+from evaluation.truths.targets import Target
 
 __all__ = ["print_statistics"]
 
@@ -31,7 +31,9 @@ def print_statistics(ranking: Ranking, console: Console) -> None:
 
 def _block(target: str, rows: pd.DataFrame) -> Table:
     ceiling = rows["ceiling"].iloc[0]
-    heading = title(target) + ("" if pd.isna(ceiling) else f", ceiling {_number(ceiling)}")
+    heading = str(Target.parse(target)) + (
+        "" if pd.isna(ceiling) else f", ceiling {_number(ceiling)}"
+    )
     block = Table(title=heading, title_justify="left", box=None, pad_edge=False)
     block.add_column("proxy", overflow="fold")
     for name in COLUMNS:

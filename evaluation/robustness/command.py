@@ -1,17 +1,19 @@
 """The command ``python -m evaluation.robustness``: measure how robust networks are, resumably."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from evaluation.attacks import ATTACKS
+from evaluation.attacks.names import ATTACKS, attack_named
 from testbed.command.console import check_device, default_workers
 from testbed.command.inputs import check_choice, default_store, load_images, named
 from testbed.command.options import (
     Archive,
     Archs,
+    Assignments,
     DataRoot,
     Device,
     Download,
@@ -38,6 +40,10 @@ CORRUPTED_HELP = (
     "folder of <corruption>.npy and labels.npy, as CIFAR-10-C has them; generate: make them "
     "once, beside the store"
 )
+OF_ATTACKS = ("norm", "epsilons", "mode", "descending", "backend", "attack_seed", "assignments")
+APGD = ("apgd-ce", "apgd-dlr", "apgd-t")
+# Options of before --set, for one release.
+Former = Annotated[int | None, typer.Option(hidden=True, min=1)]
 DEFAULT_ATTACKS = "fgsm,pgd,apgd-ce,square"
 
 
@@ -77,14 +83,12 @@ def robustness(
     ] = False,
     backend: Annotated[str, typer.Option(help="own, or original: the AutoAttack package.")] = "own",
     attack_seed: Annotated[int, typer.Option(help="Of the attacks' draws.", min=0)] = 0,
-    pgd_steps: Annotated[int, typer.Option(min=1)] = 40,
-    pgd_step_divisor: Annotated[
-        float | None,
-        typer.Option(help="PGD's step is ε over this: 16 (8 in L2); the paper's 30.", min=0.1),
-    ] = None,
-    apgd_steps: Annotated[int, typer.Option(min=1)] = 100,
-    apgd_restarts: Annotated[int, typer.Option(min=1)] = 1,
-    square_queries: Annotated[int, typer.Option(min=1)] = 5000,
+    assignments: Assignments = None,
+    pgd_steps: Former = None,
+    pgd_step_divisor: Annotated[float | None, typer.Option(hidden=True, min=0.1)] = None,
+    apgd_steps: Former = None,
+    apgd_restarts: Former = None,
+    square_queries: Former = None,
     batch_size: Annotated[int, typer.Option(help="Images in a unit of work.", min=1)] = 250,
     device: Device = "cpu",
     workers: Workers = None,
@@ -115,6 +119,14 @@ def robustness(
     """
     check_choice("--init", init, INITS)
     mode = chosen_mode(context, mode, descending)
+    names = attacks_named(attacks)
+    if not names:
+        refuse_given(context, "no --attacks are named", *OF_ATTACKS)
+    former = {
+        "pgd.steps": pgd_steps, "pgd.step_divisor": pgd_step_divisor,
+        "apgd.steps": apgd_steps, "apgd.restarts": apgd_restarts,
+        "square.queries": square_queries,
+    }  # fmt: skip
     spoiled = named(corruptions, CORRUPTIONS)
     if not spoiled:
         refuse_given(context, "no --corruptions are named", "corrupted")
@@ -126,6 +138,7 @@ def robustness(
     store = store or default_store(image_set, "robustness.sqlite")
     console = Console()
 
+    from evaluation.attacks.assignments import assigned
     from evaluation.robustness.collection import Collection
     from evaluation.robustness.corrupted_folder import corrupted_folder
     from evaluation.robustness.measurement import Measure, Measurement
@@ -146,17 +159,10 @@ def robustness(
             f"--init {init} is untrained: its robust accuracy is chance. Train first "
             "(robustness-proxies train) and use --init trained --weights FOLDER"
         )
-    apgd = {"steps": apgd_steps, "restarts": apgd_restarts}
-    settings = {
-        "pgd": {"steps": pgd_steps, "step_divisor": pgd_step_divisor},
-        "apgd-ce": apgd, "apgd-dlr": apgd, "apgd-t": apgd,
-        "square": {"queries": square_queries},
-    }  # fmt: skip
+    settings = assigned([*former_settings(former, names), *(assignments or ())], names)
     measures = [
         Measure("clean", (None,)),
-        *attack_measures(
-            named(attacks, ATTACKS), norm, parse_epsilons(epsilons), settings, backend
-        ),
+        *attack_measures(names, norm, parse_epsilons(epsilons), settings, backend),
     ]
     folder = None
     if spoiled:
@@ -215,6 +221,24 @@ def export_format(kind: str | None, out: Path | None) -> str | None:
         return None
     ending = out.suffix.removeprefix(".")
     return ending if ending in EXPORTS else EXPORTS[0]
+
+
+def attacks_named(option: str) -> list[str]:
+    """Return the attacks of an option by their own names, each once.
+
+    Raises:
+        InputError: if one is unknown.
+    """
+    return list(dict.fromkeys(attack_named(word).name for word in named(option, ATTACKS)))
+
+
+def former_settings(values: Mapping[str, float | None], attacks: Sequence[str]) -> Iterator[str]:
+    """Yield what the options before --set said; ``apgd`` was the three APGD attacks then."""
+    for word, value in values.items():
+        name, _, setting = word.partition(".")
+        for attack in APGD if name == "apgd" else (name,):
+            if value is not None and attack in attacks:
+                yield f"{attack}.{setting}={value}"
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from evaluation.search.names import FIGURES, TABLES
 from evaluation.search.registry import ALGORITHMS, Algorithm, choose
 from testbed.command.console import check_device, split_words, whole_numbers
 from testbed.command.inputs import check_choice
-from testbed.command.options import Scores, Threads
+from testbed.command.options import Assignments, Scores, Threads
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.errors import InputError
 from testbed.images.names import NAMES
@@ -25,7 +25,7 @@ __all__ = ["main"]
 app = application()
 ONLY_LIVE = (
     "data_root", "preset", "epochs", "channels", "cells", "count", "weights_seed",
-    "square_queries", "device",
+    "assignments", "square_queries", "device",
 )  # fmt: skip
 
 
@@ -116,7 +116,8 @@ def search(
         int | None, typer.Option(help="Live: the first test images; all if not given.", min=1)
     ] = None,
     weights_seed: Annotated[int, typer.Option(help="Live: of weights and training.")] = 0,
-    square_queries: Annotated[int, typer.Option(help="Live: of Square.", min=1)] = 5000,
+    assignments: Assignments = None,
+    square_queries: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,
     device: Annotated[str, typer.Option(help="Live: cpu, cuda, cuda:1, …")] = "cpu",
 ) -> None:
     """Search NAS-Bench-201 for robust networks, and see what a proxy buys.
@@ -149,17 +150,16 @@ def search(
         if live and out is not None:
             settings = LiveSettings(
                 recipe, image_set or "digits", data_root, count, weights_seed,
-                check_device(device), threads, {"square": {"queries": square_queries}},
-                tuple(sys.argv),
+                check_device(device), threads,
+                _settings(assignments or (), square_queries, targets), tuple(sys.argv),
             )  # fmt: skip
             findings = search_live(plan, out, targets, settings, notices)
         else:
             truth_there = Truth.open(str(truth), image_set or "cifar10")
             findings = search_truth(plan, truth_problem(truth_there, targets, frame), notices)
     except KeyboardInterrupt:
-        typer.echo(
-            "interrupted" + ("; the same command goes on from here" if live else ""), err=True
-        )
+        rest = "; the same command goes on from here" if live else ""
+        typer.echo(f"interrupted{rest}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     written = findings.write(out, table, split_words(figures)) if out else []
     console = Console()
@@ -167,6 +167,19 @@ def search(
     findings.show_proxies(frame, fitted, console)
     for path in written:
         console.print(Text(f"Written: {path}"))
+
+
+def _settings(
+    assignments: Sequence[str], square_queries: int | None, targets: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """Return the settings by attack; ``--square-queries`` was there before ``--set``."""
+    from evaluation.attacks.assignments import assigned
+    from evaluation.search.live import live_target
+
+    chosen = map(live_target, targets)
+    attacks = list(dict.fromkeys(target.name for target in chosen if target.is_attack))
+    former = square_queries is not None and "square" in attacks
+    return assigned([*([f"square.queries={square_queries}"] * former), *assignments], attacks)
 
 
 def _check(

@@ -24,12 +24,14 @@ class Problem:
             by candidate.
         complete: whether that is so of every candidate before the search, which then has a
             known optimum.
+        proxy: whose score is the objective; None where accuracies are.
     """
 
     objective: Objective
     members: tuple[int, ...] | None
     accuracies: Callable[[], pd.DataFrame]
     complete: bool
+    proxy: str | None = None
 
 
 def truth_problem(truth: Truth, words: Sequence[str], scores: pd.DataFrame) -> Problem:
@@ -71,7 +73,7 @@ def proxy_problem(
     (proxy,) = choose_proxies(scores, words)
     objective = Tabular((proxy.name,), proxy.values[:, None])
     shown = pd.DataFrame(proxy.values, columns=[proxy.name]) if accuracies is None else accuracies
-    return Problem(objective, objective.members(), lambda: shown, complete=True)
+    return Problem(objective, objective.members(), lambda: shown, True, proxy.name)
 
 
 def _is_proxy(word: str, scores: pd.DataFrame) -> bool:

@@ -1,13 +1,13 @@
 """What the command prints: the table of the paper, what a proxy buys, and fronts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from evaluation.truths.published import title
+from evaluation.truths.targets import Target
 
 __all__ = [
     "print_best", "print_found", "print_front", "print_held_out", "print_networks",
@@ -18,7 +18,7 @@ __all__ = [
 def print_found(
     table: pd.DataFrame,
     best: "pd.Series | None",
-    columns: Sequence[str],
+    columns: Mapping[str, str],
     objective: str,
     console: Console,
 ) -> None:
@@ -27,11 +27,11 @@ def print_found(
     Args:
         table: as from `evaluation.search.results.found`.
         best: the optimum by column, where it is known.
-        columns: in this order.
+        columns: in this order, and how each is written.
         objective: what was maximised.
         console: to print on.
     """
-    rows = [["", *map(title, columns)]]
+    rows = [["", *columns.values()]]
     if best is not None:
         optima = best.to_dict()
         rows.append(["optimum", *(_percent(optima[column]) for column in columns)])
@@ -79,7 +79,7 @@ def print_front(
         complete: whether the shares are of the true front.
         console: to print on.
     """
-    rows = [["id", *map(title, front.columns), "network"]]
+    rows = [["id", *(str(Target.parse(name)) for name in front.columns), "network"]]
     for candidate, values in zip(front.index, front.to_numpy().tolist(), strict=True):
         number, network = names.loc[candidate].tolist()
         rows.append([str(number), *map(_percent, values), network])

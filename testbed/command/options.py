@@ -13,8 +13,8 @@ from testbed.images.names import NAMES, SPLITS
 from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 
 __all__ = [
-    "ARCHS_HELP", "SCORES", "Archive", "Archs", "DataRoot", "Device", "Download", "Hp",
-    "ImageSetName", "OwnNetworks", "Proxies", "Scores", "Seeds", "Show", "Split", "Store",
+    "ARCHS_HELP", "SCORES", "Archive", "Archs", "Assignments", "DataRoot", "Device", "Download",
+    "Hp", "ImageSetName", "OwnNetworks", "Proxies", "Scores", "Seeds", "Show", "Split", "Store",
     "Targets", "Threads", "Truth", "TruthImages", "Weights", "Workers",
 ]  # fmt: skip
 
@@ -80,6 +80,16 @@ Targets = Annotated[
         help="Names, separated by commas: clean, fgsm@1 (ε in units of 1/255), fog@3 "
         "(severity), 'mean corruption', 'mean adversarial'; or all. "
         "A selection of 13 if not given.",
+        show_default=False,
+    ),
+]
+
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="A setting of an attack, square.queries=200 or pgd.step_divisor=30; may be "
+        "repeated. A wrong name lists those there are.",
         show_default=False,
     ),
 ]
