@@ -115,6 +115,6 @@ def export(
     for sentence in written.left_out[:MOST]:
         console.print(f"left out: {sentence}", style="yellow", highlight=False)
     console.print(
-        f"Exported {len(written.files)} files to {folder}; read them with python -m "
-        f"evaluation.correlate --truth {folder} --dataset {images}."
+        f"Exported {len(written.files)} files to {folder}; read them with robustness-proxies "
+        f"correlate --truth {folder} --images {images}."
     )

@@ -108,9 +108,10 @@ def print_menu(package: ModuleType) -> None:
     commands = [entry for entry in COMMANDS if entry.place.startswith(f"{name}.")]
     words = [word for word in sys.argv[1:] if word not in ("-h", "--help")]
     if words:
-        modules = [entry.module for entry in commands if entry.module]
-        guess = did_you_mean(f"{name}.{words[0]}", modules)
-        typer.echo(f"error: python -m {name} takes no words; got {words[0]}{guess}", err=True)
+        rooms = [entry.module.removeprefix(f"{name}.") for entry in commands if entry.module]
+        there = " or ".join(f"python -m {name}.{room}" for room in rooms)
+        guess = did_you_mean(words[0], rooms)
+        typer.echo(f"error: {name} is no command; got {words[0]}{guess}; say {there}", err=True)
         sys.exit(2)
     typer.echo(f"{_first_line(package.__doc__)}\n\nCommands (each has --help):")
     for entry in commands:

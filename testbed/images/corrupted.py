@@ -201,7 +201,7 @@ def _home(layout: _Layout, root: Path) -> Path:
     raise MissingDataError(
         f"no folder {home}, expected to hold {LABELS} and <corruption>.npy; give the folder "
         f"{layout.folder} or the one that holds it, or generate one: "
-        f"python -m testbed.corruptions --help"
+        f"robustness-proxies corrupt --help"
     )
 
 

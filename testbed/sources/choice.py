@@ -90,11 +90,11 @@ def _source(choice: Choice, images: ImageSet) -> Source:
         _refuse(choice.archive, "--archive", "--init trained reads --weights")
         if choice.weights is None:
             raise SourceError(
-                "--init trained needs --weights FOLDER, as python -m testbed.train writes it"
+                "--init trained needs --weights FOLDER, as robustness-proxies train writes it"
             )
         if not choice.weights.is_dir():
             raise SourceError(f"there is no folder {choice.weights}: train networks into it with "
-                              f"python -m testbed.train --out {choice.weights}")  # fmt: skip
+                              f"robustness-proxies train --out {choice.weights}")  # fmt: skip
         return TrainedSource(choice.weights)
     _refuse(choice.weights, "--weights", f"--init {choice.init} does not read trained networks")
     if choice.init == "pretrained":
