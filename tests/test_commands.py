@@ -267,7 +267,7 @@ def script(folder, *words, **environment):
     return subprocess.run(
         [sys.executable, str(folder.parent / "bin" / "robustness-proxies"), *words], cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, text=True, capture_output=True,
-        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"), errors="replace",
     )  # fmt: skip
 
 
