@@ -3,29 +3,28 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUN := $(abspath $(BIN))/robustness-proxies
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
 .PHONY: demo test zoo lint bench clean
 
 # Train small networks on digits, score them untrained and trained, attack them, and see how
-# well the one ranks the other. Each step resumes where an interrupted one stopped.
+# well the one ranks the other: the README's commands. Each step resumes where an interrupted
+# one stopped.
 demo: $(READY)
 	@mkdir -p $(DEMO)
-	$(BIN)/python -m testbed.train --preset tiny --archs sample:24 --out $(DEMO)/weights --show 0
-	$(BIN)/python -m proxies.compute --init random --archs sample:24 --seeds 0-2 \
-		--channels 8 --cells 1 --store $(DEMO)/demo.sqlite --show 0
-	$(BIN)/python -m proxies.compute --init trained --weights $(DEMO)/weights \
-		--proxies jacobian_norm,hessian_input --store $(DEMO)/demo.sqlite --show 0
-	$(BIN)/python -m evaluation.robustness --init trained --weights $(DEMO)/weights --count 100 \
-		--epsilons 8,16,32 --square-queries 200 --store $(DEMO)/demo.sqlite \
-		--export robustness-json --out $(DEMO)/truth
-	$(BIN)/python -m evaluation.correlate --scores $(DEMO)/demo.sqlite --truth $(DEMO)/truth \
-		--dataset digits --targets all --out $(DEMO)/tau.csv
-	$(BIN)/python -m evaluation.report --store $(DEMO)/demo.sqlite --truth $(DEMO)/truth \
-		--dataset digits --out $(DEMO)/report
+	cd $(DEMO) && $(RUN) train --preset tiny --archs sample:24 --out weights
+	cd $(DEMO) && $(RUN) compute --archs sample:24 --seeds 0-2 --channels 8 --cells 1
+	cd $(DEMO) && $(RUN) compute --init trained --weights weights \
+		--proxies jacobian_norm,hessian_input
+	cd $(DEMO) && $(RUN) attack --weights weights --count 100 --epsilons 8,16,32 \
+		--set square.queries=200 --format robustness-json --out truth
+	cd $(DEMO) && $(RUN) correlate --scores runs/digits.sqlite --truth truth --images digits \
+		--targets all --out tau.csv
+	cd $(DEMO) && $(RUN) report --scores runs/digits.sqlite --truth truth --images digits --out report
 	@echo "Open $(DEMO)/report/index.html; the table is in $(DEMO)/tau.csv too, and all results are in"
-	@echo "$(DEMO)/demo.sqlite."
+	@echo "$(DEMO)/runs/digits.sqlite."
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -25,9 +25,9 @@ from benchmarks.harness import CONSOLE, architecture, cifar_like, interleave, pr
 from evaluation.attacks import evaluate, make
 from evaluation.attacks.draws import Draws
 from evaluation.attacks.losses import cross_entropy
+from evaluation.attacks.names import PAPER_EPSILONS
 from evaluation.attacks.original import package
 from evaluation.attacks.victim import Victim
-from evaluation.robustness.measures import PAPER_EPSILONS
 from testbed import images
 from testbed.seeding import global_draws
 from testbed.spaces.nasbench201.checkpoints import trained_network

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from benchmarks.harness import CONSOLE
 from proxies import compute, job
+from testbed.command import job as running
 
 PROXIES = "params,flops,jacobian_norm,hessian_input"
 NETWORKS, ROUNDS = 12, 3
@@ -40,10 +41,10 @@ class Stopwatch:
 
 def measure(seed: int) -> float:
     """Return the ratio in one run of the command, in this process."""
-    whole, arithmetic = Stopwatch(compute.run_job), Stopwatch(job.evaluate)
+    whole, arithmetic = Stopwatch(running.run_job), Stopwatch(job.evaluate)
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(compute, "run_job", whole),
+        mock.patch.object(running, "run_job", whole),
         mock.patch.object(job, "evaluate", arithmetic),
     ):
         options = ["--archs", f"sample:{NETWORKS}:{seed}", "--batch-size", str(BATCH)]

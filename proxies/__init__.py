@@ -1,7 +1,29 @@
 """Training-free robustness proxies: how robust a network promises to be."""
 
-from proxies.probe import Score
-from proxies.registry import PROXIES, ProxySpec, UnknownProxyError
-from proxies.scoring import score
+from typing import TYPE_CHECKING
 
-__all__ = ["PROXIES", "ProxySpec", "Score", "UnknownProxyError", "score"]
+from testbed.lazy import attributes
+
+if TYPE_CHECKING:
+    from proxies.probe import Score
+    from proxies.registry import PROXIES, ProxySpec, UnknownProxyError
+    from proxies.scoring import score
+
+__all__ = [
+    "PROXIES",
+    "ProxySpec",
+    "Score",
+    "UnknownProxyError",
+    "score",
+]
+
+__getattr__ = attributes(
+    __name__,
+    {
+        "Score": "proxies.probe",
+        "PROXIES": "proxies.registry",
+        "ProxySpec": "proxies.registry",
+        "UnknownProxyError": "proxies.registry",
+        "score": "proxies.scoring",
+    },
+)

@@ -1,46 +1,50 @@
 """The command ``python -m proxies.compute``: score networks, resumably."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from proxies.job import ScoringJob, unfinished
-from proxies.preparation import resolve
 from proxies.registry import PROXIES, get
-from proxies.summary import print_summary
-from testbed import engine, images
-from testbed.command.console import check_device, default_workers, fail, split_words
-from testbed.command.job import Execution, run_job
+from testbed.command.console import check_device, default_workers
+from testbed.command.inputs import check_choice, default_store, export_path, load_images, named
 from testbed.command.options import (
     Archive,
+    Archs,
     DataRoot,
     Device,
     Download,
     Hp,
     ImageSetName,
     OwnNetworks,
+    Seeds,
+    Show,
+    Store,
     Threads,
     Weights,
     Workers,
 )
+from testbed.command.shell import Command, application, refuse_given
 from testbed.errors import InputError
-from testbed.sources import INITS, Choice, Source, chosen_networks
-from testbed.spaces.nasbench201.selection import SELECTION_HELP
-from testbed.store import EXPORTS, Store, StoreError
+from testbed.sources.names import INITS
+
+if TYPE_CHECKING:
+    from testbed.sources import Source
 
 __all__ = ["main"]
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = application()
 DEFAULT_PROXIES = "params,flops,jacobian_norm,hessian_input"
-DTYPES = ("float32", "float64")
+DTYPES, FORMATS = ("float32", "float64"), ("csv", "parquet")
 
 
 @app.command(
-    epilog="Proxies: " + "; ".join(f"{spec.name}: {spec.summary}" for spec in PROXIES.values())
+    cls=Command,
+    epilog="Proxies: " + "; ".join(f"{spec.name}: {spec.summary}" for spec in PROXIES.values()),
 )
 def compute(
+    context: typer.Context,
     init: Annotated[str, typer.Option(help=", ".join(INITS))] = "random",
     weights: Weights = None,
     archive: Archive = None,
@@ -49,15 +53,9 @@ def compute(
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
     download: Download = False,
-    archs: Annotated[
-        str | None,
-        typer.Option(help=f"{SELECTION_HELP}; sample:24, or all trained ones, if not given"),
-    ] = None,
+    archs: Archs = None,
     proxies: Annotated[str, typer.Option(help="Names, or all.")] = DEFAULT_PROXIES,
-    seeds: Annotated[
-        str | None,
-        typer.Option(help="Of the weights: 0,1,2 or 0-9; 0, or an archive's 777, if not given."),
-    ] = None,
+    seeds: Seeds = None,
     batch_size: Annotated[int, typer.Option(help="Images in the batch.", min=1)] = 16,
     batch_seed: Annotated[int, typer.Option(help="Which images.", min=0)] = 0,
     batch_norm: Annotated[
@@ -74,54 +72,81 @@ def compute(
     workers: Workers = None,
     threads: Threads = 1,
     memory_gb: Annotated[float, typer.Option(help="Of a part of the batch.", min=0.01)] = 1.0,
-    store: Annotated[Path, typer.Option(help="SQLite file.")] = Path("scores.sqlite"),
-    export: Annotated[
-        Path | None, typer.Option(help="Also write .csv or .parquet.", show_default=False)
+    store: Store = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "--export",
+            help="Also write all scores to a .csv or .parquet file.",
+            show_default=False,
+        ),
     ] = None,
-    show: Annotated[int, typer.Option(help="Networks in the final table.", min=0)] = 10,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="csv or parquet; by the ending of --out if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    show: Show = 10,
 ) -> None:
     """Score networks with training-free robustness proxies.
 
     A score that the store holds is never computed again: run the same command to go on
     after an interruption, or a wider one to add to it.
     """
-    if dtype not in DTYPES:
-        fail(f"unknown --dtype {dtype!r}; expected {' or '.join(DTYPES)}")
-    if export is not None and export.suffix not in EXPORTS:
-        fail(f"--export ends in {' or '.join(EXPORTS)}; got {export}")
+    check_choice("--init", init, INITS)
+    check_choice("--dtype", dtype, DTYPES)
+    store = store or default_store(image_set, "scores.sqlite")
+    export = export_path(out, format_, FORMATS, store)
+    refuse_unread(context, init, network)
     console = Console()
-    try:
-        names = list(PROXIES) if proxies == "all" else split_words(proxies)
-        loaded = images.load(image_set, data_root, download=download)
-        choice = Choice(
-            init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells
-        )
-        source, networks, seed_list = chosen_networks(choice, loaded)
-        mode = batch_norm_mode(source, networks, seed_list[0], batch_norm)
-        check_proxies(names, mode)
-        job = ScoringJob.of(
-            loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
-            dtype=dtype, device=check_device(device), memory=int(memory_gb * 2**30),
-        )  # fmt: skip
-        settings = job.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
-        execution = Execution(
-            "proxies.compute", workers or default_workers(device), threads, device, dtype, settings
-        )
-        wanted = job.tasks(networks, seed_list, names)
-        with Store(store) as open_store:
-            left = unfinished(wanted, open_store.finished())
-            ending = run_job(job, left, open_store, execution, console)
-            print_summary(open_store.scores(), wanted, names, console, show)
-            if export is not None:
-                open_store.export(export)
-                console.print(f"Exported to {export}.")
-    except (ValueError, OSError, StoreError, engine.EngineError) as error:
-        fail(error)
+
+    from proxies.job import ScoringJob, unfinished
+    from proxies.summary import print_summary
+    from testbed.command.job import Execution, run_job
+    from testbed.sources import Choice, chosen_networks
+    from testbed.store import Store as ResultsFile
+
+    names = named(proxies, PROXIES)
+    loaded = load_images(image_set, data_root, download=download)
+    choice = Choice(init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells)
+    source, networks, seed_list = chosen_networks(choice, loaded)
+    mode = batch_norm_mode(source, networks, seed_list[0], batch_norm)
+    check_proxies(names, mode)
+    job = ScoringJob.of(
+        loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
+        dtype=dtype, device=check_device(device), memory=int(memory_gb * 2**30),
+    )  # fmt: skip
+    settings = job.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
+    execution = Execution(
+        "proxies.compute", workers or default_workers(device), threads, device, dtype, settings
+    )
+    wanted = job.tasks(networks, seed_list, names)
+    with ResultsFile(store) as open_store:
+        left = unfinished(wanted, open_store.finished())
+        ending = run_job(job, left, open_store, execution, console)
+        print_summary(open_store.scores(), wanted, names, console, show)
+        if export is not None:
+            open_store.export(export)
+            console.print(f"Exported to {export}.")
     console.print(f"Scores are in {store}.")
     ending.report(console, store)
 
 
-def batch_norm_mode(source: Source, networks: list[str], seed: int | None, asked: str) -> str:
+def refuse_unread(context: typer.Context, init: str, network: list[str] | None) -> None:
+    """Raise ToolkitError for options of networks that are not the ones asked for."""
+    if network:
+        refuse_given(context, "--network brings networks of its own", "init", "hp")
+    if network or not init.startswith("random"):
+        refuse_given(context, "only random networks are built here", "channels", "cells")
+    if init != "pretrained":
+        refuse_given(context, "it is of --init pretrained --archive PATH", "hp")
+
+
+def batch_norm_mode(source: "Source", networks: list[str], seed: int | None, asked: str) -> str:
     """Return the batch-norm mode of a run, as it stands in the keys of its scores.
 
     Raises:
@@ -135,6 +160,8 @@ def batch_norm_mode(source: Source, networks: list[str], seed: int | None, asked
         )
     if source.fresh:
         return "calibrated" if asked == "auto" else asked
+    from proxies.preparation import resolve
+
     # The networks of a folder or an archive are all alike; a user's are not.
     names = networks if source.init == "own" else networks[:1]
     modes = {name: resolve(source.build(name, seed), asked) for name in names}

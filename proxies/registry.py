@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from proxies import cost, hessian, hessian_parameters, jacobian
-from proxies.probe import Score
-from testbed.errors import InputError, ToolkitError
+from testbed.errors import InputError, ToolkitError, did_you_mean
+from testbed.lazy import Later
+
+if TYPE_CHECKING:
+    from proxies.probe import Score
 
 __all__ = ["PROXIES", "ProxySpec", "UnknownProxyError", "get"]
 
@@ -21,7 +23,8 @@ class ProxySpec:
 
     Attributes:
         name: the name on the command line and in the store.
-        function: ``function(probe, **options)``, which returns a `Score`.
+        function: ``function(probe, **options)``, which returns a `Score`; it is named here and
+            imported when it scores.
         summary: one line for ``--help`` and tables.
         reference: the paper that the proxy comes from.
         better: ``lower`` or ``higher``: which scores promise robustness, by the reference.
@@ -34,7 +37,7 @@ class ProxySpec:
     """
 
     name: str
-    function: Callable[..., Score]
+    function: Callable[..., "Score"]
     summary: str
     reference: str
     better: str
@@ -63,61 +66,61 @@ _power = {"method": "power", "max_iterations": 500}
 
 _TABLE = (
     ProxySpec(
-        "params", cost.params, "number of parameters (baseline)", "-", "higher", "none",
-        structural=True,
+        "params", Later("proxies.cost:params"), "number of parameters (baseline)", "-", "higher",
+        "none", structural=True,
     ),
     ProxySpec(
-        "flops", cost.flops, "multiply-accumulates of an image (baseline)", "-", "higher", "none",
-        structural=True,
+        "flops", Later("proxies.cost:flops"), "multiply-accumulates of an image (baseline)", "-",
+        "higher", "none", structural=True,
     ),
     ProxySpec(
-        "jacobian_norm", jacobian.jacobian_norm,
+        "jacobian_norm", Later("proxies.jacobian:jacobian_norm"),
         "Frobenius norm of the logits' Jacobian over the image, exact",
         HOFFMAN, "lower", "1 forward, K backward",
     ),
     ProxySpec(
-        "jacobian_projection", jacobian.jacobian_projection,
+        "jacobian_projection", Later("proxies.jacobian:jacobian_projection"),
         "the same, estimated from random projections",
         HOFFMAN, "lower", "1 forward, `projections` backward",
         options={"projections": 1},
     ),
     ProxySpec(
-        "gauss_newton_input", hessian.gauss_newton_input,
+        "gauss_newton_input", Later("proxies.hessian:gauss_newton_input"),
         "top eigenvalue of Jᵀ S J over the image, exact",
         ADVRUSH, "lower", "that of jacobian_norm", independent=True,
     ),
     ProxySpec(
-        "hessian_input", hessian.hessian_input,
+        "hessian_input", Later("proxies.hessian:hessian_input"),
         "eigenvalue of largest magnitude of the loss's Hessian over the image",
         ADVRUSH, "lower", "that of jacobian_norm if piecewise linear, else Lanczos",
         needs_labels=True, independent=True, options=_magnitude | {"method": "auto"} | ITERATIVE,
     ),
     ProxySpec(
-        "hessian_input_positive", hessian.hessian_input,
+        "hessian_input_positive", Later("proxies.hessian:hessian_input"),
         "largest eigenvalue of the loss's Hessian over the image",
         ADVRUSH, "lower", "that of jacobian_norm if piecewise linear, else Lanczos",
         needs_labels=True, independent=True, options=_positive | {"method": "auto"} | ITERATIVE,
     ),
     ProxySpec(
-        "hessian_input_power", hessian.hessian_input,
+        "hessian_input_power", Later("proxies.hessian:hessian_input"),
         "hessian_input by power iteration",
         ADVRUSH, "lower", "3 passes a step, tens to hundreds of steps",
         needs_labels=True, independent=True, options=_magnitude | ITERATIVE | _power,
     ),
     ProxySpec(
-        "hessian_params", hessian_parameters.hessian_parameters,
+        "hessian_params", Later("proxies.hessian_parameters:hessian_parameters"),
         "eigenvalue of largest magnitude of the loss's Hessian over the parameters",
         PYHESSIAN, "lower", "6 passes a step, about ten steps (Lanczos)",
         needs_labels=True, options=_magnitude | {"method": "lanczos"} | ITERATIVE,
     ),
     ProxySpec(
-        "hessian_params_positive", hessian_parameters.hessian_parameters,
+        "hessian_params_positive", Later("proxies.hessian_parameters:hessian_parameters"),
         "largest eigenvalue of the loss's Hessian over the parameters",
         PYHESSIAN, "lower", "6 passes a step, about ten steps (Lanczos)",
         needs_labels=True, options=_positive | {"method": "lanczos"} | ITERATIVE,
     ),
     ProxySpec(
-        "hessian_params_power", hessian_parameters.hessian_parameters,
+        "hessian_params_power", Later("proxies.hessian_parameters:hessian_parameters"),
         "hessian_params by power iteration",
         PYHESSIAN, "lower", "6 passes a step, tens to hundreds of steps",
         needs_labels=True, options=_magnitude | ITERATIVE | _power,
@@ -143,5 +146,7 @@ def get(name: str) -> ProxySpec:
         UnknownProxyError: if there is no such proxy; the message lists the known names.
     """
     if name not in PROXIES:
-        raise UnknownProxyError(f"unknown proxy {name!r}; known are {', '.join(PROXIES)}")
+        raise UnknownProxyError(
+            f"unknown proxy {name!r}{did_you_mean(name, PROXIES)}; known are {', '.join(PROXIES)}"
+        )
     return PROXIES[name]

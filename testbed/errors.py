@@ -19,11 +19,11 @@ class InputError(ToolkitError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'fgsm'?``, or nothing if no known word is like this one.
+    """Return a suggestion with a space in front, or nothing if no known word is like this one.
 
     >>> did_you_mean("fsgm", ["fgsm", "pgd"])
-    "; did you mean 'fgsm'?"
+    " (did you mean 'fgsm'?)"
     """
     lower = {name.lower(): name for name in known}
     close = get_close_matches(word.strip().lower(), lower, n=1)
-    return f"; did you mean {lower[close[0]]!r}?" if close else ""
+    return f" (did you mean {lower[close[0]]!r}?)" if close else ""

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from testbed import images
-from testbed.check_weights import Comparison, app
+from testbed.check_weights import app
 from testbed.spaces.nasbench201.archive import open_archive
+from testbed.spaces.nasbench201.archive.comparison import Comparison
 from testbed.spaces.nasbench201.training import accuracy
 
 INDEX, COUNT = 11, 60

@@ -113,7 +113,7 @@ def test_the_settings_are_read_without_the_weights(folder):
 
 
 def test_a_missing_network_says_how_to_train_it(folder):
-    with pytest.raises(CheckpointError, match=r"python -m testbed\.train --archs 11 --seeds 2"):
+    with pytest.raises(CheckpointError, match="robustness-proxies train --archs 11 --seeds 2"):
         trained_network(folder, Genotype.from_index(11), 2)
 
 

@@ -9,11 +9,11 @@ from rich.console import Console
 from scipy.stats import kendalltau
 from score_frames import frame, row_of, score_rows
 from truth_folder import IDS, published_truth, write_table, write_truth
-from typer import Typer
 from typer.testing import CliRunner
 
-from evaluation.correlate import correlate, print_ranking
+from evaluation.correlate import app
 from evaluation.correlation import kendall_tau_b, tau_b
+from evaluation.ranking.printed import print_ranking
 from evaluation.ranking.score_columns import RankingError, labels
 from evaluation.ranking.table import rank
 from evaluation.ranking.target_choice import DEFAULT_TARGETS, choose_targets
@@ -219,10 +219,6 @@ def test_print_shows_every_number_at_any_width(truth, width):
     assert "a positive τ means a larger score goes with a more robust network" in flat
     assert "† more than half of all pairs of networks are tied" in flat
     assert "81%" in next(line for line in lines if "pairs tied" in line and "81%" in line)
-
-
-app = Typer()
-app.command()(correlate)
 
 
 def run(*arguments):

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from testbed import images
+from testbed.images import loading
 from testbed.images.download import SOURCES, Source, download
 from testbed.images.errors import DownloadError, MissingDataError
 
@@ -223,7 +224,7 @@ def test_no_archive(tmp_path, name):
 
 def test_load_downloads_only_when_asked_and_only_once(server, tmp_path, monkeypatch):
     sources = server.sources(GOOD)
-    monkeypatch.setattr(images, "_download", lambda name, root: download(name, root, sources))
+    monkeypatch.setattr(loading, "_download", lambda name, root: download(name, root, sources))
     with pytest.raises(MissingDataError, match="--download"):
         images.load("cifar100", tmp_path)
     assert not server.asked
@@ -236,6 +237,6 @@ def test_load_downloads_only_when_asked_and_only_once(server, tmp_path, monkeypa
 
 def test_load_says_so_when_the_folder_is_there_but_incomplete(server, tmp_path, monkeypatch):
     sources = server.sources(tarball(**{f"{FOLDER}/train": cifar100()}))
-    monkeypatch.setattr(images, "_download", lambda name, root: download(name, root, sources))
+    monkeypatch.setattr(loading, "_download", lambda name, root: download(name, root, sources))
     with pytest.raises(MissingDataError, match=r"lacks test; complete it, or remove it and"):
         images.load("cifar100", tmp_path, "test", download=True)

@@ -46,7 +46,7 @@ def test_callers_who_catch_runtime_errors_still_do():
 
 @pytest.mark.parametrize(
     ("word", "said"),
-    [("fsgm", "; did you mean 'fgsm'?"), ("PGD", "; did you mean 'pgd'?"), ("banana", "")],
+    [("fsgm", " (did you mean 'fgsm'?)"), ("PGD", " (did you mean 'pgd'?)"), ("banana", "")],
 )
 def test_a_mistyped_name_gets_a_suggestion(word, said):
     assert did_you_mean(word, ["fgsm", "pgd", "square"]) == said

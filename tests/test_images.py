@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed import images
-from testbed.images import digits, imagenet16
+from testbed.images import digits, imagenet16, loading
 from testbed.images.errors import DataFileError, ForbiddenGlobalError, MissingDataError
 from testbed.images.image_set import ImageSet
 
@@ -201,8 +201,8 @@ def test_root_with_the_official_name_is_taken_for_the_folder_unless_it_holds_it(
 
 
 def test_no_root_looks_into_the_cache_folder_and_downloads_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "default_root", lambda: tmp_path)
-    monkeypatch.setattr(images, "_download", lambda *_: pytest.fail("nobody asked to download"))
+    monkeypatch.setattr(loading, "default_root", lambda: tmp_path)
+    monkeypatch.setattr(loading, "_download", lambda *_: pytest.fail("nobody asked to download"))
     with pytest.raises(MissingDataError, match="--data-root"):
         images.load("cifar10")
     write_cifar10(tmp_path)

@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 from report_case import RUNS, rows, scores, small_study, table
 from truth_folder import IDS, write_table, write_truth
-from typer import Typer
 from typer.testing import CliRunner
 
 from evaluation.ranking.table import rank
 from evaluation.report import latex
-from evaluation.report.__main__ import report
+from evaluation.report.__main__ import app
 from evaluation.report.explorer import SCALE, UNKNOWN, explorer
 from evaluation.report.gallery import Missing, gallery
 from evaluation.report.prose.doubts import doubts
@@ -29,9 +28,6 @@ from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import Store, StoreError
 from testbed.store.files import runs_beside
 from testbed.tables import RANDOM_CIFAR10
-
-app = Typer()
-app.command()(report)
 
 
 def run(*arguments):

@@ -224,7 +224,7 @@ def test_a_network_of_the_user_s(tmp_path):
         (["--corruptions", "rain"], "unknown corruption"),
         (["--corruptions", "fog", "--corrupted", "nowhere"], "nowhere"),
         (["--backend", "theirs"], "unknown backend"),
-        (["--export", "xml"], "unknown --export"),
+        (["--export", "xml"], "unknown --format"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message, weights, tmp_path):

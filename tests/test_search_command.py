@@ -111,7 +111,7 @@ def test_a_proxy_alone_is_an_objective(truth):
         (["--truth", "TRUTH", "--algorithm", "random", "--proxy", "params"], "not look at"),
         (["--truth", "TRUTH", "--proxy", "prams"], "unknown proxy 'prams'"),
         (["--truth", "TRUTH", "--scores", "none.csv"], "no file none.csv"),
-        (["--truth", "TRUTH", "--figures", "bmp"], "png, svg"),
+        (["--truth", "TRUTH", "--figures", "bmp"], "png or svg"),
         (["--truth", "TRUTH", "--table", "xlsx"], "parquet or csv"),
         (["--truth", "TRUTH", "--held-out", "many"], "whole numbers"),
         (["--truth", "TRUTH", "--runs", "1", "--held-out", "39"], "2 to 38"),

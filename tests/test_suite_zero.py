@@ -4,10 +4,9 @@ import math
 import pandas as pd
 import pytest
 from truth_folder import IDS, write_truth
-from typer import Typer
 from typer.testing import CliRunner
 
-from evaluation.correlate import correlate
+from evaluation.correlate import app
 from evaluation.ranking.suite_zero import read_any_scores, read_suite_zero
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import StoreError
@@ -116,10 +115,6 @@ def test_missing_and_truncated_files_are_refused(tmp_path):
     path.write_text(path.read_text()[:-5])
     with pytest.raises(StoreError, match="is not JSON, or cut short"):
         read_any_scores(path)
-
-
-app = Typer()
-app.command()(correlate)
 
 
 def test_the_command_reads_it(tmp_path):

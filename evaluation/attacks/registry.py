@@ -1,83 +1,47 @@
-"""The table of attacks: name → class, and the key of the published layout."""
+"""An attack by its name: ``make("pgd", "L2", steps=10)``."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
-from evaluation.attacks.apgd import APGDCE, APGDDLR, APGDT
 from evaluation.attacks.base import Attack
-from evaluation.attacks.ensemble import Standard
-from evaluation.attacks.fab import FABT
+from evaluation.attacks.names import attack_named
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.original import MEMBERS, Original, package
-from evaluation.attacks.pgd import FGSM, PGD
-from evaluation.attacks.square import Square
-from testbed.errors import InputError
+from testbed.errors import InputError, did_you_mean
 
-__all__ = ["ATTACKS", "AttackSpec", "make"]
+__all__ = ["make", "settings_of"]
 
-
-@dataclass(frozen=True)
-class AttackSpec:
-    """One attack of the table.
-
-    Attributes:
-        kind: its class.
-        summary: what it is, in a line.
-        published: its name in the published layout, before the norm.
-    """
-
-    kind: type[Attack]
-    summary: str
-    published: str
-
-    @property
-    def name(self) -> str:
-        """Its name on the command line."""
-        return self.kind.name
-
-    def key(self, norm: str) -> str:
-        """Return the key of the published layout, ``fgsm@Linf`` for instance."""
-        return f"{self.published}@{norm}"
-
-
-_SPECS = (
-    AttackSpec(FGSM, "one signed gradient step", "fgsm"),
-    AttackSpec(PGD, "40 signed gradient steps from a random start", "pgd"),
-    AttackSpec(APGDCE, "Auto-PGD on the cross-entropy, 100 steps", "aa_apgd-ce"),
-    AttackSpec(APGDDLR, "Auto-PGD on the difference of logits ratio", "aa_apgd-dlr"),
-    AttackSpec(APGDT, "Auto-PGD on the targeted DLR loss, 9 targets", "aa_apgd-t"),
-    AttackSpec(FABT, "FAB, targeted: the smallest perturbation, 9 targets", "aa_fab-t"),
-    AttackSpec(Square, "random search along squares, 5,000 queries, no gradients", "aa_square"),
-    AttackSpec(Standard, "AutoAttack: APGD-CE, APGD-T, FAB-T, Square", "aa_standard"),
-)
 BACKENDS = ("own", "original")
-ATTACKS = {spec.name: spec for spec in _SPECS}
 
 
 def make(name: str, norm: str = "Linf", *, backend: str = "own", **settings: Any) -> Attack:
     """Return an attack by its name, with its paper's settings but for those given.
 
     Args:
-        name: one of `ATTACKS`.
+        name: any name of an attack that `evaluation.attacks.names` knows.
         norm: ``Linf`` or ``L2``.
         backend: ``own``, or ``original`` for the package of AutoAttack's authors.
         settings: fields of the attack's class.
 
     Raises:
-        ValueError: if the name, the norm, the backend or a setting is unknown, or the
+        InputError: if the name, the norm, the backend or a setting is unknown, or the
             authors' package is not installed or has no such attack.
     """
-    if name not in ATTACKS:
-        raise InputError(f"unknown attack {name!r}; there are {', '.join(ATTACKS)}")
+    record = attack_named(name)
     if norm not in BALLS:
         raise InputError(f"unknown norm {norm!r}; there are {', '.join(BALLS)}")
     if backend not in BACKENDS:
         raise InputError(f"unknown backend {backend!r}; there are {', '.join(BACKENDS)}")
     if backend == "original":
-        return _original(name, norm, settings)
-    kind = ATTACKS[name].kind
-    _refuse_unknown(name, [field.name for field in fields(kind) if field.name != "norm"], settings)
-    return kind(norm=norm, **settings)
+        return _original(record.name, norm, settings)
+    _refuse_unknown(record.name, list(settings_of(record.name)), settings)
+    return record.kind(norm=norm, **settings)
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """Return the settings of an attack by name, and their defaults; the norm is none of them."""
+    kind = attack_named(name).kind
+    return {field.name: field.default for field in fields(kind) if field.name != "norm"}
 
 
 def _original(name: str, norm: str, settings: dict[str, Any]) -> Attack:
@@ -96,4 +60,5 @@ def _refuse_unknown(name: str, known: list[str], settings: dict[str, Any]) -> No
     for setting in settings:
         if setting not in known:
             there = ", ".join(known) or "none"
-            raise InputError(f"{name} has no setting {setting!r}; it has {there}")
+            hint = did_you_mean(setting, known)
+            raise InputError(f"{name} has no setting {setting!r}; it has {there}{hint}")

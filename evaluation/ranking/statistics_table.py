@@ -9,7 +9,7 @@ from rich.text import Text
 
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.table import Ranking
-from evaluation.truths.published import title
+from evaluation.truths.targets import Target
 from testbed.command.numbers import TERMINAL, p_value
 
 __all__ = ["print_statistics"]
@@ -32,7 +32,8 @@ def print_statistics(ranking: Ranking, console: Console) -> None:
 
 def _block(target: str, rows: pd.DataFrame) -> Table:
     ceiling = rows["ceiling"].iloc[0]
-    heading = title(target) + ("" if pd.isna(ceiling) else f", ceiling {TERMINAL.signed(ceiling)}")
+    limit = "" if pd.isna(ceiling) else f", ceiling {TERMINAL.signed(ceiling)}"
+    heading = str(Target.parse(target)) + limit
     block = Table(title=heading, title_justify="left", box=None, pad_edge=False)
     block.add_column("proxy", overflow="fold")
     for name in COLUMNS:

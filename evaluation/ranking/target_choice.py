@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from evaluation.ranking.score_columns import RankingError
-from evaluation.truths.published import title
+from evaluation.truths.targets import Target
+from testbed.errors import did_you_mean
 
 __all__ = ["DEFAULT_TARGETS", "choose_targets"]
 
@@ -20,39 +21,62 @@ def choose_targets(
 
     Args:
         known: the columns of :meth:`Truth.targets`.
-        chosen: names as in the columns or as in print (``FGSM@1``), in any case, or ``all``;
+        chosen: names as :meth:`Target.parse` reads them (``fgsm@1``, ``FGSM@1``), or ``all``;
             None for ``DEFAULT_TARGETS``, as far as they are there, unless attacks are given.
-        attacks: attacks or corruptions without ε or severity (``fgsm``, ``fog``).
+        attacks: attacks or corruptions without ε or severity. ``fgsm`` is FGSM in every norm,
+            ``fgsm@L2`` in one.
 
     Raises:
         RankingError: listing the known ones, if one is unknown, or none is chosen.
     """
-    known = list(known)
+    there = {Target.parse(name): name for name in known}
     if chosen is None:
-        chosen = [] if attacks else [name for name in DEFAULT_TARGETS if name in known]
-    names = {form.lower(): name for name in known for form in (name, title(name))}
-    members: dict[str, list[str]] = {}
-    for form, name in names.items():
-        members.setdefault(form.rpartition("@")[0], []).append(name)
-    members.pop("", None)
+        chosen = [] if attacks else [name for name in DEFAULT_TARGETS if name in there.values()]
     picked = []
     for word in chosen:
-        if word.lower() != "all" and word.lower() not in names:
-            raise RankingError(f"unknown target {word!r}; known: all, {_in_brief(known)}")
-        picked += known if word.lower() == "all" else [names[word.lower()]]
+        if word.lower() == "all":
+            picked += there.values()
+        elif (target := _parsed(word)) in there:
+            picked.append(there[target])
+        else:
+            raise RankingError(f"unknown target {word!r}; known: all, {_in_brief(there)}")
     for word in attacks:
-        if word.lower() not in members:
-            raise RankingError(f"unknown attack {word!r}; known: {', '.join(members)}")
-        picked += members[word.lower()]
+        members = [name for target, name in there.items() if _belongs(target, word)]
+        if not members:
+            known = _families(there)
+            hint = did_you_mean(word, known)
+            raise RankingError(f"unknown attack {word!r}; known: {', '.join(known)}{hint}")
+        picked += members
     if not picked:
-        raise RankingError(f"no target chosen; known: all, {_in_brief(known)}")
+        raise RankingError(f"no target chosen; known: all, {_in_brief(there)}")
     return list(dict.fromkeys(picked))
 
 
-def _in_brief(known: Iterable[str]) -> str:
+def _parsed(word: str) -> Target | None:
+    try:
+        return Target.parse(word)
+    except ValueError:
+        return None
+
+
+def _belongs(target: Target, word: str) -> bool:
+    """Say whether a target is of an attack or a corruption; in any norm if none is named."""
+    wanted = _parsed(word)
+    if target.level is None or wanted is None or wanted.level is not None:
+        return False
+    named = "@" in word or "(" in word
+    return target.name == wanted.name and (not named or target.norm == wanted.norm)
+
+
+def _families(targets: Iterable[Target]) -> list[str]:
+    found = (target.family.key for target in targets if target.level is not None)
+    return list(dict.fromkeys(found))
+
+
+def _in_brief(targets: Iterable[Target]) -> str:
     """Return the known targets on one line: ``clean, fgsm@{0.1,0.5,1}, …``."""
-    values: dict[str, list[str]] = {}
-    for name in known:
-        head, _, value = name.rpartition("@")
-        values.setdefault(head or name, []).extend([value] if head else [])
-    return ", ".join(f"{k}@{{{','.join(v)}}}" if v else k for k, v in values.items())
+    levels: dict[str, list[str]] = {}
+    for target in targets:
+        found = levels.setdefault(target.family.key, [])
+        found += [] if target.level is None else [f"{target.level:g}"]
+    return ", ".join(f"{k}@{{{','.join(v)}}}" if v else k for k, v in levels.items())

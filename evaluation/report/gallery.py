@@ -19,6 +19,7 @@ from evaluation.report.names import attacks_of, corruptions_of, plain
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import records
 from evaluation.truths.section33 import top
+from evaluation.truths.targets import Target
 from testbed.command.numbers import general
 from testbed.spaces.nasbench201.genotype import Genotype
 
@@ -86,7 +87,7 @@ def gallery(
 def key_targets(study: ReportNumbers) -> list[str]:
     """Return the few targets that figures with one panel a target show."""
     some = [name for name in KEY_TARGETS if name in study.targets]
-    if not any("@" in name for name in some):
+    if all(Target.parse(name).level is None for name in some):
         some[1:1] = attacks_of(study.targets)[:1]
     return (some or study.targets)[:3]
 

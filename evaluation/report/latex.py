@@ -12,6 +12,7 @@ _SPECIAL = {
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     "τ": r"$\tau$", "ε": r"$\varepsilon$", "±": r"$\pm$", "×": r"$\times$", "−": "$-$",
     "–": "--", "→": r"$\to$", "’": "'", "†": r"$\dagger$", "≥": r"$\geq$",
+    "ℓ": r"$\ell$", "∞": r"$\infty$",
 }  # fmt: skip
 _PATTERN = re.compile("|".join(map(re.escape, _SPECIAL)))
 

@@ -1,40 +1,32 @@
-"""Targets in groups, and names as the field writes them."""
+"""Columns of a truth in groups, and as the field writes them."""
 
 from collections.abc import Iterable
 
-from evaluation.truths.published import ATTACKS, title
+from evaluation.truths.targets import Target
 
-__all__ = ["attack_title", "attacks_of", "corruptions_of", "grouped", "plain"]
-
-_ATTACKS = frozenset(ATTACKS.values())
-
-
-def attack_title(attack: str) -> str:
-    """Return an attack or a corruption as the field writes it, without ε or severity."""
-    return title(f"{attack}@0").removesuffix("@0").replace("_", " ")
+__all__ = ["attacks_of", "corruptions_of", "grouped", "plain"]
 
 
 def plain(target: str) -> str:
     """Return a target as the field writes it: ``FGSM@1``, ``gaussian noise@3``."""
-    return title(target).replace("_", " ")
+    return str(Target.parse(target))
 
 
-def grouped(targets: Iterable[str]) -> dict[str, list[str]]:
-    """Return the targets of each attack and each corruption; those of neither are left out."""
-    groups: dict[str, list[str]] = {}
-    for target in targets:
-        head, at, _ = target.partition("@")
-        if at:
-            groups.setdefault(head, []).append(target)
+def grouped(targets: Iterable[str]) -> dict[Target, list[str]]:
+    """Return the targets of each attack in its norm, and of each corruption, at a level."""
+    groups: dict[Target, list[str]] = {}
+    for name in targets:
+        target = Target.parse(name)
+        if target.level is not None:
+            groups.setdefault(target.family, []).append(name)
     return groups
 
 
 def attacks_of(targets: Iterable[str]) -> list[str]:
     """Return the targets that are an attack at an ε."""
-    return [target for name, of in grouped(targets).items() if name in _ATTACKS for target in of]
+    return [name for of, names in grouped(targets).items() if of.is_attack for name in names]
 
 
 def corruptions_of(targets: Iterable[str]) -> list[str]:
     """Return the targets that are a corruption at a severity."""
-    groups = grouped(targets).items()
-    return [target for name, of in groups if name not in _ATTACKS for target in of]
+    return [name for of, names in grouped(targets).items() if not of.is_attack for name in names]

@@ -30,7 +30,7 @@ def read_searches(folder: str | Path) -> pd.DataFrame:
     there = [path for name in FILES if (path := Path(folder) / name).is_file()]
     if not there:
         raise SearchesError(
-            f"{folder} has no {' nor '.join(FILES)}; give the --out of python -m evaluation.search"
+            f"{folder} has no {' nor '.join(FILES)}; give the --out of robustness-proxies search"
         )
     try:
         read = pd.read_parquet if there[0].suffix == ".parquet" else pd.read_csv

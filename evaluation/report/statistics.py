@@ -7,6 +7,7 @@ from evaluation.ranking.target_choice import DEFAULT_TARGETS
 from evaluation.report.names import plain
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import known, tau_in_words
+from evaluation.truths.targets import Target
 from testbed.command.numbers import PAGE, general
 
 __all__ = ["Statistic", "main_targets", "statistics"]
@@ -64,7 +65,7 @@ class Statistic:
 
 def main_targets(targets: list[str]) -> set[str]:
     """Return the targets that stand in a table before all are asked for."""
-    some = {t for t in targets if t in DEFAULT_TARGETS or "@" not in t}
+    some = {t for t in targets if t in DEFAULT_TARGETS or Target.parse(t).level is None}
     return some if len(targets) > SHORT and len(some) > 1 else set(targets)
 
 

@@ -1,61 +1,69 @@
 """The command ``python -m evaluation.robustness``: measure how robust networks are, resumably."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from evaluation.attacks import ATTACKS
-from evaluation.robustness.corrupted_folder import CORRUPTED_HELP, corrupted_folder
-from evaluation.robustness.job import MeasuringJob
-from evaluation.robustness.measures import attack_measures, corruption_measures, parse_epsilons
-from evaluation.robustness.pieces import Measure
-from evaluation.robustness.summary import EXPORTS, compare_attacks, export, print_summary
-from testbed import engine, images
-from testbed.command.console import check_device, default_workers, fail, split_words
-from testbed.command.job import Execution, run_job
+from evaluation.attacks.names import ATTACKS, attack_named
+from testbed.command.console import check_device, default_workers
+from testbed.command.inputs import check_choice, default_store, load_images, named
 from testbed.command.options import (
     Archive,
+    Archs,
+    Assignments,
     DataRoot,
     Device,
     Download,
     Hp,
     ImageSetName,
     OwnNetworks,
+    Seeds,
+    Split,
+    Store,
     Threads,
     Weights,
     Workers,
 )
-from testbed.corruptions import CORRUPTIONS
-from testbed.sources import Choice, chosen_networks
-from testbed.spaces.nasbench201.selection import SELECTION_HELP
-from testbed.store import Store, StoreError
+from testbed.command.shell import Command, application, refuse_given
+from testbed.errors import InputError
+from testbed.images.names import CORRUPTIONS
+from testbed.sources.names import INITS
 
 __all__ = ["main"]
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = application()
+EXPORTS = ("robustness-json", "csv", "parquet")
+CORRUPTED_HELP = (
+    "folder of <corruption>.npy and labels.npy, as CIFAR-10-C has them; generate: make them "
+    "once, beside the store"
+)
+OF_ATTACKS = ("norm", "epsilons", "mode", "descending", "backend", "attack_seed", "assignments")
+APGD = ("apgd-ce", "apgd-dlr", "apgd-t")
+# Options of before --set, for one release.
+Former = Annotated[int | None, typer.Option(hidden=True, min=1)]
 DEFAULT_ATTACKS = "fgsm,pgd,apgd-ce,square"
 
 
 @app.command(
-    epilog="Attacks: " + "; ".join(f"{spec.name}: {spec.summary}" for spec in ATTACKS.values())
+    cls=Command,
+    epilog="Attacks: " + "; ".join(f"{spec.name}: {spec.summary}" for spec in ATTACKS.values()),
 )
 def robustness(
+    context: typer.Context,
     init: Annotated[str, typer.Option(help="trained or pretrained.")] = "trained",
     weights: Weights = None,
     archive: Archive = None,
     hp: Hp = "200",
     network: OwnNetworks = None,
-    archs: Annotated[
-        str | None, typer.Option(help=SELECTION_HELP + "; all there are if not given")
-    ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Of the weights.", show_default=False)] = None,
+    archs: Archs = None,
+    seeds: Seeds = None,
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
     download: Download = False,
-    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    split: Split = "test",
     count: Annotated[
         int | None, typer.Option(help="The first images of the split; all if not given.", min=1)
     ] = None,
@@ -75,24 +83,33 @@ def robustness(
     ] = False,
     backend: Annotated[str, typer.Option(help="own, or original: the AutoAttack package.")] = "own",
     attack_seed: Annotated[int, typer.Option(help="Of the attacks' draws.", min=0)] = 0,
-    pgd_steps: Annotated[int, typer.Option(min=1)] = 40,
-    pgd_step_divisor: Annotated[
-        float | None,
-        typer.Option(help="PGD's step is ε over this: 16 (8 in L2); the paper's 30.", min=0.1),
-    ] = None,
-    apgd_steps: Annotated[int, typer.Option(min=1)] = 100,
-    apgd_restarts: Annotated[int, typer.Option(min=1)] = 1,
-    square_queries: Annotated[int, typer.Option(min=1)] = 5000,
+    assignments: Assignments = None,
+    pgd_steps: Former = None,
+    pgd_step_divisor: Annotated[float | None, typer.Option(hidden=True, min=0.1)] = None,
+    apgd_steps: Former = None,
+    apgd_restarts: Former = None,
+    square_queries: Former = None,
     batch_size: Annotated[int, typer.Option(help="Images in a unit of work.", min=1)] = 250,
     device: Device = "cpu",
     workers: Workers = None,
     threads: Threads = 1,
-    store: Annotated[Path, typer.Option(help="SQLite file.")] = Path("robustness.sqlite"),
-    export_as: Annotated[
-        str | None, typer.Option("--export", help=", ".join(EXPORTS), show_default=False)
+    store: Store = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "--export",
+            help=f"Also export to --out: {', '.join(EXPORTS)}. By the ending of --out if not "
+            "given, else robustness-json, the published layout.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where the export goes; beside the store if not given.")
+        Path | None,
+        typer.Option(
+            help="File or folder of the export; beside the store if not given.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Attack and corrupt images, and record how well networks still classify them.
@@ -100,69 +117,119 @@ def robustness(
     A result that the store holds is never computed again: run the same command to go on after
     an interruption, or a wider one to add to it.
     """
+    check_choice("--init", init, INITS)
+    mode = chosen_mode(context, mode, descending)
+    names = attacks_named(attacks)
+    if not names:
+        refuse_given(context, "no --attacks are named", *OF_ATTACKS)
+    former = {
+        "pgd.steps": pgd_steps, "pgd.step_divisor": pgd_step_divisor,
+        "apgd.steps": apgd_steps, "apgd.restarts": apgd_restarts,
+        "square.queries": square_queries,
+    }  # fmt: skip
+    spoiled = named(corruptions, CORRUPTIONS)
+    if not spoiled:
+        refuse_given(context, "no --corruptions are named", "corrupted")
+    if init != "pretrained" or network:
+        refuse_given(context, "it is of --init pretrained --archive PATH", "hp")
+    if network:
+        refuse_given(context, "--network brings its own weights", "init")
+    export_as = export_format(format_, out)
+    store = store or default_store(image_set, "robustness.sqlite")
     console = Console()
-    if export_as is not None and export_as not in EXPORTS:
-        fail(f"unknown --export {export_as!r}; expected {', '.join(EXPORTS)}")
-    if mode not in ("record", "accuracy"):
-        fail(f"unknown --mode {mode!r}; expected record or accuracy")
-    mode = "descending" if descending else mode
-    try:
-        loaded = images.load(image_set, data_root, split, download)
-        choice = Choice(
-            init=init, weights=weights, archive=archive, hp=hp, own=tuple(network or ()),
-            archs=archs, seeds=seeds,
-        )  # fmt: skip
-        source, networks, seed_list = chosen_networks(choice, loaded)
-        if source.fresh:
-            fail(
-                f"--init {init} is untrained: its robust accuracy is chance. Train first "
-                "(python -m testbed.train) and use --init trained --weights FOLDER"
-            )
-        apgd = {"steps": apgd_steps, "restarts": apgd_restarts}
-        settings = {
-            "pgd": {"steps": pgd_steps, "step_divisor": pgd_step_divisor},
-            "apgd-ce": apgd, "apgd-dlr": apgd, "apgd-t": apgd,
-            "square": {"queries": square_queries},
-        }  # fmt: skip
-        measures = [
-            Measure("clean", (None,)),
-            *attack_measures(
-                named(attacks, ATTACKS), norm, parse_epsilons(epsilons), settings, backend
-            ),
-        ]
-        spoiled = named(corruptions, CORRUPTIONS)
-        folder = None
-        if spoiled:
-            folder, word = corrupted_folder(corrupted, loaded, count, spoiled, store, console)
-            measures += corruption_measures(spoiled, word)
-        job = MeasuringJob.of(
-            loaded, count, source, mode=mode, seed=attack_seed, corrupted=folder,
-            batch_size=batch_size, device=check_device(device),
-        )  # fmt: skip
-        execution = Execution(
-            "evaluation.robustness", workers or default_workers(device), threads, device,
-            "float32", {"archs": archs, "count": count, "mode": mode},
-        )  # fmt: skip
-        with Store(store) as open_store:
-            finished = open_store.finished_robustness()
-            left = job.tasks(networks, seed_list, measures, finished)
-            ending = run_job(job, left, open_store, execution, console)
-            compare_attacks(open_store)
-            table = open_store.robustness()
-            print_summary(table, job, networks, seed_list, measures, console)
-            if export_as is not None:
-                export(open_store, table, export_as, out, image_set, mode, console)
-    except (ValueError, OSError, StoreError, engine.EngineError) as error:
-        fail(error)
+
+    from evaluation.attacks.assignments import assigned
+    from evaluation.robustness.corrupted_folder import corrupted_folder
+    from evaluation.robustness.job import MeasuringJob
+    from evaluation.robustness.measures import attack_measures, corruption_measures, parse_epsilons
+    from evaluation.robustness.pieces import Measure
+    from evaluation.robustness.summary import compare_attacks, export, print_summary
+    from testbed.command.job import Execution, run_job
+    from testbed.sources import Choice, chosen_networks
+    from testbed.store import Store as ResultsFile
+
+    loaded = load_images(image_set, data_root, split, download)
+    choice = Choice(
+        init=init, weights=weights, archive=archive, hp=hp, own=tuple(network or ()),
+        archs=archs, seeds=seeds,
+    )  # fmt: skip
+    source, networks, seed_list = chosen_networks(choice, loaded)
+    if source.fresh:
+        raise InputError(
+            f"--init {init} is untrained: its robust accuracy is chance. Train first "
+            "(robustness-proxies train) and use --init trained --weights FOLDER"
+        )
+    settings = assigned([*former_settings(former, names), *(assignments or ())], names)
+    measures = [
+        Measure("clean", (None,)),
+        *attack_measures(names, norm, parse_epsilons(epsilons), settings, backend),
+    ]
+    folder = None
+    if spoiled:
+        folder, word = corrupted_folder(corrupted, loaded, count, spoiled, store, console)
+        measures += corruption_measures(spoiled, word)
+    job = MeasuringJob.of(
+        loaded, count, source, mode=mode, seed=attack_seed, corrupted=folder,
+        batch_size=batch_size, device=check_device(device),
+    )  # fmt: skip
+    execution = Execution(
+        "evaluation.robustness", workers or default_workers(device), threads, device,
+        "float32", {"archs": archs, "count": count, "mode": mode},
+    )  # fmt: skip
+    with ResultsFile(store) as open_store:
+        left = job.tasks(networks, seed_list, measures, open_store.finished_robustness())
+        ending = run_job(job, left, open_store, execution, console)
+        compare_attacks(open_store)
+        table = open_store.robustness()
+        print_summary(table, job, networks, seed_list, measures, console)
+        if export_as is not None:
+            export(open_store, table, export_as, out, image_set, mode, console)
     console.print(f"Results are in {store}.")
     ending.report(console, store)
 
 
-def named(option: str, known: Iterable[str]) -> list[str]:
-    """Return the words of an option; ``all`` stands for all that are known, ``none`` for none."""
-    if option in ("all", "none"):
-        return list(known) if option == "all" else []
-    return split_words(option)
+def chosen_mode(context: typer.Context, mode: str, descending: bool) -> str:
+    """Return the mode of a run.
+
+    Raises:
+        ToolkitError: if it is unknown, or ``--descending`` would overrule another one.
+    """
+    check_choice("--mode", mode, ("record", "accuracy"))
+    if descending and mode == "record":
+        refuse_given(context, "--descending wants robust accuracies only", "mode")
+    return "descending" if descending else mode
+
+
+def export_format(kind: str | None, out: Path | None) -> str | None:
+    """Return one of `EXPORTS` that the options ask for; None for no export.
+
+    Raises:
+        InputError: if it is unknown.
+    """
+    if kind is not None:
+        return check_choice("--format", kind, EXPORTS)
+    if out is None:
+        return None
+    ending = out.suffix.removeprefix(".")
+    return ending if ending in EXPORTS else EXPORTS[0]
+
+
+def attacks_named(option: str) -> list[str]:
+    """Return the attacks of an option by their own names, each once.
+
+    Raises:
+        InputError: if one is unknown.
+    """
+    return list(dict.fromkeys(attack_named(word).name for word in named(option, ATTACKS)))
+
+
+def former_settings(values: Mapping[str, float | None], attacks: Sequence[str]) -> Iterator[str]:
+    """Yield what the options before --set said; ``apgd`` was the three APGD attacks then."""
+    for word, value in values.items():
+        name, _, setting = word.partition(".")
+        for attack in APGD if name == "apgd" else (name,):
+            if value is not None and attack in attacks:
+                yield f"{attack}.{setting}={value}"
 
 
 def main() -> None:

@@ -11,12 +11,7 @@ from testbed.corruptions import SEVERITIES, write_corrupted
 from testbed.images import ImagesError, ImageSet
 from testbed.images.corrupted import load_corrupted
 
-__all__ = ["CORRUPTED_HELP", "corrupted_folder"]
-
-CORRUPTED_HELP = (
-    "folder of <corruption>.npy and labels.npy, as CIFAR-10-C has them; generate: make them "
-    "once, beside the store"
-)
+__all__ = ["corrupted_folder"]
 
 
 def corrupted_folder(

@@ -1,41 +1,57 @@
 """Signs in the outcomes of several attacks on one network that one of them failed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 
+from evaluation.attacks.names import ATTACKS, by_strength
+from evaluation.truths.targets import Target
+
 __all__ = ["cross_warnings"]
 
-# Each attack searches more thoroughly than the one before.
-STRENGTH = ("fgsm", "pgd", "aa_apgd-ce")
-GRADIENT, SQUARE = "aa_apgd-ce", "aa_square"
+Robust = Mapping[Target, np.ndarray]
 SLACK = 0.005  # of accuracy: random starts alone move single images
 
 
-def cross_warnings(
-    robust: Mapping[tuple[str, float], np.ndarray],
-) -> dict[tuple[str, float], list[str]]:
-    """Return warnings by (key, ε), each at the attack that looks too weak.
+def cross_warnings(robust: Robust) -> dict[Target, list[str]]:
+    """Return warnings, each at the attack and ε that look too weak.
 
     Args:
-        robust: by the published key (``fgsm@Linf``) and ε of each attack on one network, which
-            of the same images resisted, (N,) bool.
+        robust: by attack and ε, on one network, which of the same images resisted, (N,) bool.
     """
-    found: dict[tuple[str, float], list[str]] = {}
-    for (key, epsilon), stood in robust.items():
-        name, _, norm = key.partition("@")
-        if name in STRENGTH[1:]:
-            weaker = STRENGTH[STRENGTH.index(name) - 1]
-            other = robust.get((f"{weaker}@{norm}", epsilon))
-            if other is not None and stood.mean() > other.mean() + SLACK:
-                found.setdefault((key, epsilon), []).append(
-                    f"weaker than {weaker}@{norm} at ε = {epsilon:g}: leaves {stood.mean():.1%} "
-                    f"right, that one {other.mean():.1%}"
-                )
-        square = robust.get((f"{SQUARE}@{norm}", epsilon))
-        if name == GRADIENT and square is not None and (missed := int((stood & ~square).sum())):
-            found.setdefault((key, epsilon), []).append(
-                f"{missed} of {len(stood)} images resist at ε = {epsilon:g} but fall to Square, "
-                "which needs no gradients: are they masked?"
-            )
+    found: dict[Target, list[str]] = {}
+    for target in robust:
+        warnings = [*_weaker(target, robust), *_masked(target, robust)]
+        if warnings:
+            found[target] = warnings
     return found
+
+
+def _weaker(target: Target, robust: Robust) -> Iterator[str]:
+    """Each attack searches more thoroughly than the one before."""
+    for weaker, record in pairwise(by_strength()):
+        simpler = Target(weaker.name, target.norm, target.level)
+        if record.name != target.name or simpler not in robust:
+            continue
+        share, other = robust[target].mean(), robust[simpler].mean()
+        if share > other + SLACK:
+            yield (
+                f"weaker than {simpler.measure} at ε = {target.level:g}: leaves {share:.1%} right, "
+                f"that one {other:.1%}"
+            )
+
+
+def _masked(target: Target, robust: Robust) -> Iterator[str]:
+    """The strongest attack is not meant to miss what one without gradients finds."""
+    *_, strongest = by_strength()
+    for record in ATTACKS.values():
+        blind = Target(record.name, target.norm, target.level)
+        if target.name != strongest.name or record.gradients or blind not in robust:
+            continue
+        stood = robust[target]
+        if missed := int((stood & ~robust[blind]).sum()):
+            yield (
+                f"{missed} of {len(stood)} images resist at ε = {target.level:g} but fall to "
+                f"{record.title}, which needs no gradients: are they masked?"
+            )

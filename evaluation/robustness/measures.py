@@ -3,16 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.attacks import ATTACKS, make
+from evaluation.attacks import make
+from evaluation.attacks.names import attack_named
 from evaluation.robustness.pieces import Measure
 from testbed.corruptions import CORRUPTIONS, SEVERITIES
 from testbed.errors import InputError
 
-__all__ = ["PAPER_EPSILONS", "attack_measures", "corruption_measures", "parse_epsilons"]
-
-# Jung, Lukasik and Keuper, ICLR 2023, section 3: in units of 1/255.
-PAPER_EPSILONS = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 8.0)
-FGSM_EPSILONS = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 255.0)
+__all__ = ["attack_measures", "corruption_measures", "parse_epsilons"]
 
 
 def parse_epsilons(option: str) -> tuple[float, ...] | None:
@@ -43,20 +40,19 @@ def attack_measures(
     """Return the measures of attacks.
 
     Args:
-        names: of `evaluation.attacks.ATTACKS`.
+        names: any that `evaluation.attacks.names` knows.
         norm: ``Linf`` or ``L2``.
         epsilons: of every attack, in units of 1/255; None for those of the paper.
-        settings: by attack, what differs from its paper.
+        settings: by the attack's own name, what differs from its paper.
         backend: ``own`` or ``original``.
 
     Raises:
         ValueError: if a name or a setting is unknown.
     """
     measures = []
-    for name in names:
-        attack = make(name, norm, backend=backend, **settings.get(name, {}))
-        grid = epsilons or (FGSM_EPSILONS if name == "fgsm" else PAPER_EPSILONS)
-        measures.append(Measure(ATTACKS[name].key(norm), grid, attack))
+    for record in map(attack_named, names):
+        attack = make(record.name, norm, backend=backend, **settings.get(record.name, {}))
+        measures.append(Measure(record.key(norm), epsilons or record.epsilons, attack))
     return measures
 
 

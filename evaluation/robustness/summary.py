@@ -13,12 +13,12 @@ from evaluation.robustness.cross_checks import cross_warnings
 from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.pieces import Measure
 from evaluation.truths.robustness_json import write_truth
+from evaluation.truths.targets import Target
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 from testbed.store import Store, unpack_robust
 
-__all__ = ["EXPORTS", "compare_attacks", "export", "print_summary"]
+__all__ = ["compare_attacks", "export", "print_summary"]
 
-EXPORTS = ("robustness-json", "csv", "parquet")
 MOST = 12  # warnings that are printed; all of them are in the store
 # Outcomes that may be compared image by image agree in these.
 SAME = ("network", "init", "seed", "images", "fingerprint", "split")
@@ -27,19 +27,20 @@ SAME = ("network", "init", "seed", "images", "fingerprint", "split")
 def compare_attacks(store: Store) -> None:
     """Write into the store what the attacks on each network say of each other."""
     found: dict[str, list[str]] = {}
-    networks: dict[tuple, dict[tuple[str, float], dict]] = {}
+    networks: dict[tuple, dict[Target, dict]] = {}
     for row in store.robustness().to_dict("records"):
-        if "@" in row["measure"]:
+        if Target.of_measure(row["measure"]).is_attack:
+            target = Target.of_measure(row["measure"], row["level"])
             facts = json.loads(row["settings"]) | {str(k): v for k, v in row.items()}
             same = tuple(str(facts[name]) for name in SAME)
-            networks.setdefault(same, {})[row["measure"], row["level"]] = facts
+            networks.setdefault(same, {})[target] = facts
             found[facts["digest"]] = []
     for rows in networks.values():
         robust = {
-            place: unpack_robust(row["robust"], int(row["count"])) for place, row in rows.items()
+            target: unpack_robust(row["robust"], int(row["count"])) for target, row in rows.items()
         }
-        for place, warnings in cross_warnings(robust).items():
-            found[rows[place]["digest"]] = warnings
+        for target, warnings in cross_warnings(robust).items():
+            found[rows[target]["digest"]] = warnings
     store.set_cross_warnings(found)
 
 
@@ -115,6 +116,6 @@ def export(
     for sentence in written.left_out[:MOST]:
         console.print(f"left out: {sentence}", style="yellow", highlight=False)
     console.print(
-        f"Exported {len(written.files)} files to {folder}; read them with python -m "
-        f"evaluation.correlate --truth {folder} --dataset {images}."
+        f"Exported {len(written.files)} files to {folder}; read them with robustness-proxies "
+        f"correlate --truth {folder} --images {images}."
     )

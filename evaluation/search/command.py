@@ -9,40 +9,48 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from evaluation.search.curves import FIGURES
-from evaluation.search.live_setup import LiveSettings
-from evaluation.search.output import TABLES
-from evaluation.search.problem import truth_problem
-from evaluation.search.proxy_scores import choose_proxies
+from evaluation.search.names import FIGURES, TABLES
 from evaluation.search.registry import ALGORITHMS, Algorithm, choose
-from evaluation.search.running import Plan, RunFailedError, search_live, search_truth
-from evaluation.search.tpe import load_optuna
-from evaluation.truths.published import Truth
-from testbed import engine, images
-from testbed.command.console import check_device, fail, split_words, whole_numbers
-from testbed.command.job import INTERRUPTED
-from testbed.command.options import Threads
+from testbed.command.console import check_device, split_words, whole_numbers
+from testbed.command.inputs import check_choice
+from testbed.command.options import Assignments, Scores, Threads
+from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.errors import InputError
+from testbed.images.names import NAMES
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
-from testbed.store import StoreError, read_scores
 from testbed.tables import RANDOM_CIFAR10
 
 __all__ = ["main"]
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = application()
+ONLY_LIVE = (
+    "data_root", "preset", "epochs", "channels", "cells", "count", "weights_seed",
+    "assignments", "square_queries", "device",
+)  # fmt: skip
 
 
 @app.command(
-    epilog="Algorithms: " + "; ".join(f"{a.name}: {a.summary}" for a in ALGORITHMS.values())
+    cls=Command,
+    epilog="Algorithms: " + "; ".join(f"{a.name}: {a.summary}" for a in ALGORITHMS.values()),
 )
 def search(
+    context: typer.Context,
     truth: Annotated[
         Path | None, typer.Option(help="Folder of a truth (meta.json).", show_default=False)
     ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Instead of a truth: train and attack, resumably.")
     ] = False,
-    dataset: Annotated[str, typer.Option(help="Data set of the truth.")] = "cifar10",
+    image_set: Annotated[
+        str | None,
+        typer.Option(
+            "--images",
+            "--dataset",
+            help="Data set of the truth, cifar10 if not given; with --live, digits if not given, "
+            f"or one of {', '.join(NAMES[1:])}.",
+            show_default=False,
+        ),
+    ] = None,
     objective: Annotated[
         str,
         typer.Option(
@@ -66,14 +74,7 @@ def search(
             show_default=False,
         ),
     ] = None,
-    scores: Annotated[
-        Path,
-        typer.Option(
-            help="Table of scores: .sqlite, .parquet or .csv. The package's own (random "
-            "networks, CIFAR-10) if not given.",
-            show_default=False,
-        ),
-    ] = RANDOM_CIFAR10,
+    scores: Scores = None,
     held_out: Annotated[
         str | None,
         typer.Option(
@@ -89,15 +90,14 @@ def search(
             show_default=False,
         ),
     ] = None,
-    table: Annotated[str, typer.Option(help=f"Trajectories: {' or '.join(TABLES)}.")] = TABLES[0],
+    table: Annotated[
+        str, typer.Option("--format", "--table", help=f"Trajectories: {' or '.join(TABLES)}.")
+    ] = TABLES[0],
     figures: Annotated[str, typer.Option(help=f"Of {', '.join(FIGURES)}.")] = FIGURES[0],
     workers: Annotated[
         int | None, typer.Option(help="Processes; as fits if not given, 1 with --live.", min=1)
     ] = None,
     threads: Threads = 1,
-    image_set: Annotated[
-        str, typer.Option("--images", help="Live: " + ", ".join(images.NAMES))
-    ] = "digits",
     data_root: Annotated[
         Path | None, typer.Option(help="Live: folder of the image set.", show_default=False)
     ] = None,
@@ -116,7 +116,8 @@ def search(
         int | None, typer.Option(help="Live: the first test images; all if not given.", min=1)
     ] = None,
     weights_seed: Annotated[int, typer.Option(help="Live: of weights and training.")] = 0,
-    square_queries: Annotated[int, typer.Option(help="Live: of Square.", min=1)] = 5000,
+    assignments: Assignments = None,
+    square_queries: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,
     device: Annotated[str, typer.Option(help="Live: cpu, cuda, cuda:1, …")] = "cpu",
 ) -> None:
     """Search NAS-Bench-201 for robust networks, and see what a proxy buys.
@@ -125,43 +126,64 @@ def search(
     found, ± one standard error. With --live, networks are trained and attacked when they are
     asked for; what the folder --out holds is not done again.
     """
-    notices = Console(stderr=True)
+    check_choice("--format", table, TABLES)
+    for kind in split_words(figures):
+        check_choice("--figures", kind, FIGURES)
+    _check(context, truth, live, out, workers)
+    algorithms = choose(split_words(algorithm), proxy is not None)
+    fitted = whole_numbers(held_out, "--held-out") if held_out else []
+    recipe = override(preset_named(preset), epochs=epochs, channels=channels, cells=cells)
+
+    from evaluation.search.live_setup import LiveSettings
+    from evaluation.search.problem import truth_problem
+    from evaluation.search.proxy_scores import choose_proxies
+    from evaluation.search.running import Plan, search_live, search_truth
+    from evaluation.truths.published import Truth
+    from testbed.store import read_scores
+
+    frame = read_scores(scores or RANDOM_CIFAR10)
+    proxies = choose_proxies(frame, split_words(proxy or ""))
+    _check_fit(algorithms, bool(proxies))
+    targets, notices = split_words(objective), Console(stderr=True)
+    plan = Plan(algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads)
     try:
-        _check(truth, live, out, workers, table, figures)
-        frame = read_scores(scores)
-        proxies = choose_proxies(frame, split_words(proxy or ""))
-        algorithms = choose(split_words(algorithm), bool(proxies))
-        _check_fit(algorithms, bool(proxies))
-        fitted = whole_numbers(held_out, "--held-out") if held_out else []
-        targets = split_words(objective)
-        plan = Plan(
-            algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads
-        )
         if live and out is not None:
-            recipe = override(preset_named(preset), epochs=epochs, channels=channels, cells=cells)
             settings = LiveSettings(
-                recipe, image_set, data_root, count, weights_seed, check_device(device), threads,
-                {"square": {"queries": square_queries}}, tuple(sys.argv),
+                recipe, image_set or "digits", data_root, count, weights_seed,
+                check_device(device), threads,
+                _settings(assignments or (), square_queries, targets), tuple(sys.argv),
             )  # fmt: skip
             findings = search_live(plan, out, targets, settings, notices)
         else:
-            problem = truth_problem(Truth.open(str(truth), dataset), targets, frame)
-            findings = search_truth(plan, problem, notices)
-        written = findings.write(out, table, split_words(figures)) if out else []
-        console = Console()
-        findings.show(console)
-        findings.show_proxies(frame, fitted, console)
-        for path in written:
-            console.print(Text(f"Written: {path}"))
+            truth_there = Truth.open(str(truth), image_set or "cifar10")
+            findings = search_truth(plan, truth_problem(truth_there, targets, frame), notices)
     except KeyboardInterrupt:
-        typer.echo("Interrupted" + (": run the same command to go on." if live else "."), err=True)
+        rest = "; the same command goes on from here" if live else ""
+        typer.echo(f"interrupted{rest}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    except (ValueError, OSError, StoreError, RunFailedError, engine.EngineError) as error:
-        fail(" ".join(str(error).split()))
+    written = findings.write(out, table, split_words(figures)) if out else []
+    console = Console()
+    findings.show(console)
+    findings.show_proxies(frame, fitted, console)
+    for path in written:
+        console.print(Text(f"Written: {path}"))
+
+
+def _settings(
+    assignments: Sequence[str], square_queries: int | None, targets: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """Return the settings by attack; ``--square-queries`` was there before ``--set``."""
+    from evaluation.attacks.assignments import assigned
+    from evaluation.search.live import live_target
+
+    chosen = map(live_target, targets)
+    attacks = list(dict.fromkeys(target.name for target in chosen if target.is_attack))
+    former = square_queries is not None and "square" in attacks
+    return assigned([*([f"square.queries={square_queries}"] * former), *assignments], attacks)
 
 
 def _check(
-    truth: Path | None, live: bool, out: Path | None, workers: int | None, table: str, figures: str
+    context: typer.Context, truth: Path | None, live: bool, out: Path | None, workers: int | None
 ) -> None:
     if live == (truth is not None):
         raise InputError(
@@ -173,14 +195,18 @@ def _check(
         raise InputError("--live keeps networks and results in a folder: add --out FOLDER")
     if live and (workers or 1) > 1:
         raise InputError(f"--live has one worker (--threads speeds it up); got --workers {workers}")
-    if table not in TABLES:
-        raise InputError(f"unknown --table {table!r}; expected {' or '.join(TABLES)}")
-    if unknown := set(split_words(figures)) - set(FIGURES):
-        raise InputError(f"unknown --figures {', '.join(unknown)}; expected {', '.join(FIGURES)}")
+    if not live:
+        refuse_given(context, "nothing is trained without --live", *ONLY_LIVE)
+    if live:
+        refuse_given(context, "a live search knows no network in advance", "held_out")
+    if out is None:
+        refuse_given(context, "nothing is written without --out FOLDER", "table", "figures")
 
 
 def _check_fit(algorithms: Sequence[Algorithm], with_proxy: bool) -> None:
     if any(algorithm.extra for algorithm in algorithms):
+        from evaluation.search.tpe import load_optuna
+
         load_optuna()
     if with_proxy and not any(algorithm.needs for algorithm in algorithms):
         takers = ", ".join(algorithm.name for algorithm in ALGORITHMS.values() if algorithm.needs)

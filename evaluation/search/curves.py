@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from testbed.files.replacing import replacing
 
-__all__ = ["FIGURES", "curves", "front_figure", "save", "steps"]
+__all__ = ["curves", "front_figure", "save", "steps"]
 
-FIGURES = ("png", "svg")
 INTERVAL = 1.96  # standard errors: 95 % of a normal distribution
 GRID = 200
 COLOURS, LINES = 10, ("-", "--", ":")

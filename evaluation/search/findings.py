@@ -17,7 +17,7 @@ from evaluation.search.job import SearchJob, Task, trajectories
 from evaluation.search.predictor import proxy_features
 from evaluation.search.problem import Problem
 from evaluation.search.proxy_scores import top_ones
-from evaluation.truths.published import title
+from evaluation.truths.targets import Target
 
 __all__ = ["Findings"]
 
@@ -56,7 +56,7 @@ class Findings:
     @property
     def objective(self) -> str:
         """What was maximised, in words."""
-        names = " and ".join(title(target) for target in self.targets)
+        names = " and ".join(map(self._title, self.targets))
         return names if len(self.targets) == 1 else f"{names} (weighted sum)"
 
     @cached_property
@@ -88,7 +88,8 @@ class Findings:
         optimum = None
         if self.problem.complete:
             optimum = results.optimum(self.accuracies.filter(items=self.columns), self.members)
-        summary.print_found(self.table, optimum, self.columns, self.objective, console)
+        titles = {name: self._title(name) for name in self.columns}
+        summary.print_found(self.table, optimum, titles, self.objective, console)
         if len(self.targets) > 1:
             front, shares = self.front
             names = named(front.index.tolist()).set_index(front.index)
@@ -110,6 +111,9 @@ class Findings:
             self.queries, self.accuracies.filter(items=self.targets), members
         )
 
+    def _title(self, name: str) -> str:
+        return name if name == self.problem.proxy else str(Target.parse(name))
+
     def show_proxies(self, scores: pd.DataFrame, fitted: Sequence[int], console: Console) -> None:
         """Print what proxies, and forests fitted to so many networks, know without a search.
 
@@ -118,7 +122,7 @@ class Findings:
         names = list(self.targets)
         if not self.problem.complete or len(names) > 1 or names[0] not in self.accuracies:
             return
-        values, name = self.accuracies[names[0]].to_numpy(dtype=np.float64), title(names[0])
+        values, name = self.accuracies[names[0]].to_numpy(dtype=np.float64), self._title(names[0])
         summary.print_top_ones(top_ones(scores, values), name, console)
         if fitted:
             summary.print_held_out(self._held_out(values, fitted), name, console)
@@ -145,7 +149,7 @@ class Findings:
 
         Args:
             folder: made if it is missing.
-            kind: of the trajectories, one of `output.TABLES`.
+            kind: of the trajectories, one of `names.TABLES`.
             formats: of the figures.
         """
         queries = output.readable(self.queries, self.objective)

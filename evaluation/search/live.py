@@ -8,58 +8,64 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluation.attacks import ATTACKS
+from evaluation.attacks.names import ATTACKS
 from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.measures import attack_measures
 from evaluation.robustness.pieces import Measure
 from evaluation.search.base import Answer
 from evaluation.search.cells import genotype_of
 from evaluation.search.objectives import ObjectiveError
-from evaluation.truths.published import ATTACKS as PUBLISHED
+from evaluation.truths.targets import CLEAN, Target
 from testbed.spaces.nasbench201.checkpoints import settings_of
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.training import DivergedError
 from testbed.store import RobustnessRow, Store
 from testbed.train.job import Task, TrainingJob, is_finished
 
-__all__ = ["Live", "live_measures"]
-
-# Both ways to name an attack: that of tables, ``apgd``, and that of commands, ``apgd-ce``.
-NAMES = {PUBLISHED[spec.key("Linf")]: name for name, spec in ATTACKS.items()}
-NAMES |= {name: name for name in ATTACKS}
+__all__ = ["Live", "live_measures", "live_target"]
 
 
 def live_measures(
     targets: Sequence[str], settings: Mapping[str, Mapping[str, object]]
 ) -> list[Measure]:
-    """Return what has to be measured for targets such as ``clean`` and ``fgsm@8`` (ℓ∞).
+    """Return what has to be measured for targets such as ``clean`` and ``fgsm@8``.
 
     Each ε is a measure of its own, so that adding one later leaves the others alone.
 
     Args:
-        targets: attack and ε (in units of 1/255), or ``clean``.
+        targets: attack and ε (in units of 1/255), ℓ∞ if no norm is named, or ``clean``.
         settings: by attack, what differs from its paper.
 
     Raises:
         ObjectiveError: for another target.
     """
     measures = []
-    for target in targets:
-        name, at, level = target.lower().partition("@")
-        if target == "clean":
+    for target in map(live_target, targets):
+        if target == CLEAN:
             measures.append(Measure("clean", (None,)))
-            continue
-        try:
-            epsilon = float(level)
-        except ValueError:
-            epsilon = float("nan")
-        if name not in NAMES or not at or not 0 <= epsilon < float("inf"):
-            raise ObjectiveError(
-                f"a live objective is clean or an attack and its ε in units of 1/255, such as "
-                f"fgsm@8; got {target!r}; attacks: {', '.join(ATTACKS)}"
-            )
-        measures += attack_measures([NAMES[name]], "Linf", (epsilon,), settings)
+        else:
+            norm, epsilon = str(target.norm), target.level or 0.0
+            measures += attack_measures([target.name], norm, (epsilon,), settings)
     return measures
+
+
+def live_target(text: str) -> Target:
+    """Return what a live search can measure by its name.
+
+    Raises:
+        ObjectiveError: if it is neither clean accuracy nor an attack with an ε.
+    """
+    try:
+        target = Target.parse(text)
+    except ValueError:
+        target = None
+    known = target is not None and target.name in ATTACKS and target.level is not None
+    if target is None or not (known or target == CLEAN):
+        raise ObjectiveError(
+            f"a live objective is clean or an attack and its ε in units of 1/255, such as "
+            f"fgsm@8; got {text!r}; attacks: {', '.join(ATTACKS)}"
+        )
+    return target
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.robustness.job import MeasuringJob
-from evaluation.search.live import Live, live_measures
+from evaluation.search.live import Live, live_measures, live_target
 from evaluation.search.problem import Problem
 from testbed import images
 from testbed.command.provenance import provenance
@@ -71,7 +71,7 @@ def live_problem(
         StoreError: if another process works in it.
         ImageSetError: if the images are not there.
     """
-    targets = tuple(dict.fromkeys(target.lower() for target in targets))
+    targets = tuple(dict.fromkeys(live_target(target).key for target in targets))
     measured = tuple(dict.fromkeys(("clean", *targets)))
     measures = live_measures(measured, settings.attacks)
     test = images.load(settings.image_set, settings.data_root, "test")

@@ -9,9 +9,7 @@ from evaluation.search.cells import cells, published_ids
 from evaluation.search.curves import curves, front_figure, save
 from testbed.files.replacing import replacing
 
-__all__ = ["TABLES", "readable", "write_figures", "write_front", "write_table"]
-
-TABLES = ("parquet", "csv")
+__all__ = ["readable", "write_figures", "write_front", "write_table"]
 
 
 def readable(queries: pd.DataFrame, objective: str) -> pd.DataFrame:
@@ -32,7 +30,7 @@ def readable(queries: pd.DataFrame, objective: str) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, path: Path, kind: str = "csv") -> Path:
-    """Write a table as a whole, in one of `TABLES`, and return where."""
+    """Write a table as a whole, in one of `names.TABLES`, and return where."""
     target = path.with_suffix(f".{kind}")
     with replacing(target) as temporary:
         if kind == "csv":

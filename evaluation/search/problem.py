@@ -23,12 +23,14 @@ class Problem:
         accuracies: returns the accuracies that are known by now, in [0, 1], by candidate.
         complete: whether those of all candidates are known before the search, which then has
             a known optimum.
+        proxy: the proxy whose score is the objective; None if accuracies are.
     """
 
     objective: Objective
     members: tuple[int, ...] | None
     accuracies: Callable[[], pd.DataFrame]
     complete: bool
+    proxy: str | None = None
 
 
 def truth_problem(truth: Truth, words: Sequence[str], scores: pd.DataFrame) -> Problem:
@@ -70,7 +72,7 @@ def proxy_problem(
     (proxy,) = choose_proxies(scores, words)
     objective = Tabular((proxy.name,), proxy.values[:, None])
     shown = pd.DataFrame(proxy.values, columns=[proxy.name]) if accuracies is None else accuracies
-    return Problem(objective, objective.members(), lambda: shown, complete=True)
+    return Problem(objective, objective.members(), lambda: shown, True, proxy.name)
 
 
 def _is_proxy(word: str, scores: pd.DataFrame) -> bool:

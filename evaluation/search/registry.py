@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from testbed.errors import ToolkitError, did_you_mean
+from testbed.lazy import Later
 
-from evaluation.search.bananas import bananas
-from evaluation.search.base import Proxy, Searcher
-from evaluation.search.evolution import evolution
-from evaluation.search.local_search import local_search
-from evaluation.search.predictor import predictor
-from evaluation.search.random_search import random_search
-from evaluation.search.ranked import ranked
-from evaluation.search.tpe import tpe
-from testbed.errors import ToolkitError
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from evaluation.search.base import Proxy, Searcher
 
 __all__ = ["ALGORITHMS", "Algorithm", "UnknownAlgorithmError", "choose"]
 
@@ -34,7 +30,7 @@ class Algorithm:
 
     Attributes:
         name: as on the command line.
-        function: ``function(space, ask, source, **options)``.
+        function: ``function(space, ask, source, **options)``; imported when it searches.
         summary: one line for ``--help``.
         needs: ``proxy`` if it takes one, ``features`` if it takes those of several at once.
         options: what differs from the function's defaults.
@@ -51,14 +47,22 @@ class Algorithm:
     slow: bool = False
 
     def searcher(
-        self, proxy: Proxy | None = None, features: NDArray[np.float32] | None = None
-    ) -> Searcher:
+        self, proxy: "Proxy | None" = None, features: "NDArray[np.float32] | None" = None
+    ) -> "Searcher":
         """Return the algorithm with its options and what it looks at for nothing."""
         given = {"proxy": proxy} if self.needs == "proxy" else {}
         if self.needs == "features" and features is not None:
             given = {"features": features}
         return partial(self.function, **self.options, **given)
 
+
+def _own_file(name: str) -> Later:
+    return Later(f"evaluation.search.{name}:{name}")
+
+
+random_search, evolution = _own_file("random_search"), _own_file("evolution")
+local_search, ranked = _own_file("local_search"), _own_file("ranked")
+bananas, tpe, predictor = map(_own_file, ("bananas", "tpe", "predictor"))
 
 _TABLE = (
     Algorithm("random", random_search, "random search without replacement"),
@@ -118,7 +122,8 @@ def choose(words: Sequence[str], with_proxy: bool) -> list[Algorithm]:
             continue
         if word not in ALGORITHMS:
             raise UnknownAlgorithmError(
-                f"unknown algorithm {word!r}; known are all, {', '.join(ALGORITHMS)}"
+                f"unknown algorithm {word!r}{did_you_mean(word, ALGORITHMS)}; known are all, "
+                f"{', '.join(ALGORITHMS)}"
             )
         name = "local-ordered" if word == "local" and with_proxy else word
         if ALGORITHMS[name].needs == "proxy" and not with_proxy:

@@ -1,13 +1,13 @@
 """The tables that the command prints: networks found, proxies, predictors, and fronts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from evaluation.truths.published import title
+from evaluation.truths.targets import Target
 from testbed.command.numbers import TERMINAL, decimal, percent
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
 def print_found(
     table: pd.DataFrame,
     best: "pd.Series | None",
-    columns: Sequence[str],
+    columns: Mapping[str, str],
     objective: str,
     console: Console,
 ) -> None:
@@ -28,11 +28,11 @@ def print_found(
     Args:
         table: the table, see `evaluation.search.results.found`.
         best: the optimum of each column, if it is known.
-        columns: the columns in their order.
+        columns: the columns in their order, each with the heading that is printed.
         objective: the name of the objective.
         console: the console to print on.
     """
-    rows = [["", *map(title, columns)]]
+    rows = [["", *columns.values()]]
     if best is not None:
         optima = best.to_dict()
         rows.append(["optimum", *(percent(optima[column]) for column in columns)])
@@ -80,7 +80,7 @@ def print_front(
         complete: whether the shares are of the true front.
         console: the console to print on.
     """
-    rows = [["id", *map(title, front.columns), "network"]]
+    rows = [["id", *(str(Target.parse(name)) for name in front.columns), "network"]]
     for candidate, values in zip(front.index, front.to_numpy().tolist(), strict=True):
         number, network = names.loc[candidate].tolist()
         rows.append([str(number), *map(percent, values), network])

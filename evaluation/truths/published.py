@@ -19,26 +19,11 @@ from evaluation.truths.files import (
     read_meta,
     read_table,
 )
+from evaluation.truths.targets import MEAN_ADVERSARIAL, MEAN_CORRUPTION, Target
 from testbed.images.corrupted import SEVERITIES
 
-__all__ = ["ATTACKS", "Truth", "TruthError", "title"]
+__all__ = ["Truth", "TruthError"]
 
-# The keys of the published files; "aa" is AutoAttack, whose parts the last two are.
-ATTACKS = {
-    "fgsm@Linf": "fgsm",
-    "pgd@Linf": "pgd",
-    "aa_apgd-ce@Linf": "apgd",
-    "aa_square@Linf": "square",
-    # Not published, but written by evaluation.robustness.
-    "aa_apgd-dlr@Linf": "apgd-dlr",
-    "aa_apgd-t@Linf": "apgd-t",
-    "aa_fab-t@Linf": "fab-t",
-    "aa_standard@Linf": "autoattack",
-}
-TITLES = {
-    "fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD-CE", "square": "Square",
-    "apgd-dlr": "APGD-DLR", "apgd-t": "APGD-T", "fab-t": "FAB-T", "autoattack": "AutoAttack",
-}  # fmt: skip
 ACCURACY = "_accuracy.json"
 
 
@@ -84,9 +69,7 @@ class Truth:
         """The published keys of the data set: ``clean``, then attacks, then corruptions."""
         files = (self.root / self.dataset).glob(f"*{ACCURACY}")
         there = {path.name.removesuffix(ACCURACY) for path in files}
-        attacks = [key for key in (*ATTACKS, *sorted(there - ATTACKS.keys())) if "@" in key]
-        order = ["clean", *attacks, *sorted(key for key in there if "@" not in key)]
-        return [key for key in dict.fromkeys(order) if key in there]
+        return sorted(there, key=lambda key: (Target.of_measure(key), key))
 
     def accuracy(self, key: str) -> pd.DataFrame:
         """Return the accuracies under one key, in [0, 1]; the index is the architecture id.
@@ -155,25 +138,30 @@ class Truth:
     def targets(self) -> pd.DataFrame:
         """Return every accuracy of the data set in one table; the index is the id.
 
-        The columns are ``clean``; ``fgsm@1``, ``pgd@0.5``, ``apgd@3``, ``square@8`` (ε in
-        units of 1/255); ``fog@2`` (severity); ``mean adversarial``, the unweighted mean over
-        all attacks and ε, as in section 3.3 of the paper, FGSM at ε = 255 included; and
-        ``mean corruption``, over all corruptions and severities. A network that a file lacks
-        has NaN there and in the means it enters.
+        The columns are the keys of :class:`~evaluation.truths.targets.Target`: ``clean``;
+        ``fgsm@1``, ``pgd@0.5``, ``apgd@3``, ``square@8``, ``pgd@L2@20`` (ε in units of 1/255);
+        ``fog@2`` (severity); ``mean adversarial``, the unweighted mean over all ℓ∞ attacks and
+        ε, as in section 3.3 of the paper, FGSM at ε = 255 included; another for each further
+        norm, ``mean adversarial@L2``; and ``mean corruption``, over all corruptions and
+        severities. A network that a file lacks has NaN there and in the means it enters.
 
         Raises:
-            TruthError: if a file is broken.
+            TruthError: if a file is broken, or two files are of one attack.
         """
-        parts = {key: self.accuracy(key) for key in self.keys}
-        for key, part in parts.items():
+        parts, means = {}, {}
+        for key in self.keys:
+            part = parts[key] = self.accuracy(key)
+            of = Target.of_measure(key)
             if key != "clean":
-                part.columns = [f"{ATTACKS.get(key, key)}@{value:g}" for value in part.columns]
+                part.columns = [Target(of.name, of.norm, value).key for value in part.columns]
+                mean = Target(MEAN_ADVERSARIAL if of.is_attack else MEAN_CORRUPTION, of.norm)
+                means.setdefault(mean, []).extend(part.columns)
         table = pd.concat(parts.values(), axis="columns").sort_index()
-        for name, attack in (("mean adversarial", True), ("mean corruption", False)):
-            members = [k for k in parts if k != "clean" and ("@" in k) == attack]
-            if members:
-                columns = [column for k in members for column in parts[k].columns]
-                table[name] = table[columns].mean(axis="columns", skipna=False)
+        if not table.columns.is_unique:
+            twice = table.columns[table.columns.duplicated()][0]
+            raise TruthError(f"{self.root / self.dataset}: two files hold {twice}")
+        for mean in sorted(means):
+            table[mean.key] = table[means[mean]].mean(axis="columns", skipna=False)
         return table.rename_axis("id")
 
     def _path(self, key: str, measure: str) -> Path:
@@ -191,7 +179,7 @@ class Truth:
     def _columns(self, key: str) -> list | None:
         if key == "clean":
             return None
-        if "@" not in key:
+        if not Target.of_measure(key).is_attack:
             return list(SEVERITIES)
         if key not in self.epsilons:
             raise TruthError(
@@ -199,9 +187,3 @@ class Truth:
                 f"it has {', '.join(self.epsilons) or 'none'}"
             )
         return list(self.epsilons[key])
-
-
-def title(target: str) -> str:
-    """Return a column of :meth:`Truth.targets` as the field writes it: ``FGSM@1``."""
-    name, _, value = target.partition("@")
-    return f"{TITLES.get(name, name)}@{value}" if value else target

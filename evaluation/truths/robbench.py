@@ -18,12 +18,13 @@ from typing import Any
 import pandas as pd
 
 from evaluation.truths.files import TruthError, brief, read_json
+from evaluation.truths.targets import CLEAN, MEAN_ADVERSARIAL, Target
 from testbed.spaces.nasbench201.isomorphism import representatives
 
 __all__ = ["RobBench"]
 
 MEAN = "threeseed"
-CLEAN, ATTACK = "val_acc", re.compile(r"val_([a-z0-9-]+)_(\d+(?:\.\d+)?)_acc")
+CLEAN_METRIC, ATTACK = "val_acc", re.compile(r"val_([a-z0-9-]+)_(\d+(?:\.\d+)?)_acc")
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,11 @@ class RobBench:
         most = groups.groupby("target")["count"].transform("max")
         complete = groups.loc[groups["count"] == most, "mean"]
         table = complete.unstack("target").reindex(sorted(self.by_seed["id"].unique()))
-        table = table[sorted(table, key=_place)]
-        attacks = [name for name in table if name != "clean"]
+        order = sorted(map(Target.parse, table), key=_place)
+        table = table[[target.key for target in order]]
+        attacks = [target.key for target in order if target.is_attack]
         if attacks:
-            table["mean adversarial"] = table[attacks].mean(axis="columns", skipna=False)
+            table[MEAN_ADVERSARIAL] = table[attacks].mean(axis="columns", skipna=False)
         return table.rename_axis(columns=None)
 
 
@@ -115,10 +117,9 @@ def _seeds(entry: Any) -> dict[str, Any]:
 def _target(metric: str) -> str | None:
     """Return our name of a metric; None for losses and whatever else is in the file."""
     if match := ATTACK.fullmatch(metric):
-        return f"{match[1]}@{float(match[2]):g}"
-    return {CLEAN: "clean", "autoattack": "autoattack"}.get(metric)
+        return Target(match[1], "Linf", float(match[2])).key
+    return {CLEAN_METRIC: CLEAN.key, "autoattack": Target("autoattack").key}.get(metric)
 
 
-def _place(target: str) -> tuple[bool, str, float]:
-    name, _, epsilon = target.partition("@")
-    return name != "clean", name, float(epsilon or 0)
+def _place(target: Target) -> tuple[bool, str, float]:
+    return target != CLEAN, target.name, target.level or 0

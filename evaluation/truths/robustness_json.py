@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation.truths.targets import Target
 from testbed.errors import ToolkitError
 from testbed.files.replacing import replacing
 from testbed.images.corrupted import SEVERITIES
@@ -75,7 +76,7 @@ def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: 
     places = _by_place(records)
     epsilons: dict[str, list[float]] = {}
     for measure, _, level in places:
-        if "@" in measure and level not in epsilons.setdefault(measure, []):
+        if Target.of_measure(measure).is_attack and level not in epsilons.setdefault(measure, []):
             epsilons[measure].append(level)
     epsilons = {key: sorted(epsilons[key]) for key in sorted(epsilons)}
     root = Path(folder)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -84,6 +83,8 @@ def check_device(name: str) -> str:
     Raises:
         ValueError: if torch does not know it or cannot reach it.
     """
+    import torch
+
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:

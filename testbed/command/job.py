@@ -13,15 +13,15 @@ from rich.console import Console
 from testbed import engine
 from testbed.command.console import fail, progress
 from testbed.command.provenance import provenance
+from testbed.command.shell import INTERRUPTED
 from testbed.store import Store
 
-__all__ = ["INTERRUPTED", "Bar", "Ending", "Execution", "Job", "Words", "count_tasks", "run_job"]
+__all__ = ["Bar", "Ending", "Execution", "Job", "Words", "count_tasks", "run_job"]
 
 Task = TypeVar("Task")
 Value = TypeVar("Value")
 Place = TypeVar("Place", contravariant=True)
 Bar = AbstractContextManager[Callable[[], object]]  # what it gives is called after each task
-INTERRUPTED = 130
 FAILURES = 5  # of those that are printed
 
 

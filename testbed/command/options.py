@@ -1,26 +1,31 @@
-"""The options that several commands share, as types of their parameters."""
+"""The options that several commands share, as types of their parameters; each has one name.
+
+``--scores`` reads a table or a store of scores, ``--store`` names the file that is written,
+``--out`` and ``--format`` say where else results go, and how.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from testbed import images
+from testbed.images.names import NAMES, SPLITS
+from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 
 __all__ = [
-    "Archive", "DataRoot", "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "Threads",
-    "Weights", "Workers",
+    "ARCHS_HELP", "SCORES", "Archive", "Archs", "Assignments", "DataRoot", "Device", "Download",
+    "Hp", "ImageSetName", "OwnNetworks", "Proxies", "Scores", "Seeds", "Show", "Split", "Store",
+    "Targets", "Threads", "Truth", "TruthImages", "Weights", "Workers",
 ]  # fmt: skip
 
-ImageSetName = Annotated[str, typer.Option("--images", help=", ".join(images.NAMES))]
+ImageSetName = Annotated[str, typer.Option("--images", help=", ".join(NAMES))]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the image set.", show_default=False)]
 Download = Annotated[
     bool, typer.Option("--download", help="Download the image set if it is not there.")
 ]
+Split = Annotated[str, typer.Option(help=" or ".join(SPLITS))]
 
-Weights = Annotated[
-    Path | None, typer.Option(help="Folder that testbed.train wrote.", show_default=False)
-]
+Weights = Annotated[Path | None, typer.Option(help="Folder that train wrote.", show_default=False)]
 Archive = Annotated[
     Path | None, typer.Option(help="NATS-Bench or NAS-Bench-201 archive.", show_default=False)
 ]
@@ -29,7 +34,79 @@ OwnNetworks = Annotated[
     list[str] | None,
     typer.Option(help="module:function that returns a network of yours.", show_default=False),
 ]
+Archs = Annotated[
+    str | None,
+    typer.Option(
+        help=f"{ARCHS_HELP}. If not given, sample:24 of random networks, all trained ones.",
+        show_default=False,
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the weights: 0,1,2 or 0-9; 0, or an archive's 777, if not given.",
+        show_default=False,
+    ),
+]
+
+Truth = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of the truth (meta.json), NAS-RobBench-201's JSON file, or a NATS-Bench "
+        "archive, for its clean accuracies.",
+        show_default=False,
+    ),
+]
+TruthImages = Annotated[
+    str, typer.Option("--images", "--dataset", help="Data set of the truth's accuracies.")
+]
+SCORES = ("--scores", "--store")
+Scores = Annotated[
+    Path | None,
+    typer.Option(
+        *SCORES,
+        help="Table or store of scores: .sqlite, .parquet or .csv, or NAS-Bench-Suite-Zero's "
+        "zc_nasbench201.json. The package's own (random networks, CIFAR-10) if not given.",
+        show_default=False,
+    ),
+]
+Proxies = Annotated[
+    str | None,
+    typer.Option(help="Names, separated by commas; all if not given.", show_default=False),
+]
+Targets = Annotated[
+    str | None,
+    typer.Option(
+        help="Names, separated by commas: clean, fgsm@1 (ε in units of 1/255), fog@3 "
+        "(severity), 'mean corruption', 'mean adversarial'; or all. "
+        "A selection of 13 if not given.",
+        show_default=False,
+    ),
+]
+
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="A setting of an attack, square.queries=200 or pgd.step_divisor=30; may be "
+        "repeated. A wrong name lists those there are.",
+        show_default=False,
+    ),
+]
+
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        help="SQLite file of results; runs/<images>.sqlite if not given, so that those of "
+        "different image sets do not meet.",
+        show_default=False,
+    ),
+]
+Show = Annotated[int, typer.Option(help="Networks in the final table.", min=0)]
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
-Workers = Annotated[int | None, typer.Option(help="Processes; all cores if not given.", min=1)]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Processes; all cores if not given.", min=1, show_default=False),
+]
 Threads = Annotated[int, typer.Option(help="Of each process.", min=1)]

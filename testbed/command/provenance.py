@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["code_version", "provenance"]
 
@@ -18,8 +18,8 @@ PACKAGE = "robustness-proxies"
 
 def provenance(
     command: list[str],
-    device: torch.device | str,
-    dtype: torch.dtype | str,
+    device: "torch.device | str",
+    dtype: "torch.dtype | str",
     threads: int,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -32,6 +32,9 @@ def provenance(
         threads: of each worker.
         settings: all options of the command; what JSON does not know is kept as its text.
     """
+    import numpy as np
+    import torch
+
     return {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": [str(word) for word in command],
@@ -78,7 +81,9 @@ def _git(root: Path, *arguments: str) -> str:
     return answer.stdout.strip()
 
 
-def _device_name(device: torch.device) -> str:
+def _device_name(device: "torch.device") -> str:
+    import torch
+
     if device.type == "cuda" and torch.cuda.is_available():
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({_cpu_model()})" if device.type == "cpu" else str(device)

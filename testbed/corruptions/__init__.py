@@ -1,7 +1,27 @@
 """The 15 common corruptions at five severities, for any image set."""
 
-from testbed.corruptions.files import write_corrupted
-from testbed.corruptions.generate import corrupt, corrupted_set
-from testbed.images.corrupted import CORRUPTIONS, SEVERITIES
+from typing import TYPE_CHECKING
 
-__all__ = ["CORRUPTIONS", "SEVERITIES", "corrupt", "corrupted_set", "write_corrupted"]
+from testbed.images.names import CORRUPTIONS, SEVERITIES
+from testbed.lazy import attributes
+
+if TYPE_CHECKING:
+    from testbed.corruptions.files import write_corrupted
+    from testbed.corruptions.generate import corrupt, corrupted_set
+
+__all__ = [
+    "CORRUPTIONS",
+    "SEVERITIES",
+    "corrupt",
+    "corrupted_set",
+    "write_corrupted",
+]
+
+__getattr__ = attributes(
+    __name__,
+    {
+        "write_corrupted": "testbed.corruptions.files",
+        "corrupt": "testbed.corruptions.generate",
+        "corrupted_set": "testbed.corruptions.generate",
+    },
+)

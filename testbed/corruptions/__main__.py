@@ -6,23 +6,25 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from testbed import images
-from testbed.command.console import fail, progress, split_words
-from testbed.command.options import DataRoot, Download, ImageSetName
-from testbed.corruptions.files import write_corrupted
-from testbed.corruptions.severities import TABLE
-from testbed.errors import InputError
-from testbed.images.corrupted import CORRUPTIONS, SEVERITIES
+from testbed.command.console import progress
+from testbed.command.inputs import load_images, named
+from testbed.command.options import DataRoot, Download, ImageSetName, Split
+from testbed.command.shell import INTERRUPTED, Command, application
+from testbed.errors import InputError, did_you_mean
+from testbed.images.names import CORRUPTIONS, SEVERITIES
 
 __all__ = ["main"]
 
+app = application()
 
+
+@app.command(cls=Command)
 def generate(
     out: Annotated[Path, typer.Option(help="Folder for the arrays.", show_default=False)],
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
     download: Download = False,
-    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    split: Split = "test",
     corruptions: Annotated[
         str, typer.Option(help="Names, separated by commas; or all: " + ", ".join(CORRUPTIONS))
     ] = "all",
@@ -32,32 +34,35 @@ def generate(
 
     Files that are already there are kept: an interrupted command can be repeated.
     """
-    names = list(CORRUPTIONS) if corruptions == "all" else split_words(corruptions)
+    names = named(corruptions, CORRUPTIONS)
+    unknown = [name for name in names if name not in CORRUPTIONS]
+    if not names or unknown:
+        raise InputError(
+            f"corruptions are all, or names out of {', '.join(CORRUPTIONS)}; got {corruptions!r}"
+            f"{did_you_mean(unknown[0], CORRUPTIONS) if unknown else ''}"
+        )
+
+    from testbed.corruptions.files import write_corrupted
+
     # On standard error, like every bar.
     console = Console(stderr=True)
+    clean = load_images(image_set, data_root, split, download)
     try:
-        if not names or set(names) - set(TABLE):
-            raise InputError(
-                f"corruptions are all, or names out of {', '.join(CORRUPTIONS)}; "
-                f"got {corruptions!r}"
-            )
-        clean = images.load(image_set, data_root, split, download)
         with progress(console) as bar:
             task = bar.add_task("corrupting", total=len(SEVERITIES) * len(clean) * len(names))
             written = write_corrupted(
                 clean, out, lambda count: bar.advance(task, count), names, seed
             )
-    except (ValueError, OSError) as error:
-        fail(" ".join(str(error).split()))
     except KeyboardInterrupt:
-        fail("interrupted; the same command goes on from here", code=130)
+        typer.echo("interrupted; the same command goes on from here", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     kept = len(names) - len(written)
     typer.echo(f"{len(written)} corruptions written to {out}, {kept} kept.")
 
 
 def main() -> None:
     """Run the command."""
-    typer.run(generate)
+    app()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ import torch
 
 from testbed.images import cifar, digits, imagenet16
 from testbed.images.errors import DataFileError, ImagesError, MissingDataError
-from testbed.images.image_set import SPLITS, ImageSet
+from testbed.images.image_set import ImageSet
+from testbed.images.names import CORRUPTIONS, EXTRAS, SEVERITIES, SPLITS
 
 __all__ = [
     "CORRUPTIONS",
@@ -30,15 +31,6 @@ __all__ = [
     "load_corrupted",
 ]
 
-# In the order of the published robust accuracies.
-CORRUPTIONS = (
-    "brightness", "contrast", "defocus_blur", "elastic_transform", "fog", "frost",
-    "gaussian_noise", "glass_blur", "impulse_noise", "jpeg_compression", "motion_blur",
-    "pixelate", "shot_noise", "snow", "zoom_blur",
-)  # fmt: skip
-# Also in the benchmark's archives, for tuning; not part of its mean.
-EXTRAS = ("gaussian_blur", "saturate", "spatter", "speckle_noise")
-SEVERITIES = (1, 2, 3, 4, 5)
 GENERATED = "generated.json"
 LABELS = "labels.npy"
 NPY = b"\x93NUMPY"
@@ -143,7 +135,7 @@ def _home(layout: _Layout, root: Path) -> Path:
     raise MissingDataError(
         f"no folder {home}, expected to hold {LABELS} and <corruption>.npy; give the folder "
         f"{layout.folder} or the one that holds it, or generate one: "
-        f"python -m testbed.corruptions --help"
+        f"robustness-proxies corrupt --help"
     )
 
 

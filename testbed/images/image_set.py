@@ -7,11 +7,10 @@ from torch import Tensor
 
 from testbed.images.batch import Batch, fingerprint
 from testbed.images.errors import ImagesError
+from testbed.images.names import SPLITS
 from testbed.seeding import generator
 
 __all__ = ["SPLITS", "ImageSet"]
-
-SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,23 +7,24 @@ import torch
 from torch import Tensor
 
 from testbed.command.console import whole_numbers
+from testbed.errors import did_you_mean
 from testbed.images import ImageSet
 from testbed.networks.errors import NetworkError
 from testbed.networks.logits import check_logits
 from testbed.networks.normalise import Normalise
 from testbed.seeding import global_draws
+from testbed.sources.names import INITS
 from testbed.sources.own import OwnSource
 from testbed.sources.pretrained import PretrainedSource
 from testbed.sources.random import RandomSource
 from testbed.sources.source import Source, SourceError
 from testbed.sources.trained import TrainedSource
 from testbed.spaces.nasbench201.archive.datasets import DATASETS
+from testbed.spaces.nasbench201.names import INITIALISATIONS
 from testbed.spaces.nasbench201.selection import select
-from testbed.spaces.nasbench201.weights import INITIALISATIONS
 
-__all__ = ["INITS", "Choice", "chosen_networks"]
+__all__ = ["Choice", "chosen_networks"]
 
-INITS = (*INITIALISATIONS, "trained", "pretrained")
 PUBLISHED_SEED = "777"  # of the archives' networks that the published robustness belongs to
 DEFAULT_ARCHS = "sample:24"
 
@@ -89,11 +90,11 @@ def _source(choice: Choice, images: ImageSet) -> Source:
         _refuse(choice.archive, "--archive", "--init trained reads --weights")
         if choice.weights is None:
             raise SourceError(
-                "--init trained needs --weights FOLDER, as python -m testbed.train writes it"
+                "--init trained needs --weights FOLDER, as robustness-proxies train writes it"
             )
         if not choice.weights.is_dir():
             raise SourceError(f"there is no folder {choice.weights}: train networks into it with "
-                              f"python -m testbed.train --out {choice.weights}")  # fmt: skip
+                              f"robustness-proxies train --out {choice.weights}")  # fmt: skip
         return TrainedSource(choice.weights)
     _refuse(choice.weights, "--weights", f"--init {choice.init} does not read trained networks")
     if choice.init == "pretrained":
@@ -102,7 +103,10 @@ def _source(choice: Choice, images: ImageSet) -> Source:
         return PretrainedSource(choice.archive, _archive_dataset(images.name), choice.hp)
     _refuse(choice.archive, "--archive", f"--init {choice.init} reads no archive")
     if choice.init not in INITIALISATIONS:
-        raise SourceError(f"unknown --init {choice.init!r}; expected one of {', '.join(INITS)}")
+        raise SourceError(
+            f"unknown --init {choice.init!r}{did_you_mean(choice.init, INITS)}; expected one of "
+            f"{', '.join(INITS)}"
+        )
     return RandomSource(
         choice.init, images.mean, images.std, choice.channels, choice.cells, images.classes,
         images.shape[0],

@@ -79,8 +79,9 @@ def _build(network: str) -> nn.Module:
     if not colon or not module or not function:
         raise SourceError(f"a network of yours is given as module:function; got {network!r}")
     here = str(Path.cwd())
+    # Last, so that a folder of the user's that is called evaluation hides nothing of ours.
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)
     try:
         # Other draws at every call, so that weights nobody loaded or seeded are noticed.
         with global_draws(network, uuid.uuid4()):

@@ -1,4 +1,4 @@
-"""Networks that ``python -m testbed.train`` has trained."""
+"""Networks that ``robustness-proxies train`` has trained."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -40,7 +40,7 @@ class TrainedSource:
         if not names:
             raise SourceError(
                 f"no trained network in {self.folder}: train some with "
-                f"python -m testbed.train --out {self.folder}"
+                f"robustness-proxies train --out {self.folder}"
             )
         return [str(Genotype.from_index(int(name))) for name in dict.fromkeys(names)]
 

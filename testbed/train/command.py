@@ -6,23 +6,27 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from testbed import engine, images
-from testbed.command.console import check_device, default_workers, fail, whole_numbers
-from testbed.command.job import Execution, run_job
-from testbed.command.options import DataRoot, Device, Download, ImageSetName, Threads, Workers
+from testbed.command.console import check_device, default_workers, whole_numbers
+from testbed.command.inputs import load_images
+from testbed.command.options import (
+    ARCHS_HELP,
+    DataRoot,
+    Device,
+    Download,
+    ImageSetName,
+    Show,
+    Threads,
+    Workers,
+)
+from testbed.command.shell import Command, application
 from testbed.spaces.nasbench201.recipe import override, preset_named
-from testbed.spaces.nasbench201.selection import SELECTION_HELP, select
-from testbed.store import StoreError
-from testbed.train.folder import claim, watch
-from testbed.train.job import TrainingJob, is_finished
-from testbed.train.summary import print_summary
 
 __all__ = ["main"]
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = application()
 
 
-@app.command()
+@app.command(cls=Command)
 def train(
     preset: Annotated[
         str, typer.Option(help="tiny (for digits), small (CIFAR-10 in minutes) or paper.")
@@ -30,7 +34,7 @@ def train(
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
     download: Download = False,
-    archs: Annotated[str, typer.Option(help=SELECTION_HELP)] = "sample:24",
+    archs: Annotated[str, typer.Option(help=ARCHS_HELP)] = "sample:24",
     seeds: Annotated[str, typer.Option(help="Of weights and training: 0,1,2 or 0-9.")] = "0",
     epochs: Annotated[
         int | None,
@@ -72,7 +76,7 @@ def train(
     device: Device = "cpu",
     workers: Workers = None,
     threads: Threads = 1,
-    show: Annotated[int, typer.Option(help="Networks in the final table.", min=0)] = 30,
+    show: Show = 30,
 ) -> None:
     """Train networks with the recipe of NAS-Bench-201, or a shortened one.
 
@@ -80,25 +84,30 @@ def train(
     from its last epoch, to the same weights: run the same command again.
     """
     console = Console()
-    try:
-        recipe = override(
-            preset_named(preset), epochs=epochs, channels=channels, cells=cells,
-            batch_size=batch_size, lr=lr, momentum=momentum, nesterov=nesterov,
-            weight_decay=weight_decay, flip=flip, padding=padding,
-        )  # fmt: skip
-        networks, seed_list = [str(g) for g in select(archs)], whole_numbers(seeds, "seeds")
-        images.load(image_set, data_root, download=download)
-        job = TrainingJob(recipe, image_set, data_root, out, check_device(device))
-        tasks = job.tasks(networks, seed_list)
-        with claim(out, job.settings()):
-            left = [task for task in tasks if not is_finished(task.path(out))]
-            count = min(workers or default_workers(device), len(left))
-            execution = Execution("testbed.train", count, threads, device)
-            bar = watch(out, left, recipe.epochs, console)
-            ending = run_job(job, left, out, execution, console, bar)
-        print_summary(out, tasks, console, show)
-    except (ValueError, OSError, StoreError, engine.EngineError) as error:
-        fail(error)
+    recipe = override(
+        preset_named(preset), epochs=epochs, channels=channels, cells=cells,
+        batch_size=batch_size, lr=lr, momentum=momentum, nesterov=nesterov,
+        weight_decay=weight_decay, flip=flip, padding=padding,
+    )  # fmt: skip
+    seed_list = whole_numbers(seeds, "seeds")
+
+    from testbed.command.job import Execution, run_job
+    from testbed.spaces.nasbench201.selection import select
+    from testbed.train.folder import claim, watch
+    from testbed.train.job import TrainingJob, is_finished
+    from testbed.train.summary import print_summary
+
+    networks = [str(g) for g in select(archs)]
+    load_images(image_set, data_root, download=download)
+    job = TrainingJob(recipe, image_set, data_root, out, check_device(device))
+    tasks = job.tasks(networks, seed_list)
+    with claim(out, job.settings()):
+        left = [task for task in tasks if not is_finished(task.path(out))]
+        count = min(workers or default_workers(device), len(left))
+        execution = Execution("testbed.train", count, threads, device)
+        bar = watch(out, left, recipe.epochs, console)
+        ending = run_job(job, left, out, execution, console, bar)
+    print_summary(out, tasks, console, show)
     console.print(f"Trained networks are in {out}.")
     ending.report(console, out)
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from evaluation.report.figures.heat import colour_bar, heat_map
 from evaluation.report.figures.style import GRID, MUTED, figure
-from evaluation.report.names import attack_title, grouped, plain
+from evaluation.report.names import grouped, plain
 from evaluation.report.pairwise import square
 from evaluation.report.words import records
 from testbed.command.numbers import PAGE
@@ -45,7 +45,7 @@ def agreement(pairs: pd.DataFrame, targets: list[str]) -> Figure:
         first, last = place[members[0]], place[members[-1]]
         middle = (first + last) / 2
         if count > ROOM:  # above the staircase, for the attack's name
-            panel.text(middle + 0.8, middle - 1.8, attack_title(attack), color=MUTED, fontsize=8)
+            panel.text(middle + 0.8, middle - 1.8, str(attack), color=MUTED, fontsize=8)
         panel.plot([-0.5, first - 0.5], [first - 1.5] * 2, color=GRID, linewidth=0.8)
         if first < count:
             panel.plot([first - 0.5] * 2, [first - 0.5, count - 0.5], color=GRID, linewidth=0.8)

@@ -11,8 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.report.figures.style import ATTACK_COLOURS, CYCLE, INK, MUTED, figure, hover
-from evaluation.report.names import attack_title, grouped, plain
+from evaluation.attacks.names import ATTACKS
+from evaluation.report.figures.style import CYCLE, INK, MUTED, figure, hover
+from evaluation.report.names import grouped, plain
+from evaluation.truths.targets import Target
 from testbed.command.numbers import general
 
 __all__ = ["attack_boxes", "box", "corruption_boxes"]
@@ -35,10 +37,11 @@ def attack_boxes(accuracies: pd.DataFrame, guessing: float | None) -> Figure:
     panels = _panels(drawn, len(attacks), ACROSS_ATTACKS)
     for panel, (place, (attack, members)) in zip(panels, enumerate(attacks.items()), strict=True):
         columns = [*(["clean"] if "clean" in accuracies else []), *members]
-        ticks = [column.partition("@")[2] or "0" for column in columns]
-        colour = ATTACK_COLOURS.get(attack, CYCLE[place % len(CYCLE)])
+        ticks = [f"{Target.parse(column).level or 0:g}" for column in columns]
+        record = ATTACKS.get(attack.name)
+        colour = (record and record.colour) or CYCLE[place % len(CYCLE)]
         _boxes(panel, accuracies.filter(columns), ticks, colour, guessing)
-        panel.set_title(attack_title(attack))
+        panel.set_title(str(attack))
         panel.set_xlabel("ε in units of 1/255")
     _finish(panels, ACROSS_ATTACKS, guessing)
     return drawn
@@ -56,9 +59,9 @@ def corruption_boxes(accuracies: pd.DataFrame, guessing: float | None) -> Figure
     drawn = figure(7.0, 0.35 + 1.55 * math.ceil(len(corruptions) / across))
     panels = _panels(drawn, len(corruptions), across)
     for panel, (name, members) in zip(panels, corruptions.items(), strict=True):
-        ticks = [column.partition("@")[2] for column in members]
+        ticks = [f"{Target.parse(column).level:g}" for column in members]
         _boxes(panel, accuracies.filter(members), ticks, CYCLE[0], guessing)
-        panel.set_title(attack_title(name), fontsize=8)
+        panel.set_title(str(name), fontsize=8)
     for panel in panels[-across:]:
         panel.set_xlabel("severity")
     _finish(panels, across, guessing)

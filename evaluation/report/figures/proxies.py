@@ -9,13 +9,15 @@ from matplotlib.figure import Figure
 
 from evaluation.report.figures.heat import colour_bar, heat_map
 from evaluation.report.figures.style import figure
-from evaluation.report.names import attack_title, attacks_of, corruptions_of, grouped, plain
+from evaluation.report.names import attacks_of, corruptions_of, grouped, plain
 from evaluation.report.words import records, tau_in_words
+from evaluation.truths.targets import Target
 
 __all__ = ["proxy_heat"]
 
 ACROSS = 15  # cells in a row of panels, gaps included
 GAP = 0.7
+Groups = dict[Target | None, list[str]]  # by attack; None for clean and the means
 CELL, LINE, BAR = 0.36, 0.24, 0.3  # inches
 
 
@@ -31,7 +33,8 @@ def proxy_heat(table: pd.DataFrame) -> Figure:
     names = list(dict.fromkeys(table["target"]))
     attacks = attacks_of(names)
     several = {*attacks, *corruptions_of(names)}
-    groups = {"": [name for name in names if name not in several], **grouped(attacks)}
+    single = [name for name in names if name not in several]
+    groups: Groups = {None: single, **grouped(attacks)}
     rows = _packed({name: members for name, members in groups.items() if members})
     if _width(rows[-1]) + 5 > ACROSS:
         rows.append({})  # for the colour bar alone
@@ -48,15 +51,15 @@ def proxy_heat(table: pd.DataFrame) -> Figure:
     return drawn
 
 
-def _row(panel: Axes, wide: pd.DataFrame, groups: dict[str, list[str]], words: dict) -> None:
+def _row(panel: Axes, wide: pd.DataFrame, groups: Groups, words: dict) -> None:
     left, places, ticks = 0.0, [], []
     for name, members in groups.items():
         heat_map(panel, wide.filter(members), lambda row, column: words[row, column], left=left)
         places += [left + k for k in range(len(members))]
-        ticks += [target.partition("@")[2] or _folded(target) for target in members]
+        ticks += [_tick(target) for target in members]
         if name:
             unit = ", ε in 1/255" if len(members) > 3 else ""
-            panel.text(left - 0.5, -0.62, attack_title(name) + unit, fontsize=8, va="bottom")
+            panel.text(left - 0.5, -0.62, str(name) + unit, fontsize=8, va="bottom")
         left += len(members) + GAP
     if not groups:
         panel.set_axis_off()
@@ -66,14 +69,20 @@ def _row(panel: Axes, wide: pd.DataFrame, groups: dict[str, list[str]], words: d
     panel.set_yticks(range(len(wide)), list(wide.index))
 
 
+def _tick(name: str) -> str:
+    """Return the level of a target, or its name, broken so that it fits under one cell."""
+    level = Target.parse(name).level
+    return f"{level:g}" if level is not None else _folded(name)
+
+
 def _folded(target: str) -> str:
     """Break a name so that it fits under one cell."""
     return plain(target).replace(" ", "\n").replace("adversarial", "adv.").replace("ruption", ".")
 
 
-def _packed(groups: dict[str, list[str]]) -> list[dict[str, list[str]]]:
+def _packed(groups: Groups) -> list[Groups]:
     """Return the groups in rows of at most ACROSS cells; a wider group has a row for itself."""
-    rows: list[dict[str, list[str]]] = []
+    rows: list[Groups] = []
     for name, members in groups.items():
         for start in range(0, len(members), ACROSS):
             piece = members[start : start + ACROSS]
@@ -83,5 +92,5 @@ def _packed(groups: dict[str, list[str]]) -> list[dict[str, list[str]]]:
     return rows
 
 
-def _width(row: dict[str, list[str]]) -> float:
+def _width(row: Groups) -> float:
     return sum(map(len, row.values())) + GAP * (len(row) - 1)

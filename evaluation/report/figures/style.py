@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
 __all__ = [
-    "ATTACK_COLOURS", "BLUE", "CYCLE", "DIVERGING", "GREEN", "GRID", "HOVER", "INK", "MUTED",
+    "BLUE", "CYCLE", "DIVERGING", "GREEN", "GRID", "HOVER", "INK", "MUTED",
     "ORANGE", "POINTS", "figure", "hover", "ink_for", "ink_on", "styled",
 ]  # fmt: skip
 
@@ -26,7 +26,6 @@ INK, MUTED, GRID = "#1b1c1d", "#6e7072", "#d3d5d7"
 BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"  # the page lightens the blue when dark
 VERMILLION, SKY, PURPLE = "#d55e00", "#56b4e9", "#cc79a7"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
-ATTACK_COLOURS = {"fgsm": BLUE, "pgd": VERMILLION, "apgd": PURPLE, "square": GREEN}
 
 # Brewer's RdBu, which all common colour blindnesses keep apart, red for negative.
 DIVERGING = LinearSegmentedColormap.from_list(

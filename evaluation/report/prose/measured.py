@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from evaluation.report.names import attack_title
 from evaluation.report.study import ReportNumbers
-from evaluation.truths.published import ATTACKS
+from evaluation.truths.targets import CLEAN, Target
 
 __all__ = ["measured_sentences"]
 
@@ -28,16 +27,15 @@ def measured_sentences(study: ReportNumbers, table: pd.DataFrame) -> Iterator[st
     )
     told = []
     for measure, rows in table.groupby("measure", sort=False):
-        if "@" not in str(measure):
+        target = Target.of_measure(str(measure))
+        if not target.is_attack:
             continue
         levels = ", ".join(f"{level:g}" for level in sorted(set(rows["level"].dropna())))
-        name = attack_title(ATTACKS.get(str(measure), str(measure)))
-        told.append(f"{name} (ε = {levels}{_options(rows)})")
+        told.append(f"{target} (ε = {levels}{_options(rows)})")
     if told:
         yield f"Attacks: {'; '.join(told)}."
-    corruptions = sorted(
-        {m.replace("_", " ") for m in table["measure"] if "@" not in m} - {"clean"}
-    )
+    others = {Target.of_measure(m) for m in table["measure"]} - {CLEAN}
+    corruptions = [str(target) for target in sorted(others) if not target.is_attack]
     if corruptions:
         yield f"Corruptions: {', '.join(corruptions)}."
     doubts = (table["warnings"].ne("[]") | table["cross_warnings"].ne("[]")).mean()

@@ -128,7 +128,7 @@ def settings_of(folder: str | Path, genotype: Genotype, seed: int) -> dict[str, 
     if not path.is_file():
         raise CheckpointError(
             f"no trained network {genotype.index} of seed {seed} in {folder}: train it with "
-            f"`python -m testbed.train --archs {genotype.index} --seeds {seed} --out {folder}` "
+            f"`robustness-proxies train --archs {genotype.index} --seeds {seed} --out {folder}` "
             "and the options of that folder"
         )
     settings = read_json(path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
-from testbed.errors import InputError
+from testbed.errors import InputError, did_you_mean
 
 __all__ = ["PRESETS", "Recipe", "override", "preset_named"]
 
@@ -107,7 +107,9 @@ def preset_named(name: str) -> Recipe:
         ValueError: if there is no preset of this name.
     """
     if name not in PRESETS:
-        raise InputError(f"unknown --preset {name!r}; expected {', '.join(PRESETS)}")
+        raise InputError(
+            f"unknown --preset {name!r}{did_you_mean(name, PRESETS)}; expected {', '.join(PRESETS)}"
+        )
     return PRESETS[name]
 
 

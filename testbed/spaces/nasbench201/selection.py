@@ -7,14 +7,9 @@ import torch
 from testbed.seeding import generator
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
 from testbed.spaces.nasbench201.isomorphism import unique_ids
+from testbed.spaces.nasbench201.names import SELECTION_HELP
 
-__all__ = ["SELECTION_HELP", "select"]
-
-SELECTION_HELP = (
-    "all (15,625), unique (the 6,466 of lowest id in their isomorphism class), sample:N or "
-    "sample:N:SEED of the unique ones, published ids such as 0,11,284 or 0-99, an "
-    "architecture string, or a file with an id or a string on each line"
-)
+__all__ = ["select"]
 
 
 def select(words: str) -> list[Genotype]:

@@ -5,11 +5,10 @@ from torch import nn
 from testbed.errors import InputError
 from testbed.seeding import global_draws
 from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.names import INITIALISATIONS
 from testbed.spaces.nasbench201.network import Network
 
 __all__ = ["INITIALISATIONS", "initialise", "random_network"]
-
-INITIALISATIONS = ("random", "random-kaiming", "random-xavier")
 
 
 def random_network(

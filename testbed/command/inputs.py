@@ -1,0 +1,98 @@
+"""From the options of a command to what it works on, or a sentence that says what is wrong."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from testbed.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from testbed.images import ImageSet
+
+__all__ = ["check_choice", "default_store", "export_path", "load_images", "named"]
+
+
+def check_choice(option: str, value: str, known: Sequence[str]) -> str:
+    """Return an option's value if it is one of a few.
+
+    Raises:
+        InputError: naming them, if it is not.
+    """
+    if value not in known:
+        there = " or ".join(known) if len(known) < 3 else f"one of {', '.join(known)}"
+        raise InputError(
+            f"unknown {option} {value!r}{did_you_mean(value, known)}; expected {there}"
+        )
+    return value
+
+
+def named(option: str, known: Iterable[str]) -> list[str]:
+    """Return the words of an option; ``all`` stands for all that are known, ``none`` for none."""
+    if option in ("all", "none"):
+        return list(known) if option == "all" else []
+    return list(dict.fromkeys(word.strip() for word in option.split(",") if word.strip()))
+
+
+def load_images(
+    name: str, data_root: Path | None, split: str = "train", download: bool = False
+) -> "ImageSet":
+    """Return the image set that a command names.
+
+    Raises:
+        InputError: if a folder is given for the digits, which come with scikit-learn.
+        ImagesError: if the set is unknown, or its files are not there.
+    """
+    from testbed import images
+
+    if name == "digits" and data_root is not None:
+        raise InputError(
+            f"--data-root {data_root} would be ignored: the digits come with scikit-learn; name "
+            "the set of the folder with --images"
+        )
+    return images.load(name, data_root, split, download)
+
+
+def default_store(images: str, former: str) -> Path:
+    """Return where results on an image set are kept if no ``--store`` is given.
+
+    Args:
+        images: the name of the image set.
+        former: the default of version 0.1; a note says so where such a file lies.
+    """
+    path = Path("runs") / f"{images}.sqlite"
+    if Path(former).exists() and not path.exists():
+        typer.echo(
+            f"note: results go to {path}; add --store {former} to go on with that file", err=True
+        )
+    return path
+
+
+def export_path(
+    out: Path | None, kind: str | None, kinds: Sequence[str], beside: Path | None = None
+) -> Path | None:
+    """Return the file that ``--out`` and ``--format`` ask for; None if neither is given.
+
+    Args:
+        out: the file; its ending says the format.
+        kind: the format; without a file, it is written beside the store.
+        kinds: the endings that are known, without their dots.
+        beside: the store.
+
+    Raises:
+        InputError: if a format is unknown, or the two contradict each other.
+    """
+    if kind is not None:
+        check_choice("--format", kind, kinds)
+    if out is None:
+        if kind is not None and beside is None:
+            raise InputError(f"--format {kind} would be ignored: add --out FILE")
+        return None if kind is None or beside is None else beside.with_suffix(f".{kind}")
+    ending = out.suffix.removeprefix(".")
+    if kind is not None and not ending:
+        return out.with_suffix(f".{kind}")
+    if ending not in (kinds if kind is None else (kind,)):
+        expected = " or ".join(f".{known}" for known in (kinds if kind is None else (kind,)))
+        raise InputError(f"--out ends in {expected}; got {out}")
+    return out

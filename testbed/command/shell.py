@@ -1,0 +1,140 @@
+"""The shell around every command: one style of errors, and exit codes that mean the same.
+
+0: done; 1: some items failed; 2: the input cannot be used; 130: interrupted.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from testbed.errors import ToolkitError, did_you_mean
+
+__all__ = ["HELP_NAMES", "INTERRUPTED", "Command", "Group", "application", "refuse_given"]
+
+UNUSABLE, INTERRUPTED = 2, 130
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+# Newer versions of typer bring their own copy of click: the base of its errors is found
+# above the one that every version exports.
+_ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def application() -> typer.Typer:
+    """Return an empty application; give ``cls=Command`` to its command."""
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings=HELP_NAMES,
+    )
+
+
+class Command(TyperCommand):
+    """A command whose errors are one line on standard error."""
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command and end with its exit code, or return it if not ``standalone_mode``."""
+        run = super().main
+        return _bounded(lambda: run(*arguments, standalone_mode=False, **extra), standalone_mode)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the function of the command; an interrupt that it does not see to ends it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+class Group(TyperGroup):
+    """A command of commands whose errors are one line on standard error."""
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command and end with its exit code, or return it if not ``standalone_mode``."""
+        run = super().main
+        return _bounded(lambda: run(*arguments, standalone_mode=False, **extra), standalone_mode)
+
+
+def refuse_given(context: typer.Context, why: str, *names: str) -> None:
+    """Refuse options of the running command that were given and would be ignored.
+
+    Args:
+        context: of the command.
+        why: they would be, a sentence without its full stop.
+        names: of its parameters.
+
+    Raises:
+        ToolkitError: naming the options.
+    """
+    given = []
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            given.append(_spelling(parameter))
+    if given:
+        raise ToolkitError(f"{', '.join(given)} would be ignored: {why}")
+
+
+def _bounded(run: Callable[[], Any], standalone: bool) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows no τ shows a ? for it.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    code = _exit_code(run)
+    if standalone:
+        sys.exit(code)
+    return code
+
+
+def _exit_code(run: Callable[[], Any]) -> int:
+    try:
+        result = run()
+    except _ClickException as error:
+        message = _usage(error)
+    except ToolkitError as error:
+        message = str(error)
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    else:
+        return result if isinstance(result, int) else 0
+    typer.echo(f"error: {_one_line(message)}", err=True)
+    return UNUSABLE
+
+
+def _one_line(message: str) -> str:
+    lines = message.splitlines()
+    # A caret under a character says nothing without its line.
+    if any(line.strip() == "^" for line in lines):
+        return message
+    return " ".join(message.split())
+
+
+def _usage(error: Any) -> str:
+    """Return what a user typed wrong, and what was meant or where it stands."""
+    context = getattr(error, "ctx", None)
+    parameter = getattr(error, "param", None)
+    option = getattr(error, "option_name", None)
+    if option and context is not None and hasattr(error, "possibilities"):
+        there = ["--help", *(name for p in context.command.params for name in p.opts)]
+        said = f"unknown option {option}{did_you_mean(option, there)}".replace("'", "")
+    elif parameter is not None and not error.message:
+        said = f"{_spelling(parameter)} is missing"
+        said += f": {parameter.help.rstrip('.')}" if getattr(parameter, "help", None) else ""
+    elif parameter is not None:
+        said = f"{_spelling(parameter)}: {error.message.rstrip('.')}"
+    else:
+        said = error.format_message().rstrip(".")
+        said = said[:1].lower() + said[1:]
+    if context is None:
+        return said
+    return f"{said} ({context.command_path} --help says more)"
+
+
+def _spelling(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return str(parameter.name).upper()
+    return max(parameter.opts, key=lambda name: name.startswith("--"))

@@ -1,0 +1,11 @@
+"""What a command line may say of networks of the space; nothing here needs torch."""
+
+__all__ = ["ARCHIVE_DATASETS", "INITIALISATIONS", "SELECTION_HELP"]
+
+ARCHIVE_DATASETS = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
+INITIALISATIONS = ("random", "random-kaiming", "random-xavier")
+SELECTION_HELP = (
+    "all (15,625), unique (the 6,466 of lowest id in their isomorphism class), sample:N or "
+    "sample:N:SEED of the unique ones, published ids such as 0,11,284 or 0-99, an "
+    "architecture string, or a file with an id or a string on each line"
+)
