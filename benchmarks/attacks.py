@@ -24,6 +24,7 @@ import torch
 from benchmarks.harness import CONSOLE, architecture, cifar_like, interleave, print_ratios
 from evaluation.attacks import evaluate, make
 from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.losses import cross_entropy
 from evaluation.attacks.names import PAPER_EPSILONS
 from evaluation.attacks.original import package
@@ -98,10 +99,10 @@ def overhead(case: Case) -> None:
         for _ in range(steps + 1):
             victim.gradient(arranged, case.labels, cross_entropy)
 
-    draws = Draws.of(case.inputs, 0)
+    batch = Examples(victim, arranged, case.labels, Draws.of(case.inputs, 0))
     cases = {
         "bare passes": bare,
-        "APGD-CE": lambda: attack.propose(victim, arranged, case.labels, 8 / 255, draws, False),
+        "APGD-CE": lambda: attack.propose(batch, 8 / 255, False),
     }
     seconds = interleave(cases, 5)
     print_ratios(f"{steps} steps of APGD-CE over {steps + 1} bare passes", seconds, "APGD-CE")

@@ -9,6 +9,7 @@ from evaluation.attacks import ATTACKS, make
 from evaluation.attacks.base import Attack
 from evaluation.attacks.draws import Draws
 from evaluation.attacks.ensemble import Standard
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.original import Original
 from evaluation.attacks.victim import Victim
 from tests.attack_networks import balanced, inner_images
@@ -25,8 +26,8 @@ def fallen(attack, classes, epsilon=0.5):
     """Which of some images an attack breaks at a large ε."""
     network, images = balanced(classes, SHAPE), inner_images(12, SHAPE)
     labels = network(images).argmax(1)
-    victim = Victim(network, images)
-    proposals = attack.propose(victim, images, labels, epsilon, Draws.of(images, 0), True)
+    batch = Examples(Victim(network, images), images, labels, Draws.of(images, 0))
+    proposals = attack.propose(batch, epsilon, True)
     return network(proposals).argmax(1) != labels
 
 
@@ -77,9 +78,9 @@ class Idle(Attack):
     def least_classes(self):  # type: ignore[override]
         return self.least
 
-    def propose(self, victim, images, labels, epsilon, draws, stop_early):
+    def propose(self, batch, epsilon, stop_early):
         self.asked.append(self.least)
-        return images.clone()
+        return batch.images.clone()
 
 
 @pytest.mark.parametrize(("classes", "expected"), [(2, [2, 2]), (3, [2, 3, 2]), (4, [2, 3, 4, 2])])

@@ -238,7 +238,8 @@ class Fake(Attack):
     name: ClassVar[str] = "fake"
     attacks_misclassified: ClassVar[bool] = True
 
-    def propose(self, victim, images, labels, epsilon, draws, stop_early):
+    def propose(self, batch, epsilon, stop_early):
+        images, labels = batch.images, batch.labels
         if self.trick == "raise":
             raise ArithmeticError("in the middle of an attack")
         if self.trick == "far":

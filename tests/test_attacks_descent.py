@@ -12,6 +12,7 @@ from evaluation.attacks import evaluate, make
 from evaluation.attacks.apgd_run import Run
 from evaluation.attacks.descent import descend
 from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.norms import LinfBall, ball
 from evaluation.attacks.search import Pairs, Search, SearchAttack
 from evaluation.attacks.square import share_of_pixels
@@ -55,28 +56,24 @@ class Problem:
     """Digits, their network, and one attack on the grid."""
 
     def __init__(self, name, norm, count=COUNT):
-        network, (images, self.labels) = digits_network(), digits(count)
+        network, (images, labels) = digits_network(), digits(count)
         self.victim = Watched(network, images)
-        self.images = self.victim.arrange(images)
-        self.correct = network(images).argmax(1) == self.labels
+        draws = Draws.of(images, 0, name)
+        self.batch = Examples(self.victim, self.victim.arrange(images), labels, draws)
+        self.correct = network(images).argmax(1) == labels
         self.attack = searching(name, norm, **SETTINGS[name])
         self.radii = [epsilon / 255 for epsilon in GRID[norm]]
-        self.draws = Draws.of(images, 0, name)
 
     def search(self):
-        return self.attack.search(
-            self.victim, self.images, self.labels, self.radii, self.draws, stop_early=True
-        )
+        return self.attack.search(self.batch, self.radii, stop_early=True)
 
     def descend(self, certain=None):
         if certain is None:
-            certain = torch.zeros(len(self.radii), len(self.images), dtype=torch.bool)
+            certain = torch.zeros(len(self.radii), len(self.batch), dtype=torch.bool)
         return descend(self.search(), self.correct, certain)
 
     def attack_some(self, rows, radius):
-        return self.attack.propose(
-            self.victim, self.images[rows], self.labels[rows], radius, self.draws.take(rows), True
-        )
+        return self.attack.propose(self.batch.take(rows), radius, True)
 
     def alone(self, row, radius):
         return self.attack_some(torch.tensor([row]), radius)[0]
@@ -93,7 +90,7 @@ def test_an_image_fares_as_if_it_were_attacked_alone_at_that_epsilon(name, norm)
         alone = problem.alone(row, problem.radii[level])
         assert torch.equal(found.proposals[level, row], alone), (level, row)
         # It went down to here because it broke at the ε before.
-        broke = not torch.equal(found.proposals[level - 1, row], problem.images[row])
+        broke = not torch.equal(found.proposals[level - 1, row], problem.batch.images[row])
         assert level == 0 or (found.attacked[level - 1, row] and broke)
 
 
@@ -169,7 +166,7 @@ class Modest(Search[State]):
     def advance(self, state):
         state.left = state.left - 1
         ended = state.left == 0
-        images = self.images[self.rows(state.pair[ended])]
+        images = self.batch.images[self.rows(state.pair[ended])]
         self.propose(state.pair[ended], torch.zeros_like(images), False)
         return ended
 
@@ -180,8 +177,8 @@ class Underrated(SearchAttack):
 
     name: ClassVar[str] = "underrated"
 
-    def search(self, victim, images, labels, epsilons, draws, stop_early):
-        return Modest(self.norm, victim, images, labels, epsilons, draws)
+    def search(self, batch, epsilons, stop_early):
+        return Modest(self.norm, batch, epsilons)
 
 
 class Brightness(nn.Module):
@@ -291,7 +288,8 @@ def test_a_fresh_image_and_one_under_way_are_attacked_in_the_same_pass():
     victim = Watched(network, images)
     attack = searching("apgd-ce", steps=4)
     labels = network(images).argmax(1)
-    search = attack.search(victim, images, labels, [1e-6], Draws.of(images, 0), True)
+    batch = Examples(victim, images, labels, Draws.of(images, 0))
+    search = attack.search(batch, [1e-6], True)
     runs = search.start(torch.tensor([0]))
     search.advance(runs)
     runs = runs.join(search.start(torch.tensor([1])))

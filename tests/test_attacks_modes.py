@@ -100,8 +100,8 @@ class Fickle(Attack):
     limit: float = 10.0
     name: ClassVar[str] = "fickle"
 
-    def propose(self, victim, images, labels, epsilon, draws, stop_early):
-        return images.clone() if 255 * epsilon > self.limit else images - epsilon
+    def propose(self, batch, epsilon, stop_early):
+        return batch.images.clone() if 255 * epsilon > self.limit else batch.images - epsilon
 
 
 class Brightness(nn.Module):

@@ -98,7 +98,8 @@ class Crooked(Attack):
     name: ClassVar[str] = "crooked"
     uses_gradients: ClassVar[bool] = False
 
-    def propose(self, victim, images, labels, epsilon, draws, stop_early):
+    def propose(self, batch, epsilon, stop_early):
+        images = batch.images
         if self.fault == "outside":
             return images - 2 * epsilon
         if self.fault == "finite":

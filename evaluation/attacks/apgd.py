@@ -14,7 +14,7 @@ from torch import Tensor
 
 from evaluation.attacks.apgd_run import Run, intervals
 from evaluation.attacks.base import put, targets_note
-from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.losses import cross_entropy, dlr, targeted_dlr
 from evaluation.attacks.norms import Ball
 from evaluation.attacks.search import Pairs, Search, SearchAttack
@@ -51,17 +51,9 @@ class APGD(SearchAttack):
         """Return what tells the random starts for target number ``rank`` from others."""
         return f"target {rank + 1}"
 
-    def search(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        draws: Draws,
-        stop_early: bool,
-    ) -> Search:
+    def search(self, batch: Examples, epsilons: Sequence[float], stop_early: bool) -> Search:
         """Return the search: a run for each target and restart, until one breaks the image."""
-        return _Runs(self, stop_early, victim, images, labels, epsilons, draws)
+        return _Runs(self, batch, epsilons, stop_early)
 
 
 @dataclass
@@ -76,19 +68,18 @@ class _Runs(Search[_State]):
     """Runs of APGD, one after the other for each pair of an image and an ε."""
 
     def __init__(
-        self, attack: APGD, stop_early: bool, victim: Victim, images: Tensor, labels: Tensor,
-        epsilons: Sequence[float], draws: Draws,
-    ) -> None:  # fmt: skip
-        super().__init__(attack.norm, victim, images, labels, epsilons, draws)
+        self, attack: APGD, batch: Examples, epsilons: Sequence[float], stop_early: bool
+    ) -> None:
+        super().__init__(attack.norm, batch, epsilons)
         self.attack, self.stop_early = attack, stop_early
-        self.intervals = intervals(attack.steps).to(images)
+        self.intervals = intervals(attack.steps).to(batch.images)
 
     def start(self, pairs: Tensor) -> _State:
         rows, around = self.rows(pairs), self.balls(pairs)
-        targets = self.attack.targets(self.victim, self.images[rows])
+        targets = self.attack.targets(self.batch.victim, self.batch.images[rows])
         numbers = torch.zeros_like(pairs)
         run = Run.start(around, self._points(around, rows, numbers))
-        return _State(pairs, self.labels[rows], targets, numbers, run)
+        return _State(pairs, self.batch.labels[rows], targets, numbers, run)
 
     def advance(self, state: _State) -> Tensor:
         run = state.run
@@ -96,7 +87,7 @@ class _Runs(Search[_State]):
         run.move()
         rank = state.number // self.attack.restarts
         loss = self.attack.loss(state.targets.gather(1, rank[:, None])[:, 0])
-        logits, losses, gradient = self.victim.gradient(run.current, state.labels, loss)
+        logits, losses, gradient = self.batch.victim.gradient(run.current, state.labels, loss)
         run.note(losses, gradient)
         wrong = logits.argmax(1) != state.labels
         if wrong.any():
@@ -120,9 +111,9 @@ class _Runs(Search[_State]):
         for number in numbers.unique().tolist():
             rank, restart = divmod(number, self.attack.restarts)
             chosen = numbers == number
-            draws = self.draws.take(rows[chosen]).keyed(self.attack.word(rank), restart)
+            draws = self.batch.draws.take(rows[chosen]).keyed(self.attack.word(rank), restart)
             points[chosen] = around.take(chosen).random(draws, "start")
-        return self.victim.arrange(points)
+        return self.batch.victim.arrange(points)
 
 
 class APGDCE(APGD):

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.settings import check, choice
-from evaluation.attacks.victim import Victim
 from testbed.errors import InputError
 
 __all__ = ["Attack", "put", "targets_note"]
@@ -50,38 +49,20 @@ class Attack(ABC):
         check(self, self.name)
 
     @abstractmethod
-    def propose(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilon: float,
-        draws: Draws,
-        stop_early: bool,
-    ) -> Tensor:
+    def propose(self, batch: Examples, epsilon: float, stop_early: bool) -> Tensor:
         """Return the attacked images, (N, C, H, W).
 
         Args:
-            victim: the network.
-            images: the clean images, (N, C, H, W) in [0, 1].
-            labels: the true classes, (N,).
+            batch: the clean images, (N, C, H, W), with what is needed to attack them.
             epsilon: the budget, in units of pixel values.
-            draws: the source of randomness, one for each image.
             stop_early: whether an image is finished once it is misclassified. If not, every
                 iterate is computed and an image ends as its paper says.
         """
 
-    def propose_grid(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        draws: Draws,
-    ) -> Iterator[Tensor]:
+    def propose_grid(self, batch: Examples, epsilons: Sequence[float]) -> Iterator[Tensor]:
         """Yield the proposals for each ε on its own; one that shares work may override it."""
         for epsilon in epsilons:
-            yield self.propose(victim, images, labels, epsilon, draws, stop_early=False)
+            yield self.propose(batch, epsilon, stop_early=False)
 
     def notes(self, classes: int) -> list[str]:
         """Return what to know of the attack on a network of K classes, as sentences.

@@ -52,7 +52,7 @@ def descend(search: Search, first: Tensor, certain: Tensor) -> Descent:
         certain: (E, N) bool, of these images the ε at which they are attacked whatever happens
             at larger ones.
     """
-    agenda, meter = _Agenda(first, certain), _Meter(search.victim, *certain.shape)
+    agenda, meter = _Agenda(first, certain), _Meter(search.batch.victim, *certain.shape)
     pairs = agenda.next(len(first))
     if len(pairs):
         with meter.charge(pairs):

@@ -12,11 +12,10 @@ from torch import Tensor
 
 from evaluation.attacks.apgd import APGDCE, APGDT
 from evaluation.attacks.base import Attack, put
-from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.fab import FABT
 from evaluation.attacks.settings import count
 from evaluation.attacks.square import Square
-from evaluation.attacks.victim import Victim
 
 __all__ = ["Standard"]
 
@@ -55,33 +54,23 @@ class Standard(Attack):
             )
         return found
 
-    def propose(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilon: float,
-        draws: Draws,
-        stop_early: bool,
-    ) -> Tensor:
+    def propose(self, batch: Examples, epsilon: float, stop_early: bool) -> Tensor:
         """Return what the first successful member proposes, else the image.
 
         An attack that needs more classes than the network has is left out.
         """
-        result = images.clone()
-        left = torch.arange(len(images), device=images.device)
+        result = batch.images.clone()
+        left = torch.arange(len(batch), device=result.device)
         classes = APGDCE.least_classes  # until the first attack has seen logits
         for member in self.members():
             if not len(left):
                 break
             if classes < member.least_classes:
                 continue
-            found = member.propose(
-                victim, images[left], labels[left], epsilon,
-                draws.take(left).keyed(member.name), stop_early,
-            )  # fmt: skip
-            logits = victim.logits(found)
-            classes, wrong = logits.shape[1], logits.argmax(1) != labels[left]
+            rest = batch.take(left).keyed(member.name)
+            found = member.propose(rest, epsilon, stop_early)
+            logits = batch.victim.logits(found)
+            classes, wrong = logits.shape[1], logits.argmax(1) != rest.labels
             put(result, left[wrong], found[wrong])
             left = left[~wrong]
         return result

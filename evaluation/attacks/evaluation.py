@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from evaluation.attacks.base import Attack
 from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.judge import classes_of, predict
 from evaluation.attacks.modes import MODES, Job
 from evaluation.attacks.outcome import Level
@@ -77,11 +78,9 @@ def evaluate(
             warnings = warnings + network_warnings(network, victim, attack, images, labels, seed)
         parts: list[list[Level]] = []
         for rows in torch.arange(len(images), device=images.device).split(batch_size):
-            batch = victim.arrange(images[rows])
             draws = Draws.of(images[rows], seed, attack.name, attack.norm)
-            job = Job(
-                network, victim, attack, batch, labels[rows], correct[rows], draws, batch_size
-            )
+            batch = Examples(victim, victim.arrange(images[rows]), labels[rows], draws)
+            job = Job(network, attack, batch, correct[rows], batch_size)
             parts.append(job.run(mode, epsilons))
         levels = [Level.join(list(part)) for part in zip(*parts, strict=True)]
     doubts = grid_warnings(attack, levels, correct) if checks else []

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from evaluation.attacks.base import Attack, put, targets_note
-from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.losses import target_gap
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.per_image import PerImage
@@ -57,41 +57,26 @@ class FABT(Attack):
         """Return that fewer targets are used than were asked for, if so."""
         return super().notes(classes) + targets_note(self.name, self.target_classes, classes)
 
-    def propose(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilon: float,
-        draws: Draws,
-        stop_early: bool,
-    ) -> Tensor:
+    def propose(self, batch: Examples, epsilon: float, stop_early: bool) -> Tensor:
         """Return the smallest perturbation found, the first within ε if stopped, else the image."""
         enough = epsilon if stop_early else 0.0
-        return next(self._search(victim, images, labels, [epsilon], enough))
+        return next(self._search(batch, [epsilon], enough))
 
-    def propose_grid(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        draws: Draws,
-    ) -> Iterator[Tensor]:
+    def propose_grid(self, batch: Examples, epsilons: Sequence[float]) -> Iterator[Tensor]:
         """Yield the proposals at each ε: a run knows no ε, so that one serves all."""
-        return self._search(victim, images, labels, epsilons, 0.0)
+        return self._search(batch, epsilons, 0.0)
 
     def _search(
-        self, victim: Victim, images: Tensor, labels: Tensor, epsilons: Sequence[float],
-        enough: float,
-    ) -> Iterator[Tensor]:  # fmt: skip
+        self, batch: Examples, epsilons: Sequence[float], enough: float
+    ) -> Iterator[Tensor]:
+        images = batch.images
         results = [images.clone() for _ in epsilons]
-        closest = torch.full(labels.shape, torch.inf, device=images.device)
+        closest = torch.full(batch.labels.shape, torch.inf, device=images.device)
         left = torch.arange(len(images), device=images.device)
-        for targets in victim.wrong_classes(images, self.target_classes):
+        for targets in batch.victim.wrong_classes(images, self.target_classes):
             if not len(left):
                 break
-            found, sizes = self._run(victim, images[left], labels[left], targets[left], enough)
+            found, sizes = self._run(batch.take(left), targets[left], enough)
             for result, epsilon in zip(results, epsilons, strict=True):
                 # As in AutoAttack, an image that one target has broken is not given to the next.
                 first = (sizes <= epsilon) & (closest[left] > epsilon)
@@ -100,10 +85,9 @@ class FABT(Attack):
             left = left[closest[left] > min(epsilons)]
         yield from results
 
-    def _run(
-        self, victim: Victim, images: Tensor, labels: Tensor, targets: Tensor, enough: float
-    ) -> tuple[Tensor, Tensor]:
+    def _run(self, batch: Examples, targets: Tensor, enough: float) -> tuple[Tensor, Tensor]:
         """Return the closest misclassified images and their distances; ∞ where there is none."""
+        victim, images, labels = batch.victim, batch.images, batch.labels
         found, sizes = images.clone(), torch.full(labels.shape, torch.inf, device=images.device)
         rows = torch.arange(len(images), device=images.device)
         state = _State(rows, labels, targets, images, images)

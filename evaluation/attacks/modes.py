@@ -27,11 +27,10 @@ from torch import Tensor, nn
 
 from evaluation.attacks.base import Attack, put
 from evaluation.attacks.descent import Descent, descend
-from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.judge import judge
 from evaluation.attacks.outcome import Level
 from evaluation.attacks.search import SearchAttack
-from evaluation.attacks.victim import Victim
 
 __all__ = ["AUDIT", "MODES", "Job"]
 
@@ -45,22 +44,16 @@ class Job:
 
     Attributes:
         network: the judge's, in eval mode.
-        victim: the attack's copy of it.
         attack: with its settings.
-        images: the clean images, (N, C, H, W), as the victim likes them.
-        labels: the true classes, (N,).
+        batch: the clean images, (N, C, H, W), as its victim likes them.
         correct: whether the clean image is classified correctly, (N,).
-        draws: of the attack.
         batch_size: of the judge.
     """
 
     network: nn.Module
-    victim: Victim
     attack: Attack
-    images: Tensor
-    labels: Tensor
+    batch: Examples
     correct: Tensor
-    draws: Draws
     batch_size: int
 
     def run(self, mode: str, epsilons: Sequence[float]) -> list[Level]:
@@ -73,39 +66,36 @@ class Job:
     def judge(self, proposals: Tensor, epsilon: float) -> Level:
         """Return what the network itself says of proposals for all images."""
         verdict = judge(
-            self.network, self.images, proposals, self.labels, self.correct, self.attack.norm,
-            epsilon / LEVELS, self.batch_size,
+            self.network, self.batch.images, proposals, self.batch.labels, self.correct,
+            self.attack.norm, epsilon / LEVELS, self.batch_size,
         )  # fmt: skip
-        return Level.of(epsilon, verdict, self.labels)
+        return Level.of(epsilon, verdict, self.batch.labels)
 
     def attack_some(self, rows: Tensor, epsilon: float) -> Tensor:
         """Return proposals for some rows, each of which stops once it is broken."""
-        if not len(rows):
-            return self.images[rows]
-        return self.attack.propose(
-            self.victim, self.images[rows], self.labels[rows], epsilon / LEVELS,
-            self.draws.take(rows), stop_early=True,
-        )  # fmt: skip
+        some = self.batch.take(rows)
+        if not len(some):
+            return some.images
+        return self.attack.propose(some, epsilon / LEVELS, stop_early=True)
 
     def descend(self, epsilons: Sequence[float], audit: Tensor) -> Descent | None:
         """Attack down falling ε, with an audit (E, N), if the attack is such that it can."""
         if not isinstance(self.attack, SearchAttack):
             return None
-        search = self.attack.search(
-            self.victim, self.images, self.labels, [epsilon / LEVELS for epsilon in epsilons],
-            self.draws, stop_early=True,
-        )  # fmt: skip
+        scaled = [epsilon / LEVELS for epsilon in epsilons]
+        search = self.attack.search(self.batch, scaled, stop_early=True)
         return descend(search, self.correct, audit & self.correct)
 
     @contextmanager
     def charge(self) -> Iterator[Callable[[Level], Level]]:
         """Give a function that charges a level with the cost since the block began."""
-        start = (time.perf_counter(), self.victim.gradients, self.victim.queries)
+        victim = self.batch.victim
+        start = (time.perf_counter(), victim.gradients, victim.queries)
 
         def charged(level: Level) -> Level:
             level.seconds += time.perf_counter() - start[0]
-            level.gradients += self.victim.gradients - start[1]
-            level.queries += self.victim.queries - start[2]
+            level.gradients += victim.gradients - start[1]
+            level.queries += victim.queries - start[2]
             return level
 
         yield charged
@@ -117,37 +107,36 @@ def record(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
     rows = (everything if job.attack.attacks_misclassified else job.correct).nonzero()[:, 0]
     scaled = [epsilon / LEVELS for epsilon in epsilons]
     if not len(rows):
-        yield from (job.judge(job.images, epsilon) for epsilon in epsilons)
+        yield from (job.judge(job.batch.images, epsilon) for epsilon in epsilons)
         return
-    found = job.attack.propose_grid(
-        job.victim, job.images[rows], job.labels[rows], scaled, job.draws.take(rows)
-    )
+    found = job.attack.propose_grid(job.batch.take(rows), scaled)
     for epsilon in epsilons:
         with job.charge() as charged:
-            proposals = job.images.clone()
+            proposals = job.batch.images.clone()
             put(proposals, rows, next(found))
             yield charged(job.judge(proposals, epsilon))
 
 
 def ascending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
     """Attack from the smallest ε up, at each only what still stands."""
-    broken, proposals = ~job.correct, job.images.clone()
+    broken, proposals = ~job.correct, job.batch.images.clone()
     for epsilon in epsilons:
         with job.charge() as charged:
             rows = (~broken).nonzero()[:, 0]
             put(proposals, rows, job.attack_some(rows, epsilon))
             level = charged(job.judge(proposals, epsilon))
-        level.counts["inherited"] = len(job.labels) - len(rows)
+        level.counts["inherited"] = len(job.batch.labels) - len(rows)
         broken = ~level.robust
         # What failed here is forgotten, so that no ε inherits another's failed attempt.
-        put(proposals, level.robust, job.images[level.robust])
+        put(proposals, level.robust, job.batch.images[level.robust])
         yield level
 
 
 def descending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
     """Attack from the largest ε down, at each only what broke at the one before."""
     grid = list(reversed(epsilons))
-    chosen = torch.stack([job.draws.uniform((), "audit", epsilon) < AUDIT for epsilon in grid])
+    draws = job.batch.draws
+    chosen = torch.stack([draws.uniform((), "audit", epsilon) < AUDIT for epsilon in grid])
     ahead = job.descend(grid, chosen)
     fallen = job.correct
     for number, epsilon in enumerate(grid):
@@ -155,7 +144,7 @@ def descending(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
             inferred = job.correct & ~fallen
             audited = inferred & chosen[number]
             wanted = fallen | audited
-            proposals = job.images.clone()
+            proposals = job.batch.images.clone()
             if ahead is not None:
                 known = wanted & ahead.attacked[number]
                 put(proposals, known, ahead.proposals[number][known])

@@ -14,9 +14,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from evaluation.attacks.base import Attack, targets_note
-from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.settings import choice, count
-from evaluation.attacks.victim import Victim
 from testbed.errors import InputError
 from testbed.seeding import global_draws
 
@@ -62,20 +61,13 @@ class Original(Attack):
 
     name: ClassVar[str] = "original"
 
-    def propose(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilon: float,
-        draws: Draws,
-        stop_early: bool,
-    ) -> Tensor:
+    def propose(self, batch: Examples, epsilon: float, stop_early: bool) -> Tensor:
         """Return what the package returns; it stops as its authors do, whatever is asked."""
-        if epsilon == 0 or not len(images):
+        victim, images = batch.victim, batch.images
+        if epsilon == 0 or not len(batch):
             return images.clone()
         ensemble = self.member == "autoattack"
-        with global_draws("original", *draws.key, device=images.device):
+        with global_draws("original", *batch.draws.key, device=images.device):
             attack = package().AutoAttack(
                 victim.logits_with_graph, norm=self.norm, eps=epsilon, seed=0,
                 version="standard" if ensemble else "custom",
@@ -88,7 +80,7 @@ class Original(Attack):
                 targets = min(TARGETS, victim.logits(images[:1]).shape[1] - 1)
                 attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = targets
             found, _ = attack.run_standard_evaluation(
-                images.contiguous(), labels, batch_size=len(images)
+                images.contiguous(), batch.labels, batch_size=len(images)
             )
         return victim.arrange(found.detach())
 

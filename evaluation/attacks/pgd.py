@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from evaluation.attacks.base import Attack, put
-from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.losses import cross_entropy
 from evaluation.attacks.norms import Ball, ball
 from evaluation.attacks.per_image import PerImage
 from evaluation.attacks.settings import count, flag, number
-from evaluation.attacks.victim import Victim
 
 __all__ = ["FGSM", "PGD"]
 
@@ -33,28 +32,14 @@ class FGSM(Attack):
     iterative: ClassVar[bool] = False
     attacks_misclassified: ClassVar[bool] = True
 
-    def propose(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilon: float,
-        draws: Draws,
-        stop_early: bool,
-    ) -> Tensor:
+    def propose(self, batch: Examples, epsilon: float, stop_early: bool) -> Tensor:
         """Return the images after the step, (N, C, H, W)."""
-        return next(self.propose_grid(victim, images, labels, [epsilon], draws))
+        return next(self.propose_grid(batch, [epsilon]))
 
-    def propose_grid(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        draws: Draws,
-    ) -> Iterator[Tensor]:
+    def propose_grid(self, batch: Examples, epsilons: Sequence[float]) -> Iterator[Tensor]:
         """Yield the images after the step of each length: they share one gradient."""
-        _, _, gradient = victim.gradient(images, labels, cross_entropy)
+        images = batch.images
+        _, _, gradient = batch.victim.gradient(images, batch.labels, cross_entropy)
         for epsilon in epsilons:
             around = ball(self.norm, images, epsilon)
             yield around.project(images + epsilon * around.steepest(gradient))
@@ -96,21 +81,14 @@ class PGD(Attack):
         if self.step_divisor is None:
             object.__setattr__(self, "step_divisor", DIVISORS[self.norm])
 
-    def propose(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilon: float,
-        draws: Draws,
-        stop_early: bool,
-    ) -> Tensor:
+    def propose(self, batch: Examples, epsilon: float, stop_early: bool) -> Tensor:
         """Return the last iterate; of a stopped image the first that was misclassified."""
+        victim, images = batch.victim, batch.images
         around = ball(self.norm, images, epsilon)
-        start = victim.arrange(around.random(draws, "start")) if self.random_start else images
+        start = victim.arrange(around.random(batch.draws, "start")) if self.random_start else images
         result = start.clone()
         rows = torch.arange(len(images), device=images.device)
-        state = _State(rows, labels, around, start)
+        state = _State(rows, batch.labels, around, start)
         assert self.step_divisor is not None
         step = epsilon / self.step_divisor
         for _ in range(self.steps):

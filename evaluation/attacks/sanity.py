@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from evaluation.attacks.base import Attack
 from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.judge import classes_of, predict
 from evaluation.attacks.losses import cross_entropy
 from evaluation.attacks.outcome import Level
@@ -104,11 +105,9 @@ def _monotone(attack: Attack, levels: Sequence[Level]) -> list[str]:
 
 
 def _huge(victim: Victim, images: Tensor, labels: Tensor, seed: int) -> list[str]:
-    clean = victim.arrange(images)
     draws = Draws.of(images, seed, "huge")
-    attacked = PGD(steps=10, step_divisor=4.0).propose(
-        victim, clean, labels, HUGE / 255, draws, stop_early=True
-    )
+    batch = Examples(victim, victim.arrange(images), labels, draws)
+    attacked = PGD(steps=10, step_divisor=4.0).propose(batch, HUGE / 255, stop_early=True)
     right = classes_of(predict(victim.network, attacked, PROBE)) == labels
     accuracy = float(right.double().mean())
     chance = 1 / victim.classes

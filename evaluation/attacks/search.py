@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from evaluation.attacks.base import Attack, put
-from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.norms import Ball, ball
 from evaluation.attacks.per_image import PerImage
-from evaluation.attacks.victim import Victim
 
 __all__ = ["Pairs", "Search", "SearchAttack"]
 
@@ -42,23 +41,16 @@ class Search(ABC, Generic[S]):
     the pair alone, not on those beside it nor on when it is started.
 
     Attributes:
-        victim: the network.
-        images: the clean images, (N, C, H, W).
-        labels: the true classes, (N,).
-        draws: the source of randomness, one for each image.
+        batch: the clean images, (N, C, H, W), with what is needed to attack them.
         proposals: (E·N, C, H, W): of a pair that has ended its attacked image, before that the
             clean one.
         broken: (E·N,) bool: whether the victim misclassifies what is proposed.
     """
 
-    def __init__(
-        self, norm: str, victim: Victim, images: Tensor, labels: Tensor,
-        epsilons: Sequence[float], draws: Draws,
-    ) -> None:  # fmt: skip
-        self.norm, self.victim = norm, victim
-        self.images, self.labels, self.draws = images, labels, draws
+    def __init__(self, norm: str, batch: Examples, epsilons: Sequence[float]) -> None:
+        self.norm, self.batch, images = norm, batch, batch.images
         self.radii = torch.tensor(epsilons, dtype=images.dtype, device=images.device)
-        self.proposals = victim.arrange(images.repeat(len(epsilons), 1, 1, 1))
+        self.proposals = batch.victim.arrange(images.repeat(len(epsilons), 1, 1, 1))
         self.broken = torch.zeros(len(self.proposals), dtype=torch.bool, device=images.device)
 
     @abstractmethod
@@ -74,19 +66,19 @@ class Search(ABC, Generic[S]):
 
     def run(self) -> Tensor:
         """Attack every pair to its end and return the proposals, (E·N, C, H, W)."""
-        state = self.start(torch.arange(len(self.proposals), device=self.images.device))
+        state = self.start(torch.arange(len(self.proposals), device=self.proposals.device))
         while len(state):
             state = state.exchange(self.advance(state), None)
         return self.proposals
 
     def balls(self, pairs: Tensor) -> Ball:
         """Return the balls that pairs (n,) stay in."""
-        radii = self.radii[pairs // len(self.images)].view(-1, 1, 1, 1)
-        return ball(self.norm, self.images[self.rows(pairs)], radii)
+        radii = self.radii[pairs // len(self.batch)].view(-1, 1, 1, 1)
+        return ball(self.norm, self.batch.images[self.rows(pairs)], radii)
 
     def rows(self, pairs: Tensor) -> Tensor:
         """Return the numbers of the images of pairs (n,)."""
-        return pairs % len(self.images)
+        return pairs % len(self.batch)
 
     def propose(self, pairs: Tensor, images: Tensor, broken: Tensor | bool) -> None:
         """Note what is proposed for pairs (an index), and whether it is misclassified."""
@@ -99,25 +91,9 @@ class SearchAttack(Attack):
     """An attack that is a search; the subclass says which."""
 
     @abstractmethod
-    def search(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        draws: Draws,
-        stop_early: bool,
-    ) -> Search:
-        """Return the search at several budgets, not begun; for the arguments see `propose`."""
+    def search(self, batch: Examples, epsilons: Sequence[float], stop_early: bool) -> Search:
+        """Return the search at several budgets, not begun; for the batch see `propose`."""
 
-    def propose(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilon: float,
-        draws: Draws,
-        stop_early: bool,
-    ) -> Tensor:
+    def propose(self, batch: Examples, epsilon: float, stop_early: bool) -> Tensor:
         """Return what the search at this ε proposes in the end."""
-        return self.search(victim, images, labels, [epsilon], draws, stop_early).run()
+        return self.search(batch, [epsilon], stop_early).run()

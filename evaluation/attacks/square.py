@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from evaluation.attacks.base import put
-from evaluation.attacks.draws import Draws
+from evaluation.attacks.examples import Examples
 from evaluation.attacks.losses import margin
 from evaluation.attacks.norms import Ball
 from evaluation.attacks.search import Pairs, Search, SearchAttack
 from evaluation.attacks.settings import count, number
 from evaluation.attacks.square_moves import MOVES
-from evaluation.attacks.victim import Victim
 
 __all__ = ["Square", "share_of_pixels"]
 
@@ -54,17 +53,9 @@ class Square(SearchAttack):
     name: ClassVar[str] = "square"
     uses_gradients: ClassVar[bool] = False
 
-    def search(
-        self,
-        victim: Victim,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        draws: Draws,
-        stop_early: bool,
-    ) -> Search:
+    def search(self, batch: Examples, epsilons: Sequence[float], stop_early: bool) -> Search:
         """Return the random search; an image is finished once misclassified, asked or not."""
-        return _Squares(self, victim, images, labels, epsilons, draws)
+        return _Squares(self, batch, epsilons)
 
 
 @dataclass
@@ -80,24 +71,21 @@ class _State(Pairs):
 class _Squares(Search[_State]):
     """Random search for each pair of an image and an ε."""
 
-    def __init__(
-        self, attack: Square, victim: Victim, images: Tensor, labels: Tensor,
-        epsilons: Sequence[float], draws: Draws,
-    ) -> None:  # fmt: skip
-        super().__init__(attack.norm, victim, images, labels, epsilons, draws)
+    def __init__(self, attack: Square, batch: Examples, epsilons: Sequence[float]) -> None:
+        super().__init__(attack.norm, batch, epsilons)
         self.queries, self.moves = attack.queries, MOVES[attack.norm]
         shares = [share_of_pixels(attack.p_init, query) for query in range(attack.queries)]
-        sides = [self.moves.side(share, *images.shape[2:]) for share in shares]
+        sides = [self.moves.side(share, *batch.images.shape[2:]) for share in shares]
         # The first query is of the start, which has no square.
-        self.sides = torch.tensor([0, *sides], device=images.device)
+        self.sides = torch.tensor([0, *sides], device=batch.images.device)
 
     def start(self, pairs: Tensor) -> _State:
-        rows, around = self.rows(pairs), self.balls(pairs)
-        best = self.victim.arrange(self.moves.start(around, self.draws.take(rows)))
+        batch, around = self.batch.take(self.rows(pairs)), self.balls(pairs)
+        best = batch.victim.arrange(self.moves.start(around, batch.draws))
         margins = torch.full_like(best[:, 0, 0, 0], torch.inf)
         numbers = best.new_empty(len(pairs), BLOCK, self.moves.numbers(best.shape[1]))
         asked = torch.zeros_like(pairs)
-        return _State(pairs, self.labels[rows], around, best, margins, asked, numbers)
+        return _State(pairs, batch.labels, around, best, margins, asked, numbers)
 
     def advance(self, state: _State) -> Tensor:
         self._draw(state)
@@ -105,7 +93,7 @@ class _Squares(Search[_State]):
         every = torch.arange(len(tried), device=tried.device)
         numbers = state.numbers[every, (state.asked - 1) % BLOCK]
         self.moves.change(state.around, tried, numbers, self.sides[state.asked])
-        margins = margin(self.victim.logits(tried), state.labels)
+        margins = margin(self.batch.victim.logits(tried), state.labels)
         better = ~(margins >= state.margin)
         put(state.best, better, tried[better])
         state.margin = torch.minimum(margins, state.margin)
@@ -120,5 +108,5 @@ class _Squares(Search[_State]):
         due = (state.asked > 0) & ((state.asked - 1) % BLOCK == 0)
         for query in (state.asked[due] - 1).unique().tolist():
             rows = (state.asked == query + 1).nonzero()[:, 0]
-            draws = self.draws.take(self.rows(state.pair[rows]))
+            draws = self.batch.draws.take(self.rows(state.pair[rows]))
             put(state.numbers, rows, draws.uniform(state.numbers.shape[1:], "queries", query))
