@@ -10,7 +10,7 @@ from report_case import small_study
 from scipy.stats import kendalltau
 from truth_folder import published_truth, write_truth
 
-from evaluation.report import style
+from evaluation.report.figures import style
 from evaluation.report.figures.agreement import agreement
 from evaluation.report.figures.boxes import attack_boxes, box, corruption_boxes
 from evaluation.report.figures.cell import cell
