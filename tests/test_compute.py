@@ -45,7 +45,7 @@ def wait_for_scores(store: Path, count: int, process: subprocess.Popen) -> None:
                 return
         except StoreError:
             pass  # not there yet
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError("no scores came")
 
 

@@ -187,8 +187,9 @@ def test_kill_9_loses_only_the_network_in_flight(searched, tmp_path):
         assert process.poll() is None, "it ended before it could be killed"
         try:
             kept = len(read_robustness(folder / "robustness.sqlite"))
-        except StoreError:  # not there yet
-            time.sleep(0.02)
+        except StoreError:
+            pass  # not there yet
+        time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     trained = {path.name: path.stat().st_mtime_ns for path in folder.glob("weights/*.safetensors")}
