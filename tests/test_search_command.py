@@ -1,5 +1,6 @@
 """The command: tables and files of a truth, live searches that survive kill -9, and bad input."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -185,10 +186,8 @@ def test_kill_9_loses_only_the_network_in_flight(searched, tmp_path):
     kept, deadline = 0, time.monotonic() + 120
     while kept < 2 and time.monotonic() < deadline:
         assert process.poll() is None, "it ended before it could be killed"
-        try:
+        with contextlib.suppress(StoreError):  # not there yet
             kept = len(read_robustness(folder / "robustness.sqlite"))
-        except StoreError:
-            pass  # not there yet
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
