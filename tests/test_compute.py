@@ -72,14 +72,13 @@ def test_two_workers_and_another_order_give_the_same_bits(tmp_path, reference):
 
 def test_kill_9_and_resume_give_the_same_bits(tmp_path, reference):
     store = tmp_path / "scores.sqlite"
-    arguments = (*ALL, "--workers", 2, "--store", store)
-    process = start(*arguments)
+    process = start(*ALL, "--workers", 2, "--store", store)
     wait_for_scores(store, 20, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     kept = read_scores(store)
     assert 20 <= len(kept) < len(reference)
-    output = invoke(*arguments)
+    output = invoke(*ALL, "--workers", 1, "--store", store)
     pd.testing.assert_frame_equal(values(store), reference, check_exact=True)
     after = read_scores(store)
     assert (after["run"] == 1).sum() == len(kept)  # none was computed again

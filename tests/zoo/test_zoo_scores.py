@@ -15,7 +15,7 @@ from proxies.registry import PROXIES
 FIRST_ORDER = ("jacobian_norm", "jacobian_projection", "gauss_newton_input")
 SECOND_ORDER = tuple(name for name in PROXIES if name.startswith("hessian_"))
 # Power iteration is slow; what it has not settled by then is only bounded.
-OPTIONS = {name: {"max_iterations": 40} for name in SECOND_ORDER if name.endswith("_power")}
+OPTIONS = {name: {"max_iterations": 20} for name in SECOND_ORDER if name.endswith("_power")}
 OPTIONS["jacobian_projection"] = {"projections": CLASSES}  # all of them: exact
 # Of the batch-norm mode and the arithmetic. What float64 misses is no rounding error.
 TOLERANCE = {"running": 1e-4, "calibrated": 1e-3, "float64": 1e-7}
