@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from small_networks import DEAD, ONE_OF_EACH, batch
 from torch import nn
 
 import proxies
@@ -13,6 +12,7 @@ from proxies.preparation import BatchNormError
 from proxies.registry import PROXIES, ProxySpec, _index
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
+from tests.small_networks import DEAD, ONE_OF_EACH, batch
 
 EVERY = pytest.mark.parametrize("name", list(PROXIES))
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from truth_folder import EPSILONS, IDS, write_truth
 from typer.testing import CliRunner
 
 from evaluation.search import findings, live
@@ -21,6 +20,7 @@ from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.training import DivergedError
 from testbed.store import StoreError, read_robustness
 from testbed.train.job import TrainingJob
+from tests.truth_folder import EPSILONS, IDS, write_truth
 
 ROOT = Path(__file__).parent.parent
 LIVE = [

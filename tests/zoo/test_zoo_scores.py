@@ -5,12 +5,12 @@ from itertools import product
 
 import numpy as np
 import pytest
-from architectures import CLASSES, ZOO
-from case import Case, fingerprint
-from oracle import OracleError, forget
 
 import proxies
 from proxies.registry import PROXIES
+from tests.zoo.architectures import CLASSES, ZOO
+from tests.zoo.case import Case, fingerprint
+from tests.zoo.oracle import OracleError, forget
 
 FIRST_ORDER = ("jacobian_norm", "jacobian_projection", "gauss_newton_input")
 SECOND_ORDER = tuple(name for name in PROXIES if name.startswith("hessian_"))
