@@ -2,5 +2,7 @@
 
 from pathlib import Path
 
+from testbed import __version__ as __version__
+
 # Modules that moved are found under their former names for one release.
 __path__.append(str(Path(__file__).parent / "former"))

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from testbed import __version__
 from testbed.lazy import attributes
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ __all__ = [
     "ProxySpec",
     "Score",
     "UnknownProxyError",
+    "__version__",
     "score",
 ]
 

@@ -2,5 +2,9 @@
 
 from pathlib import Path
 
+from testbed.version import installed_version
+
+__version__ = installed_version()
+
 # Modules that moved are found under their former names for one release.
 __path__.append(str(Path(__file__).parent / "former"))

@@ -4,13 +4,16 @@ import os
 import signal
 from pathlib import Path
 
+# One thread: the tests run side by side, and sums keep their order. In the variables too, for
+# the processes that tests start; threads that wait for each other there sleep, not spin.
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+
 import pytest
 import torch
 
 from testbed.images import ImageSet
 from testbed.seeding import generator
 
-# One thread: the tests run side by side, and sums keep their order.
 torch.set_num_threads(1)
 
 # A shell's background job ignores Ctrl-C, and so would the commands that tests interrupt.

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pandas as pd
-from truth_folder import IDS
 
 from evaluation.report.study import ReportNumbers, study
 from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.genotype import Genotype
+from tests.truth_folder import IDS
 
 SETTINGS = {
     "batch": "abcd", "batch_norm": "calibrated", "batch_seed": 0, "batch_size": 16, "cells": 5,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from truth_folder import IDS
 
 from testbed.spaces.nasbench201.genotype import Genotype
+from tests.truth_folder import IDS
 
 
 def score_rows(proxy="norm", seeds=(0,), ids=IDS, settings='{"batch":16}', **fields):

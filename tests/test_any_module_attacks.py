@@ -2,14 +2,14 @@
 
 import math
 
-import any_modules as zoo
 import pytest
 import torch
-from any_modules import Around, Counting, InPlace, Strided, Taps, Viewing, ViT, cnn
 from torch import nn
 
 from evaluation.attacks import ATTACKS, evaluate, make
 from testbed.networks.errors import NetworkError
+from tests import any_modules as zoo
+from tests.any_modules import Around, Counting, InPlace, Strided, Taps, Viewing, ViT, cnn
 
 X = zoo.images()
 CHEAP = {

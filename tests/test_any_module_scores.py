@@ -3,10 +3,16 @@
 import math
 import threading
 
-import any_modules as zoo
 import pytest
 import torch
-from any_modules import (
+from torch import nn
+
+import proxies
+from proxies.registry import PROXIES
+from testbed.networks.errors import NetworkError
+from testbed.networks.logits import Logits
+from tests import any_modules as zoo
+from tests.any_modules import (
     Around,
     InPlace,
     Strided,
@@ -20,12 +26,6 @@ from any_modules import (
     exact_parameter_hessian,
     strongest,
 )
-from torch import nn
-
-import proxies
-from proxies.registry import PROXIES
-from testbed.networks.errors import NetworkError
-from testbed.networks.logits import Logits
 
 X, Y = zoo.images(), zoo.labels()
 

@@ -2,7 +2,6 @@
 
 import pickle
 
-import archive_writer as writer
 import pytest
 import torch
 
@@ -16,6 +15,7 @@ from testbed.spaces.nasbench201.archive.errors import (
 )
 from testbed.spaces.nasbench201.archive.torch_files import read_torch_file
 from testbed.spaces.nasbench201.genotype import Genotype
+from tests import archive_writer as writer
 
 INDEX = 11
 SIMPLE = "NATS-tss-v1_0-3ffb9-simple"

@@ -2,7 +2,6 @@
 
 import pickle
 
-import archive_writer as writer
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +11,7 @@ from testbed.check_weights import app
 from testbed.spaces.nasbench201.archive import open_archive
 from testbed.spaces.nasbench201.archive.comparison import Comparison
 from testbed.spaces.nasbench201.training import accuracy
+from tests import archive_writer as writer
 
 INDEX, COUNT = 11, 60
 

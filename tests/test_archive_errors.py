@@ -9,7 +9,6 @@ import pickletools
 import zipfile
 from collections import OrderedDict
 
-import archive_writer as writer
 import numpy as np
 import pytest
 import torch
@@ -26,6 +25,7 @@ from testbed.spaces.nasbench201.archive.errors import (
     WrongArchitectureError,
 )
 from testbed.spaces.nasbench201.genotype import Genotype
+from tests import archive_writer as writer
 
 INDEX = 11
 NATS, PTH = "000011.pickle.pbz2", "000011-FULL.pth"

@@ -1,11 +1,11 @@
-import archive_writer as writer
 import pytest
-from score_frames import frame, score_rows
 
 from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
 from evaluation.truths.archive import ArchiveTruth
 from evaluation.truths.files import TruthError
+from tests import archive_writer as writer
+from tests.score_frames import frame, score_rows
 
 IDS = (0, 11, 12)
 

@@ -2,12 +2,12 @@ import math
 
 import numpy as np
 import pytest
-from truth_folder import published_truth
 
 from evaluation.correlation import kendall_tau_b, noise_ceiling
 from evaluation.correlation.ceiling import twin_residuals
 from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.functional_twins import functional_twins
+from tests.truth_folder import published_truth
 
 
 def trained_twice(noise, n=3000, seed=0):

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from proxies.compute import app
 from testbed.store import Store, StoreError, read_scores
 
-SMALL = ["--channels", "4", "--cells", "1", "--batch-size", "12", "--proxies", "all"]
+SMALL = ["--channels", "4", "--cells", "1", "--batch-size", "12"]
+ALL = ("--proxies", "all", "--archs", "sample:6")
+FEW = ("--proxies", "params,flops,jacobian_norm")
 ROOT = Path(__file__).parent.parent
 KEY = ["network", "proxy", "init", "seed", "images", "settings"]
 
@@ -43,7 +45,7 @@ def wait_for_scores(store: Path, count: int, process: subprocess.Popen) -> None:
                 return
         except StoreError:
             pass  # not there yet
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError("no scores came")
 
 
@@ -56,7 +58,7 @@ def values(store: Path) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory) -> pd.DataFrame:
     store = tmp_path_factory.mktemp("reference") / "scores.sqlite"
-    invoke("--archs", "sample:14", "--workers", 1, "--store", store)
+    invoke(*ALL, "--workers", 1, "--store", store)
     return values(store)
 
 
@@ -64,20 +66,19 @@ def test_two_workers_and_another_order_give_the_same_bits(tmp_path, reference):
     names = reference["network"].drop_duplicates().tolist()
     order = tmp_path / "backwards.txt"
     order.write_text("\n".join(reversed(names)))
-    invoke("--archs", order, "--workers", 2, "--store", tmp_path / "scores.sqlite")
+    invoke(*ALL, "--archs", order, "--workers", 2, "--store", tmp_path / "scores.sqlite")
     pd.testing.assert_frame_equal(values(tmp_path / "scores.sqlite"), reference, check_exact=True)
 
 
 def test_kill_9_and_resume_give_the_same_bits(tmp_path, reference):
     store = tmp_path / "scores.sqlite"
-    arguments = ("--archs", "sample:14", "--workers", 2, "--store", store)
-    process = start(*arguments)
+    process = start(*ALL, "--workers", 2, "--store", store)
     wait_for_scores(store, 20, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     kept = read_scores(store)
     assert 20 <= len(kept) < len(reference)
-    output = invoke(*arguments)
+    output = invoke(*ALL, "--workers", 1, "--store", store)
     pd.testing.assert_frame_equal(values(store), reference, check_exact=True)
     after = read_scores(store)
     assert (after["run"] == 1).sum() == len(kept)  # none was computed again
@@ -88,7 +89,7 @@ def test_kill_9_and_resume_give_the_same_bits(tmp_path, reference):
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
     store = tmp_path / "scores.sqlite"
-    process = start("--archs", "unique", "--workers", 2, "--store", store)
+    process = start(*FEW, "--archs", "unique", "--workers", 2, "--store", store)
     wait_for_scores(store, 11, process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
@@ -101,16 +102,17 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
 
 
 def test_a_finished_store_is_shown_without_work(tmp_path):
-    arguments = ("--archs", "0,11", "--workers", 1, "--store", tmp_path / "scores.sqlite")
+    store = tmp_path / "scores.sqlite"
+    arguments = (*FEW, "--archs", "0,11", "--workers", 1, "--store", store)
     invoke(*arguments)
     assert "Every result is in the store already" in invoke(*arguments)
-    with Store(tmp_path / "scores.sqlite", "r") as opened:
+    with Store(store, "r") as opened:
         assert len(opened.runs()) == 1
 
 
 def test_structural_scores_are_computed_once_for_all_seeds(tmp_path):
     store = tmp_path / "scores.sqlite"
-    invoke("--archs", "0,11", "--seeds", "0-2", "--workers", 1, "--store", store)
+    invoke(*FEW, "--archs", "0,11", "--seeds", "0-2", "--workers", 1, "--store", store)
     counts = read_scores(store).groupby("proxy").size()
     assert counts["params"] == counts["flops"] == 2
     assert counts["jacobian_norm"] == 6
@@ -118,19 +120,19 @@ def test_structural_scores_are_computed_once_for_all_seeds(tmp_path):
 
 def test_what_a_score_depends_on_stands_in_its_key(tmp_path):
     store = tmp_path / "scores.sqlite"
-    common = ("--archs", "11", "--workers", 1, "--store", store)
+    common = ("--proxies", "jacobian_norm", "--archs", "11", "--workers", 1, "--store", store)
     changes = [(), ("--batch-seed", 1), ("--batch-size", 13), ("--init", "random-kaiming")]
     changes += [("--seeds", 1), ("--channels", 5), ("--dtype", "float64")]
     for change in changes:
         invoke(*common, *change)
-    rows = read_scores(store).query("proxy == 'jacobian_norm'")
+    rows = read_scores(store)
     assert len(rows) == rows["value"].nunique() == len(changes)
 
 
 def test_export(tmp_path):
     table = tmp_path / "scores.parquet"
     store = tmp_path / "scores.sqlite"
-    invoke("--archs", "0,11", "--workers", 1, "--store", store, "--export", table)
+    invoke(*FEW, "--archs", "0,11", "--workers", 1, "--store", store, "--export", table)
     pd.testing.assert_frame_equal(read_scores(table), read_scores(store))
 
 

@@ -7,8 +7,6 @@ import pandas as pd
 import pytest
 from rich.console import Console
 from scipy.stats import kendalltau
-from score_frames import frame, row_of, score_rows
-from truth_folder import IDS, published_truth, write_table, write_truth
 from typer.testing import CliRunner
 
 from evaluation.correlate import app
@@ -20,6 +18,8 @@ from evaluation.ranking.target_choice import DEFAULT_TARGETS, choose_targets
 from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.cost import flops, parameters
 from testbed.spaces.nasbench201.genotype import Genotype
+from tests.score_frames import frame, row_of, score_rows
+from tests.truth_folder import IDS, published_truth, write_table, write_truth
 
 TIDY = [
     *("dataset", "proxy", "init", "images", "settings", "seeds", "target", "n", "tau"),

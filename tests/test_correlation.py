@@ -2,12 +2,12 @@ import math
 
 import numpy as np
 import pytest
-from bootstrap import resampled_taus
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from evaluation.correlation import kendall_tau_b, tau_b, tie_fraction
+from tests.bootstrap import resampled_taus
 
 # Few distinct integers: ties in x, in y and in both are the rule.
 tied = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=40)

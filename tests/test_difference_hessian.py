@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from small_networks import Smooth, batch, cell_network
 from torch import nn
 
 from proxies.difference_hessian import DifferenceInputHessian, DifferenceParameterHessian
 from proxies.estimators import lanczos
 from proxies.hessian_operators import InputHessian, ParameterHessian
 from proxies.preparation import prepare
+from tests.small_networks import Smooth, batch, cell_network
 
 PAIRS = [(DifferenceInputHessian, InputHessian), (DifferenceParameterHessian, ParameterHessian)]
 

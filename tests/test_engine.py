@@ -235,7 +235,7 @@ SCRIPT = textwrap.dedent(
     """
     import multiprocessing, sys
     from testbed.engine import run
-    from test_engine import work
+    from tests.test_engine import work
 
     if __name__ == "__main__":
         try:
@@ -250,10 +250,9 @@ SCRIPT = textwrap.dedent(
 @pytest.fixture
 def study(tmp_path):
     (tmp_path / "study.py").write_text(SCRIPT)
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     process = subprocess.Popen(
         [sys.executable, str(tmp_path / "study.py")],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

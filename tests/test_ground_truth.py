@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from truth_folder import EPSILONS, IDS, published_truth, write_table, write_truth
 
 from evaluation.truths.published import Truth, TruthError
 from testbed.spaces.nasbench201.isomorphism import unique_ids
+from tests.truth_folder import EPSILONS, IDS, published_truth, write_table, write_truth
 
 
 @pytest.fixture

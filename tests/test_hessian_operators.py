@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from small_networks import Smooth, batch, cell_network, dense_parameter_hessian
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -10,6 +9,7 @@ from proxies.estimators import lanczos, power_iteration
 from proxies.hessian_operators import InputHessian, ParameterHessian
 from proxies.preparation import prepare
 from proxies.second_order import NoSecondDerivativeError
+from tests.small_networks import Smooth, batch, cell_network, dense_parameter_hessian
 
 
 class Tied(nn.Module):

@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-from bootstrap import resampled_taus
 
 from evaluation.correlation import (
     confidence_interval,
@@ -10,6 +9,7 @@ from evaluation.correlation import (
     tau_b,
     tau_difference,
 )
+from tests.bootstrap import resampled_taus
 
 
 def normal(n, rho, generator, decimals=None):

@@ -9,25 +9,62 @@ nbformat = pytest.importorskip("nbformat", reason="the notebooks need nbclient a
 nbclient = pytest.importorskip("nbclient", reason="the notebooks need nbclient and ipykernel")
 pytest.importorskip("ipykernel", reason="the notebooks need nbclient and ipykernel")
 
+from jupyter_client.manager import AsyncKernelManager  # noqa: E402
+from jupyter_core.utils import run_sync  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def run(path, folder):
-    """Return everything that a notebook prints and shows, as (type of data, its text)."""
-    notebook = nbformat.read(path, as_version=4)
-    nbclient.NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    ).execute()
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    shown = [("text", output["text"]) for output in outputs if output["output_type"] == "stream"]
-    return shown + [(k, v) for o in outputs if "data" in o for k, v in o["data"].items()]
+class Kernel:
+    """One process for several notebooks, each of which begins without names."""
+
+    def __init__(self, folder, environment):
+        self.folder, self.environment = folder, environment
+        self.manager = AsyncKernelManager(kernel_name="python3")
+
+    def run(self, path):
+        """Return all that a notebook prints and shows, as (type of data, its text)."""
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+        resources = {"metadata": {"path": str(self.folder)}}
+        client = nbclient.NotebookClient(notebook, self.manager, timeout=120, resources=resources)
+        try:
+            client.execute(env=self.environment)
+        finally:
+            if client.kc is not None:
+                client.kc.stop_channels()
+        outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+        shown = [("text", o["text"]) for o in outputs if o["output_type"] == "stream"]
+        return shown + [(k, v) for o in outputs if "data" in o for k, v in o["data"].items()]
 
 
-@pytest.fixture
-def _python_path(monkeypatch):
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """Return a function that starts a kernel in an empty folder, given the folder of data."""
+    kernels = []
+
+    def started(data):
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        environment.pop("TESTBED_DATA", None)
+        environment |= {} if data is None else {"TESTBED_DATA": str(data)}
+        kernels.append(Kernel(tmp_path_factory.mktemp("notebooks"), environment))
+        return kernels[-1]
+
+    yield started
+    for kernel in kernels:
+        run_sync(kernel.manager.shutdown_kernel)(now=True)
+
+
+@pytest.fixture(scope="module")
+def without_data(start):
+    return start(None)
+
+
+@pytest.fixture(scope="module")
+def with_data(start, real_data):
+    return start(real_data)
 
 
 def test_there_are_four():
@@ -36,21 +73,18 @@ def test_there_are_four():
     ]  # fmt: skip
 
 
-@pytest.mark.usefixtures("_python_path")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_without_real_data(path, tmp_path, monkeypatch):
-    monkeypatch.delenv("TESTBED_DATA", raising=False)
-    shown = run(path, tmp_path)
+def test_a_notebook_runs_without_real_data(path, without_data):
+    shown = without_data.run(path)
     said = "".join(text for kind, text in shown if kind == "text")
     source = path.read_text(encoding="utf-8")
     needs_data = "published_truth()" in source or "TESTBED_DATA" in source
     assert ("skipped: testbed_data" in said.lower()) == needs_data
-    assert list(tmp_path.iterdir()) == []
+    assert list(without_data.folder.iterdir()) == []
 
 
-@pytest.mark.usefixtures("_python_path", "real_data")
-def test_the_papers_figures_are_shown_with_real_data(tmp_path):
-    shown = run(ROOT / "notebooks" / "02_reproduce_the_paper.ipynb", tmp_path)
+def test_the_papers_figures_are_shown_with_real_data(with_data):
+    shown = with_data.run(ROOT / "notebooks" / "02_reproduce_the_paper.ipynb")
     figures = [text for kind, text in shown if kind == "image/svg+xml"]
     assert len(figures) == 5
     assert any(
@@ -58,9 +92,8 @@ def test_the_papers_figures_are_shown_with_real_data(tmp_path):
     )
 
 
-@pytest.mark.usefixtures("_python_path", "real_data")
-def test_searches_run_on_the_published_truth(tmp_path):
-    shown = run(ROOT / "notebooks" / "04_zero_cost_nas.ipynb", tmp_path)
+def test_searches_run_on_the_published_truth(with_data):
+    shown = with_data.run(ROOT / "notebooks" / "04_zero_cost_nas.ipynb")
     said = "".join(text for kind, text in shown if kind.startswith("text"))
     assert "skipped" not in said
     assert "top-1 by params: 68.00 %" in said

@@ -4,7 +4,6 @@ import gc
 
 import pytest
 import torch
-from small_networks import ONE_OF_EACH, batch, cell_network
 
 from proxies.operators import chunks, jacobian
 from proxies.preparation import prepare
@@ -12,6 +11,7 @@ from testbed.networks.fast import fast_copy
 from testbed.networks.outcome import outcome
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
+from tests.small_networks import ONE_OF_EACH, batch, cell_network
 
 
 def frozen(images):

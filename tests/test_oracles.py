@@ -4,7 +4,10 @@ from functools import cache
 
 import pytest
 import torch
-from small_networks import (
+
+import proxies
+from proxies.preparation import prepare
+from tests.small_networks import (
     DEAD,
     IDS,
     ONE_OF_EACH,
@@ -16,9 +19,6 @@ from small_networks import (
     dense_parameter_hessian,
     extremes,
 )
-
-import proxies
-from proxies.preparation import prepare
 
 TIGHT = {"tolerance": 1e-9, "max_iterations": 5000}
 

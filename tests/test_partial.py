@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 import pytest
-from bootstrap import resampled_taus
 
 from evaluation.correlation import partial_from, partial_tau_b, tau_b
+from tests.bootstrap import resampled_taus
 
 
 def variables(n, seed, decimals=None):

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from small_networks import DEAD, IDS, Smooth, batch, cell_network
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -11,6 +10,7 @@ from proxies.piecewise import is_piecewise_linear
 from proxies.preparation import BatchNormError, prepare, resolve
 from testbed.networks.fast import fast_copy
 from testbed.networks.folding import FoldedFunction, foldable
+from tests.small_networks import DEAD, IDS, Smooth, batch, cell_network
 
 
 def trained(network: nn.Module, images: torch.Tensor) -> nn.Module:

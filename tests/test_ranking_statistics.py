@@ -4,8 +4,6 @@ from io import StringIO
 import numpy as np
 import pytest
 from rich.console import Console
-from score_frames import frame, row_of, score_rows
-from truth_folder import IDS, published_truth, write_table, write_truth
 
 from evaluation.correlation import (
     confidence_interval,
@@ -26,6 +24,8 @@ from testbed.spaces.nasbench201.cost import parameters
 from testbed.spaces.nasbench201.functional_twins import functional_twins
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.isomorphism import unique_ids
+from tests.score_frames import frame, row_of, score_rows
+from tests.truth_folder import IDS, published_truth, write_table, write_truth
 
 
 @pytest.fixture

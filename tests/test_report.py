@@ -7,8 +7,6 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from report_case import RUNS, rows, scores, small_study, table
-from truth_folder import IDS, write_table, write_truth
 from typer.testing import CliRunner
 
 from evaluation.ranking.table import rank
@@ -28,6 +26,8 @@ from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import Store, StoreError
 from testbed.store.files import runs_beside
 from testbed.tables import RANDOM_CIFAR10
+from tests.report_case import RUNS, rows, scores, small_study, table
+from tests.truth_folder import IDS, write_table, write_truth
 
 
 def run(*arguments):

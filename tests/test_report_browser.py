@@ -4,14 +4,14 @@ import io
 
 import numpy as np
 import pytest
-from browser import browser, executable
 from PIL import Image
-from report_case import small_study
-from truth_folder import write_truth
 
 from evaluation.report.write import write_report
 from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.genotype import Genotype
+from tests.browser import browser, executable
+from tests.report_case import small_study
+from tests.truth_folder import write_truth
 
 SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
 

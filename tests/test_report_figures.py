@@ -6,9 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import FancyArrowPatch
-from report_case import small_study
 from scipy.stats import kendalltau
-from truth_folder import published_truth, write_truth
 
 from evaluation.report.figures import style
 from evaluation.report.figures.agreement import agreement
@@ -26,6 +24,8 @@ from evaluation.truths.published import Truth
 from evaluation.truths.section33 import section33, top
 from testbed.command.numbers import PAGE
 from testbed.spaces.nasbench201.genotype import Genotype
+from tests.report_case import small_study
+from tests.truth_folder import published_truth, write_truth
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,14 @@ import math
 
 import numpy as np
 import pytest
-from score_frames import frame, row_of, score_rows
-from truth_folder import IDS, write_truth
 
 from evaluation.correlation import kendall_tau_b
 from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
 from evaluation.truths.published import Truth, TruthError
 from evaluation.truths.robbench import RobBench
+from tests.score_frames import frame, row_of, score_rows
+from tests.truth_folder import IDS, write_truth
 
 METRICS = ("val_acc", "val_fgsm_3.0_acc", "val_fgsm_8.0_acc", "val_pgd_3.0_acc", "val_pgd_8.0_acc")
 

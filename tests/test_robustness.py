@@ -35,9 +35,10 @@ from testbed.train.command import app as train_app
 
 ROOT = Path(__file__).parent.parent
 IDS = (284, 11, 5111)
+COUNT = 32
 QUICK = [
-    "--count", "60", "--epsilons", "8,24", "--square-queries", "40", "--apgd-steps", "12",
-    "--pgd-steps", "6", "--batch-size", "25",
+    "--count", str(COUNT), "--epsilons", "8,24", "--square-queries", "20", "--apgd-steps", "8",
+    "--pgd-steps", "4", "--batch-size", "20",
 ]  # fmt: skip
 FACTS = [
     "network", "seed", "measure", "level", "settings", "accuracy", "robust", "confusion",
@@ -55,7 +56,7 @@ def invoke(*arguments: object, code: int = 0) -> str:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
-    options = ["--archs", ",".join(map(str, IDS)), "--channels", "4", "--epochs", "2"]
+    options = ["--archs", ",".join(map(str, IDS)), "--channels", "4", "--epochs", "1"]
     result = CliRunner().invoke(train_app, [*options, "--out", str(folder), "--workers", "1"])
     assert result.exit_code == 0, result.output
     return folder
@@ -65,7 +66,7 @@ def weights(tmp_path_factory):
 def measured(weights, tmp_path_factory):
     store = tmp_path_factory.mktemp("store") / "robustness.sqlite"
     output = invoke(
-        "--weights", weights, "--corruptions", "fog,contrast", "--workers", 1, "--store", store,
+        "--weights", weights, "--corruptions", "fog", "--workers", 1, "--store", store,
         "--export", "robustness-json", "--out", store.with_name("truth"),
     )  # fmt: skip
     return store, output
@@ -81,21 +82,20 @@ def test_every_measure_of_every_network_is_there(measured):
     levels = rows.groupby("measure")["level"].apply(lambda values: sorted(set(values.dropna())))
     names = ["fgsm@Linf", "pgd@Linf", "aa_apgd-ce@Linf", "aa_square@Linf"]
     attacks = {name: [8, 24] for name in names}
-    corruptions = {name: [1, 2, 3, 4, 5] for name in ("fog", "contrast")}
-    assert levels.to_dict() == {"clean": [], **attacks, **corruptions}
-    assert (rows["count"] == 60).all()
+    assert levels.to_dict() == {"clean": [], **attacks, "fog": [1, 2, 3, 4, 5]}
+    assert (rows["count"] == COUNT).all()
 
 
 def test_the_numbers_are_those_of_the_library(measured, weights):
     rows = read_robustness(measured[0]).set_index(["network", "measure", "level"])
     test = images.load("digits", split="test")
-    inputs, labels = test.images(torch.arange(60)), test.labels[:60]
+    inputs, labels = test.images(torch.arange(COUNT)), test.labels[:COUNT]
     genotype = Genotype.from_index(284)
     network = trained_network(weights, genotype, 0)
-    result = evaluate(network, inputs, labels, make("apgd-ce", steps=12), [8.0, 24.0])
+    result = evaluate(network, inputs, labels, make("apgd-ce", steps=8), [8.0, 24.0])
     for level in result.levels:
         row = rows.loc[(str(genotype), "aa_apgd-ce@Linf", level.epsilon)]
-        assert (unpack_robust(row["robust"], 60) == level.robust.numpy()).all()
+        assert (unpack_robust(row["robust"], COUNT) == level.robust.numpy()).all()
         assert row["confidence_label"] == pytest.approx(float(level.label_confidence.mean()))
         confusion = np.array(json.loads(row["confusion"]))
         expected = np.zeros((10, 10), dtype=int)
@@ -106,10 +106,10 @@ def test_the_numbers_are_those_of_the_library(measured, weights):
 
 def test_workers_and_pieces_leave_no_trace(measured, weights, tmp_path):
     store = tmp_path / "again.sqlite"
-    options = ("--weights", weights, "--store", store, "--workers", 2, "--batch-size", 60)
+    options = ("--weights", weights, "--store", store, "--workers", 2, "--batch-size", COUNT)
     invoke(*options, "--attacks", "pgd,apgd-ce,square")
     first = table(measured[0])
-    first = first[~first["measure"].isin(["fgsm@Linf", "fog", "contrast"])].reset_index(drop=True)
+    first = first[~first["measure"].isin(["fgsm@Linf", "fog"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(table(store), first, check_exact=True)
 
 
@@ -134,7 +134,7 @@ def test_kill_9_loses_only_what_was_in_flight(measured, weights, tmp_path):
             kept = read_robustness(store)["measure"].count() if store.exists() else 0
         except StoreError:
             kept = 0  # not there yet
-        time.sleep(0.02)
+        time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     there = table(store)
@@ -145,7 +145,7 @@ def test_kill_9_loses_only_what_was_in_flight(measured, weights, tmp_path):
     assert (whole == 2).all()
     invoke(*options)
     first = table(measured[0])
-    first = first[~first["measure"].isin(["fog", "contrast"])].reset_index(drop=True)
+    first = first[first["measure"] != "fog"].reset_index(drop=True)
     pd.testing.assert_frame_equal(table(store), first, check_exact=True)
 
 

@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import pytest
-from search_toys import hill, random_heights, toy_space
 
 from evaluation.search import Answer, BudgetSpent, Queries, Space, search
 from evaluation.search.ensemble import Ensemble
@@ -17,6 +16,7 @@ from evaluation.search.random_search import random_search
 from evaluation.search.ranked import ranked
 from evaluation.search.registry import ALGORITHMS, UnknownAlgorithmError, choose
 from evaluation.search.tpe import ExtraMissingError
+from tests.search_toys import hill, random_heights, toy_space
 
 LARGE = Space({str(i): range(4) for i in range(5)})
 OWN = [name for name, algorithm in ALGORITHMS.items() if algorithm.extra is None]

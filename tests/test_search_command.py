@@ -1,5 +1,6 @@
 """The command: tables and files of a truth, live searches that survive kill -9, and bad input."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from truth_folder import EPSILONS, IDS, write_truth
 from typer.testing import CliRunner
 
 from evaluation.search import findings, live
@@ -20,6 +20,7 @@ from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.training import DivergedError
 from testbed.store import StoreError, read_robustness
 from testbed.train.job import TrainingJob
+from tests.truth_folder import EPSILONS, IDS, write_truth
 
 ROOT = Path(__file__).parent.parent
 LIVE = [
@@ -185,10 +186,9 @@ def test_kill_9_loses_only_the_network_in_flight(searched, tmp_path):
     kept, deadline = 0, time.monotonic() + 120
     while kept < 2 and time.monotonic() < deadline:
         assert process.poll() is None, "it ended before it could be killed"
-        try:
+        with contextlib.suppress(StoreError):  # not there yet
             kept = len(read_robustness(folder / "robustness.sqlite"))
-        except StoreError:  # not there yet
-            time.sleep(0.02)
+        time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     trained = {path.name: path.stat().st_mtime_ns for path in folder.glob("weights/*.safetensors")}

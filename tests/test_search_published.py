@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from truth_folder import published_truth
 
 from evaluation.search import results
 from evaluation.search.cells import cells, operation_counts
@@ -16,6 +15,7 @@ from evaluation.search.running import run_all
 from evaluation.truths.published import Truth
 from testbed.store import read_scores
 from testbed.tables import RANDOM_CIFAR10
+from tests.truth_folder import published_truth
 
 # Jung, Lukasik and Keuper, ICLR 2023, table 1: 300 queries, objective FGSM@1, mean of 100 runs.
 PAPER = {"random": 67.2, "evolution": 68.8, "local": 69.1}

@@ -5,7 +5,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from search_toys import CHOICES, toy_space
 
 from evaluation.search import Space
 from evaluation.search.cells import (
@@ -18,6 +17,7 @@ from evaluation.search.cells import (
 )
 from testbed.spaces.nasbench201.genotype import EDGES, Genotype
 from testbed.spaces.nasbench201.isomorphism import representative, unique_ids
+from tests.search_toys import CHOICES, toy_space
 
 
 def test_candidates_and_configurations_go_back_and_forth():

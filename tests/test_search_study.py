@@ -6,8 +6,6 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from test_correlate import frame, score_rows
-from truth_folder import IDS, write_truth
 
 from evaluation.ranking.score_columns import RankingError
 from evaluation.search import results
@@ -27,6 +25,8 @@ from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.cost import parameters
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.isomorphism import representatives
+from tests.score_frames import frame, score_rows
+from tests.truth_folder import IDS, write_truth
 
 SIZE = 15_625
 

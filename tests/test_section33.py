@@ -1,9 +1,9 @@
 import pytest
-from truth_folder import published_truth
 
 from evaluation.truths.published import Truth
 from evaluation.truths.section33 import is_chosen, section33, section33_ids
 from testbed.spaces.nasbench201.genotype import Genotype
+from tests.truth_folder import published_truth
 
 N, S, ONE, THREE = "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3"
 

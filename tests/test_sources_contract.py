@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from archive_writer import write_nats
 from typer.testing import CliRunner
 
 from evaluation.ranking.score_columns import labels, score_columns
@@ -28,6 +27,7 @@ from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.recipe import Recipe
 from testbed.spaces.nasbench201.weights import random_network
 from testbed.store import read_scores
+from tests.archive_writer import write_nats
 
 NAMES = [str(Genotype.from_index(index)) for index in (11, 284)]
 MODULE = """

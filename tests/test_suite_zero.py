@@ -3,7 +3,6 @@ import math
 
 import pandas as pd
 import pytest
-from truth_folder import IDS, write_truth
 from typer.testing import CliRunner
 
 from evaluation.correlate import app
@@ -11,6 +10,7 @@ from evaluation.ranking.suite_zero import read_any_scores, read_suite_zero
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import StoreError
 from testbed.store.scores import SCORES
+from tests.truth_folder import IDS, write_truth
 
 # Source by source: 0→1, 0→2, 0→3, 1→2, 1→3, 2→3.
 CODES = {

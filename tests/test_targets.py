@@ -5,13 +5,13 @@ import random
 
 import numpy as np
 import pytest
-from truth_folder import IDS, write_table, write_truth
 
 from evaluation.ranking.score_columns import RankingError
 from evaluation.ranking.target_choice import choose_targets
 from evaluation.report.names import attacks_of, grouped
 from evaluation.truths.published import Truth, TruthError
 from evaluation.truths.targets import CLEAN, Target
+from tests.truth_folder import IDS, write_table, write_truth
 
 FORMS = [
     (Target("clean"), "clean", "clean", "clean"),

@@ -49,7 +49,7 @@ def wait_for_state(folder: Path, epochs: int, process: subprocess.Popen) -> None
         assert process.poll() is None, process.communicate()[0]
         if any(epochs_kept(path) >= epochs for path in folder.glob("*.unfinished")):
             return
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError("no epoch was finished")
 
 

@@ -4,16 +4,15 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["code_version", "provenance"]
+from testbed.version import installed_version
 
-PACKAGE = "robustness-proxies"
+__all__ = ["code_version", "provenance"]
 
 
 def provenance(
@@ -58,10 +57,7 @@ def code_version() -> str:
     ``0.1.0``, ``0.1.0+g<commit>``, or ``0.1.0+g<commit>-dirty`` where tracked files differ from
     the commit; ``unknown`` in place of the number where the package is not installed.
     """
-    try:
-        version = metadata.version(PACKAGE)
-    except metadata.PackageNotFoundError:
-        version = "unknown"
+    version = installed_version()
     root = Path(__file__).resolve().parents[2]
     # Installed under some other project's repository, that project's commit is not ours.
     top = _git(root, "rev-parse", "--show-toplevel")

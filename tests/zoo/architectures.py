@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from without_torchvision import zoo_library
+
+from tests.zoo.without_torchvision import zoo_library
 
 __all__ = ["CLASSES", "ZOO", "Architecture", "chosen", "whole"]
 

@@ -4,10 +4,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
-from architectures import CLASSES, Architecture
-from oracle import Oracle, calibrate
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from tests.zoo.architectures import CLASSES, Architecture
+from tests.zoo.oracle import Oracle, calibrate
 
 __all__ = ["Case", "case", "fingerprint"]
 

@@ -4,8 +4,9 @@ import socket
 from typing import NoReturn
 
 import pytest
-from architectures import chosen
-from case import Case, case
+
+from tests.zoo.architectures import chosen
+from tests.zoo.case import Case, case
 
 
 def refuse(*_: object) -> NoReturn:

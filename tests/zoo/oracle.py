@@ -10,10 +10,11 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from spectrum import OracleError, Spectra, ends
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from tests.zoo.spectrum import OracleError, Spectra, ends
 
 __all__ = ["Oracle", "OracleError", "calibrate", "forget"]
 

@@ -19,7 +19,7 @@ __all__ = ["OracleError", "Spectra", "ends"]
 
 STEPS = (1e-7, 1e-9, 1e-10)
 CHECKS = (0.5, 2.0)  # of the step
-PRECISION = 1e-5  # of ARPACK
+PRECISION = 1e-4  # of ARPACK; of the eigenvalues, its square
 RESIDUAL = 3e-3  # at most, of an eigenpair tried with the other steps
 KRYLOV = 16  # vectors that ARPACK keeps
 RESTARTS = 20

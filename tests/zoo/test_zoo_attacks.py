@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import chosen, whole
-from case import Case, case, fingerprint
 from torch import nn
 
 from evaluation.attacks import ATTACKS, evaluate, make
 from evaluation.attacks.base import Attack
 from evaluation.attacks.evaluation import Evaluation
+from tests.zoo.architectures import chosen, whole
+from tests.zoo.case import Case, case, fingerprint
 
 BUDGET = {"steps": 3, "queries": 20, "target_classes": 2}
 EPSILONS = {"Linf": [1.0, 32.0], "L2": [32.0, 512.0]}  # in units of 1/255

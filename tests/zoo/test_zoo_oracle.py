@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from oracle import Oracle, OracleError, calibrate
 from torch import nn
+
+from tests.zoo.oracle import Oracle, OracleError, calibrate
 
 PIXELS, HIDDEN, CLASSES = 12, 6, 4  # of images (3, 2, 2)
 

@@ -5,17 +5,17 @@ from itertools import product
 
 import numpy as np
 import pytest
-from architectures import CLASSES, ZOO
-from case import Case, fingerprint
-from oracle import OracleError, forget
 
 import proxies
 from proxies.registry import PROXIES
+from tests.zoo.architectures import CLASSES, ZOO
+from tests.zoo.case import Case, fingerprint
+from tests.zoo.oracle import OracleError, forget
 
 FIRST_ORDER = ("jacobian_norm", "jacobian_projection", "gauss_newton_input")
 SECOND_ORDER = tuple(name for name in PROXIES if name.startswith("hessian_"))
 # Power iteration is slow; what it has not settled by then is only bounded.
-OPTIONS = {name: {"max_iterations": 40} for name in SECOND_ORDER if name.endswith("_power")}
+OPTIONS = {name: {"max_iterations": 20} for name in SECOND_ORDER if name.endswith("_power")}
 OPTIONS["jacobian_projection"] = {"projections": CLASSES}  # all of them: exact
 # Of the batch-norm mode and the arithmetic. What float64 misses is no rounding error.
 TOLERANCE = {"running": 1e-4, "calibrated": 1e-3, "float64": 1e-7}
