@@ -399,13 +399,10 @@ def test_results_files_have_a_known_suffix(tmp_path):
 def test_a_study_goes_on_where_it_stopped(tmp_path):
     keys = [row.key for row in ROWS]
     with Store(tmp_path / "deep" / "a.db") as store:
-        assert store.missing([*keys, keys[0]]) == keys
         assert store.save(store.begin_run({}), ROWS[2:4]) == 2
     with Store(tmp_path / "deep" / "a.db") as store:
-        assert store.missing(keys) == keys[:2] + keys[4:]
         assert store.finished() == {key.digest for key in keys[2:4]}
         assert store.save(store.begin_run({}), ROWS) == len(ROWS) - 2
-        assert store.missing(keys) == []
         runs = store.scores().set_index(["network", "proxy", "seed"]).run
         assert runs["c", "jacobian", 0] == 1
         assert runs["a", "jacobian", 0] == 2

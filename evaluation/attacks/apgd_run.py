@@ -27,19 +27,19 @@ def checkpoints(steps: int) -> dict[int, int]:
     than 6 %, rounded down to whole steps and to at least one.
     """
     interval, shrink, least = (max(int(share * steps), 1) for share in (0.22, 0.03, 0.06))
-    marks, mark = {}, interval
-    while mark <= steps:
-        marks[mark] = interval
+    found, step = {}, interval
+    while step <= steps:
+        found[step] = interval
         interval = max(interval - shrink, least)
-        mark += interval
-    return marks
+        step += interval
+    return found
 
 
 def intervals(steps: int) -> Tensor:
     """Return for 0 to ``steps + 1`` gradients so far the steps of a check due then, or 0."""
     due = torch.zeros(steps + 2)
-    for mark, interval in checkpoints(steps).items():
-        due[mark + 1] = interval  # the first gradient is that of the start
+    for step, interval in checkpoints(steps).items():
+        due[step + 1] = interval  # the first gradient is that of the start
     return due
 
 

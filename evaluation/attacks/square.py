@@ -33,7 +33,7 @@ def share_of_pixels(p_init: float, query: int) -> float:
     The schedule is the paper's for 10,000 queries; as in AutoAttack, a smaller budget does
     not compress it.
     """
-    return p_init / 2 ** sum(query > mark for mark in HALVINGS)
+    return p_init / 2 ** sum(query > halving for halving in HALVINGS)
 
 
 @dataclass(frozen=True)

@@ -127,8 +127,8 @@ def robustness(
         "apgd.steps": apgd_steps, "apgd.restarts": apgd_restarts,
         "square.queries": square_queries,
     }  # fmt: skip
-    spoiled = named(corruptions, CORRUPTIONS)
-    if not spoiled:
+    wanted = named(corruptions, CORRUPTIONS)
+    if not wanted:
         refuse_given(context, "no --corruptions are named", "corrupted")
     if init != "pretrained" or network:
         refuse_given(context, "it is of --init pretrained --archive PATH", "hp")
@@ -165,9 +165,9 @@ def robustness(
         *attack_measures(names, norm, parse_epsilons(epsilons), settings, backend),
     ]
     folder = None
-    if spoiled:
-        folder, word = corrupted_folder(corrupted, loaded, count, spoiled, store, console)
-        measures += corruption_measures(spoiled, word)
+    if wanted:
+        folder, word = corrupted_folder(corrupted, loaded, count, wanted, store, console)
+        measures += corruption_measures(wanted, word)
     job = MeasuringJob.of(
         loaded, count, source, mode=mode, seed=attack_seed, corrupted=folder,
         batch_size=batch_size, device=check_device(device),

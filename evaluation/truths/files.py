@@ -88,9 +88,9 @@ def read_table(
     if not isinstance(table, dict) or not table:
         raise TruthError(f"{path}: expected an object of architecture ids at {where}")
     values = {_id(word, path): value for word, value in table.items()}
-    if strangers := sorted(values.keys() - ids):
+    if unknown := sorted(values.keys() - ids):
         raise TruthError(
-            f"{path}: {len(strangers)} ids are not in meta.json, the first is {strangers[0]}"
+            f"{path}: {len(unknown)} ids are not in meta.json, the first is {unknown[0]}"
         )
     return dict(sorted(values.items()))
 

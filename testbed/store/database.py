@@ -113,11 +113,6 @@ class Store:
         with self._translated():
             return TABLES["scores"].digests(self._connection)
 
-    def missing(self, keys: Iterable[ScoreKey]) -> list[ScoreKey]:
-        """Return those keys, once each and in the given order, that have no score yet."""
-        finished = self.finished()
-        return [key for key in dict.fromkeys(keys) if key.digest not in finished]
-
     def save(self, run: int, rows: Iterable[ScoreRow]) -> int:
         """Add scores in one transaction: all or none; return how many were new.
 

@@ -25,15 +25,15 @@ def measured_sentences(study: ReportNumbers, table: pd.DataFrame) -> Iterator[st
         f"Robust accuracies of {table['network'].nunique():,} networks ({inits} weights) were "
         f"measured by us on {images} images of {study.dataset}; ε is in units of 1/255."
     )
-    told = []
+    attacks = []
     for measure, rows in table.groupby("measure", sort=False):
         target = Target.of_measure(str(measure))
         if not target.is_attack:
             continue
         levels = ", ".join(f"{level:g}" for level in sorted(set(rows["level"].dropna())))
-        told.append(f"{target} (ε = {levels}{_options(rows)})")
-    if told:
-        yield f"Attacks: {'; '.join(told)}."
+        attacks.append(f"{target} (ε = {levels}{_options(rows)})")
+    if attacks:
+        yield f"Attacks: {'; '.join(attacks)}."
     others = {Target.of_measure(m) for m in table["measure"]} - {CLEAN}
     corruptions = [str(target) for target in sorted(others) if not target.is_attack]
     if corruptions:
