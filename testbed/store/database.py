@@ -16,7 +16,7 @@ from testbed.store.lock import WriterLock
 from testbed.store.robustness import RobustnessRow, set_cross_warnings
 from testbed.store.runs import begin_run, end_run, is_run
 from testbed.store.schema import SUFFIXES, TABLES, connect, create, upgrade
-from testbed.store.scores import ScoreKey, ScoreRow
+from testbed.store.scores import ScoreRow
 from testbed.store.table import Row
 
 __all__ = ["Store"]
