@@ -105,7 +105,7 @@ def test_settings_have_the_type_of_their_field():
         (["queries=3"], "attack.setting=value, square.queries=200 for instance; got 'queries=3'"),
         (["square.queries"], "attack.setting=value"),
         (["sqare.queries=3"], "did you mean 'square'?"),
-        (["square.querys=3"], "it has queries=5000, p_init=0.8; did you mean 'queries'?"),
+        (["square.querys=3"], "it has queries=5000, p_init=0.8 (did you mean 'queries'?)"),
         (["square.norm=L2"], "square has no setting 'norm'"),
         (["square.queries=1.5"], "square.queries is a whole number; got '1.5'"),
         (["square.p_init=x"], "square.p_init is a number; got 'x'"),
