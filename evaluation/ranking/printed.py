@@ -10,6 +10,7 @@ from rich.text import Text
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.table import Ranking
 from evaluation.truths.targets import Target
+from testbed.command.numbers import TERMINAL
 
 __all__ = ["print_ranking"]
 
@@ -55,6 +56,7 @@ def _block(table: pd.DataFrame, targets: Sequence[str], left: int) -> Table:
 def _legend(ranking: Ranking) -> Iterator[str]:
     dataset = ranking.table["dataset"].iloc[0]
     yield f"n = {ranking.population}; accuracies on {dataset}."
+    yield from ranking.other_images
     yield (
         "τ-b; sign as measured: a positive τ means a larger score goes with a more robust "
         "network. ± is one standard error. ε in units of 1/255."
@@ -69,7 +71,4 @@ def _legend(ranking: Ranking) -> Iterator[str]:
 
 
 def _cell(tau: float, error: float) -> str:
-    if tau != tau:
-        return "undefined"
-    number = f"{tau:+.3f}".replace("0.", ".", 1)
-    return number + (f"±{error:.3f}".replace("0.", ".", 1) if error == error else "")
+    return "undefined" if tau != tau else TERMINAL.signed(tau, error)

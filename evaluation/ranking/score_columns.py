@@ -84,7 +84,14 @@ def score_columns(
         )
     optional = {name: pd.NA for name in ("reason", "converged") if name not in scores}
     scores = scores.assign(**optional, id=scores["network"].astype(str).map(_published_ids()))
+    scores = _without_infinities(scores)
     foreign = sorted(set(scores.loc[scores["id"].isna(), "network"].astype(str)))
+    if foreign and scores["id"].isna().all():
+        raise RankingError(
+            f"none of the {len(foreign):,} scored networks is an architecture of NAS-Bench-201 "
+            f"({foreign[0]!r}): expected its strings, such as {Genotype.from_index(0)}, or its "
+            "published ids, 0 to 15624"
+        )
     known = sorted(set(scores["proxy"]))
     proxies = known if proxies is None else list(dict.fromkeys(proxies))
     _refuse_unknown("proxies", proxies, known, also=BASELINES)
@@ -99,6 +106,15 @@ def score_columns(
     groups = scores.sort_values(["id", "seed"]).groupby(list(IDENTITY), sort=True)
     columns = [_column(identity, rows) for identity, rows in groups]
     return sorted(columns, key=lambda column: proxies.index(column.identity[0])), foreign
+
+
+def _without_infinities(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores with infinities undefined, which says so: no rank is meant by them."""
+    infinite = scores["value"].abs() == float("inf")
+    if not infinite.any():
+        return scores
+    reasons = scores["reason"].astype("object").where(~infinite, "infinite in the table")
+    return scores.assign(value=scores["value"].mask(infinite), reason=reasons)
 
 
 def _common_settings(settings: str) -> str:
@@ -195,4 +211,6 @@ def _refuse_unknown(
 
 @cache
 def _published_ids() -> dict[str, int]:
-    return {str(genotype): index for index, genotype in enumerate(enumerate_space())}
+    """Return the published ids by the names of the networks, and by themselves as text."""
+    names = {str(genotype): index for index, genotype in enumerate(enumerate_space())}
+    return names | {str(index): index for index in names.values()}

@@ -2,9 +2,10 @@
 
 Krishnakumar, White, Zela, Tu, Safari and Hutter, NeurIPS 2022 (Datasets and Benchmarks).
 ``zc_nasbench201.json`` holds ``d[data set][key][proxy] = {"score": …, "time": …}``, and under
-``val_accuracy`` the trained accuracy, which is no score. A key such as "(4, 0, 3, 1, 4, 3)"
-lists operations by number, edge by edge in an order of its own, source by source: 0→1, 0→2,
-0→3, 1→2, 1→3, 2→3.
+``val_accuracy`` the trained accuracy, which is no score; what is no object with a number
+``score`` is none either: some copies hold an index or the architecture beside them. A key such
+as "(4, 0, 3, 1, 4, 3)" lists operations by number, edge by edge in an order of its own, source by
+source: 0→1, 0→2, 0→3, 1→2, 1→3, 2→3.
 """
 
 import re
@@ -75,11 +76,15 @@ def read_suite_zero(path: str | Path, dataset: str = "cifar10") -> pd.DataFrame:
         if not isinstance(entry, dict):
             raise StoreError(f"{where}: expected proxies, found {brief(entry)}")
         for proxy, score in entry.items():
-            if proxy != "val_accuracy":
-                row = _row(score, f"{where}[{proxy!r}]")
-                row |= {"network": network, "proxy": proxy, "images": dataset}
+            if proxy != "val_accuracy" and _is_score(score):
+                row = _row(score) | {"network": network, "proxy": proxy, "images": dataset}
                 for name, values in columns.items():
                     values.append(row.get(name))
+    if not columns["value"]:
+        raise StoreError(
+            f"{path}: no entry of [{dataset!r}] is a score, an object with a number 'score'; "
+            f"the first architecture has {brief(next(iter(table.values())))}"
+        )
     return SCORES.frame(columns)
 
 
@@ -92,11 +97,14 @@ def _genotype(key: str, where: str) -> Genotype:
     return Genotype(tuple(OPERATIONS[chosen[edge]] for edge in EDGES))
 
 
-def _row(entry: Any, where: str) -> dict[str, Any]:
-    """Return what one entry says: value or reason, and seconds."""
-    score = entry.get("score") if isinstance(entry, dict) else None
-    if not isinstance(score, int | float):
-        raise StoreError(f"{where}: expected an object with a number 'score', found {brief(entry)}")
+def _is_score(entry: Any) -> bool:
+    """Say whether an entry is a proxy's; an id, an index or an architecture may stand beside."""
+    return isinstance(entry, dict) and type(entry.get("score")) in (int, float)
+
+
+def _row(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what a score's entry says: value or reason, and seconds."""
+    score = entry["score"]
     defined = abs(score) < float("inf") and score != FAILED
     seconds = entry.get("time")
     return {

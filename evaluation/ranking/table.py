@@ -64,6 +64,21 @@ class Ranking:
     values: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
     @property
+    def other_images(self) -> list[str]:
+        """A sentence if scores are ranked that were computed on images of another data set."""
+        dataset = self.table["dataset"].iloc[0]
+        others: dict[str, list[str]] = {}
+        for label, column in self.columns.items():
+            images = column.identity[IDENTITY.index("images")]
+            if images not in ("", dataset):
+                others.setdefault(images, []).append(label)
+        return [
+            f"The scores of {', '.join(names)} were computed on images of {images}, not of "
+            f"{dataset}, whose accuracies they are ranked on here."
+            for images, names in others.items()
+        ]
+
+    @property
     def labelled(self) -> pd.DataFrame:
         """Return the table with a further column ``label``: the name of each row's score column."""
         return self.table.assign(label=row_labels(self.table))

@@ -21,16 +21,25 @@ def parse_epsilons(option: str) -> tuple[float, ...] | None:
     if option == "paper":
         return None
     try:
-        epsilons = tuple(sorted(float(word) for word in option.split(",") if word.strip()))
+        epsilons = tuple(sorted(_epsilon(word) for word in option.split(",") if word.strip()))
     except ValueError:
         epsilons = ()
     if not epsilons or not all(0 <= e < float("inf") for e in epsilons):
         raise InputError(
-            f"ε are numbers in units of 1/255, such as 0.5,1,2, or the word paper; got {option!r}"
+            f"ε are numbers in units of 1/255, such as 0.5,1,2, or 8/255, or the word paper; "
+            f"got {option!r}"
         )
     if len(set(epsilons)) < len(epsilons):
         raise InputError(f"an ε stands twice in {option!r}")
     return epsilons
+
+
+def _epsilon(word: str) -> float:
+    """Return ε in units of 1/255; ``8/255`` is 8."""
+    number, slash, unit = word.partition("/")
+    if slash and unit.strip() != "255":
+        raise ValueError(word)
+    return float(number)
 
 
 def attack_measures(

@@ -25,6 +25,7 @@ from testbed.images.corrupted import SEVERITIES
 __all__ = ["Truth", "TruthError"]
 
 ACCURACY = "_accuracy.json"
+EXACT = 12  # decimals of a mean of accuracies: less than rounding leaves, more than images count
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,8 @@ class Truth:
             twice = table.columns[table.columns.duplicated()][0]
             raise TruthError(f"{self.root / self.dataset}: two files hold {twice}")
         for mean in sorted(means):
-            table[mean.key] = table[means[mean]].mean(axis="columns", skipna=False)
+            values = table[means[mean]].mean(axis="columns", skipna=False)
+            table[mean.key] = values.round(EXACT)  # equal sums must tie, whatever their order
         return table.rename_axis("id")
 
     def _path(self, key: str, measure: str) -> Path:

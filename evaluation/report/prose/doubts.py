@@ -22,6 +22,7 @@ def doubts(study: ReportNumbers) -> list[str]:
     if study.ranking is None:
         return ["There are no scores: this report is of the truth alone."]
     return [
+        *study.ranking.other_images,
         *study.left_aside,
         *_few(study),
         *_ties(study.table),
