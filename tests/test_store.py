@@ -281,7 +281,7 @@ def exported(tmp_path, suffix):
     return tmp_path / f"a{suffix}"
 
 
-@pytest.mark.parametrize("missing", ["value", "images", "reason"])
+@pytest.mark.parametrize("missing", ["value", "network", "proxy"])
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_missing_column_is_named(tmp_path, suffix, missing):
     path = exported(tmp_path, suffix)

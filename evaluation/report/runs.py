@@ -35,7 +35,7 @@ def read_runs(path: str | Path) -> list[dict[str, Any]]:
             text = (pq.read_schema(path).metadata or {}).get(b"runs", b"[]").decode()
         else:
             beside = runs_beside(path)
-            text = beside.read_text(encoding="utf-8") if beside.exists() else "[]"
+            text = beside.read_text(encoding="utf-8-sig") if beside.exists() else "[]"
         runs = json.loads(text)
     except (OSError, ValueError) as error:
         raise StoreError(f"the runs of {path} cannot be read: {error}") from error

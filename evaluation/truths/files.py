@@ -161,7 +161,7 @@ def read_json(path: Path) -> Any:
         TruthError: saying where, if it cannot be read or is not JSON.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise TruthError(

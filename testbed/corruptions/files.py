@@ -90,7 +90,7 @@ def _claim(folder: Path, images: ImageSet, key: int | str) -> None:
             part.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
         other = {word: found[word] for word in note if found[word] != note[word]}
     except (ValueError, KeyError, TypeError) as error:
         raise ImagesError(f"{path} is damaged ({error!r}); choose another folder") from error

@@ -209,7 +209,7 @@ def _origin(home: Path, name: str, corruption: str, severity: int) -> tuple[str,
     """Return the split and the name of a set, from the note that a generator leaves."""
     path = home / GENERATED
     try:
-        note = json.loads(path.read_text(encoding="utf-8"))
+        note = json.loads(path.read_text(encoding="utf-8-sig"))
         split, clean, key = note["split"], note["images"], note["key"]
     except FileNotFoundError:
         return "test", f"{name}/{corruption}/{severity}"

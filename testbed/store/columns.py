@@ -5,14 +5,14 @@ import json
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 from testbed.store.canonical import recanonical, storable
 from testbed.store.errors import StoreError
 
-__all__ = ["Column", "Key", "column", "columns_of", "convert"]
+__all__ = ["NEEDED", "Column", "Key", "column", "columns_of", "convert"]
 
 _SQL = {"string": "TEXT", "Int64": "INTEGER", "float64": "REAL", "boolean": "INTEGER"}
 # SQLite stores a numpy number as bytes, so only Python's own types go in.
@@ -22,6 +22,9 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "float64": float,
     "boolean": bool,
 }
+
+
+NEEDED = object()
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Column:
         pack: makes text of the field's value; None where that is a plain value.
         later: whether there are files without it; it is added to them, and missing there.
         after: the column that it stands behind, if that is not the field before it.
+        default: what is meant where a table that others wrote lacks the column; `NEEDED` where
+            that is refused.
     """
 
     name: str
@@ -43,6 +48,7 @@ class Column:
     pack: Callable[[Any], str] | None = None
     later: bool = False
     after: str | None = None
+    default: Any = NEEDED
 
     @property
     def sql(self) -> str:
@@ -85,7 +91,7 @@ def column(
 def columns_of(*records: type) -> tuple[Column, ...]:
     """Return the columns of dataclasses, in the order of the table."""
     found = [
-        replace(field.metadata["column"], name=field.name)
+        replace(field.metadata["column"], name=field.name, default=_default(field))
         for record in records
         for field in fields(record)
         if "column" in field.metadata
@@ -94,6 +100,16 @@ def columns_of(*records: type) -> tuple[Column, ...]:
         found.remove(moved)
         found.insert(1 + [one.name for one in found].index(str(moved.after)), moved)
     return tuple(found)
+
+
+def _default(field: Field) -> Any:
+    """Return the default of a field as a table has it."""
+    if field.default is not MISSING:
+        return field.default
+    pack = field.metadata["column"].pack
+    if field.default_factory is not MISSING and pack is not None:
+        return pack(field.default_factory())
+    return NEEDED
 
 
 def convert(record: Any, what: str) -> None:

@@ -42,7 +42,7 @@ def _read_csv(path: Path, table: Table) -> pd.DataFrame:
     # Not pandas' reader: it fills up rows that were cut off.
     limit = csv.field_size_limit(2**31 - 1)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             header, *rows = csv.reader(file, strict=True)
     except ValueError as error:  # nothing to unpack, or not UTF-8
         raise StoreError(f"not a CSV file with a header: {error}") from error
@@ -56,7 +56,7 @@ def _read_csv(path: Path, table: Table) -> pd.DataFrame:
     for one in table.columns:
         if one.kind == "string" and one.optional and one.name in columns:
             columns[one.name] = [cell or None for cell in columns[one.name]]
-    return table.frame(columns)
+    return table.frame(columns, foreign=True)
 
 
 def _read_parquet(path: Path, table: Table) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def _read_parquet(path: Path, table: Table) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        return table.frame(pq.read_table(path).to_pydict())
+        return table.frame(pq.read_table(path).to_pydict(), foreign=True)
     except pa.ArrowException as error:
         raise StoreError(f"not a Parquet file: {error}") from error
 

@@ -21,7 +21,9 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         path: ending in ``.sqlite``, ``.sqlite3``, ``.db``, ``.parquet`` or ``.csv``.
 
     Returns:
-        The columns of `Store.scores`; other columns of a file are left out.
+        The columns of `Store.scores`; other columns of a file are left out. A table that others
+        wrote needs network, proxy and value; init, seed, images, settings and the rest are filled
+        with what is meant by their absence.
 
     Raises:
         StoreError: if the file does not exist, cannot be read, is of another kind, or lacks a

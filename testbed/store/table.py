@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from testbed.store.columns import Column, Key, columns_of
+from testbed.store.columns import NEEDED, Column, Key, columns_of
 from testbed.store.errors import StoreError
 from testbed.store.frame import frame
 
 __all__ = ["Row", "Table"]
 
 _DIGEST = Column("digest", "string", "PRIMARY KEY")
-_RUN = Column("run", "Int64", "NOT NULL REFERENCES runs (id)")
+_RUN = Column("run", "Int64", "NOT NULL REFERENCES runs (id)", default=None)
 
 
 class Row(Protocol):
@@ -120,14 +120,21 @@ class Table:
         cells = zip(*rows, strict=True) if rows else ((),) * len(names)
         return self.frame(dict(zip(names, cells, strict=True)))
 
-    def frame(self, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    def frame(self, columns: Mapping[str, Sequence[Any]], foreign: bool = False) -> pd.DataFrame:
         """Return the columns as a table with the types of this one.
+
+        Args:
+            columns: the cells by column.
+            foreign: whether others may have written them, who leave out what has a default.
 
         Raises:
             StoreError: as `testbed.store.frame.frame`; but columns that came later may be missing.
         """
         length = max((len(cells) for cells in columns.values()), default=0)
         filled = {one.name: [None] * length for one in self.columns if one.later}
+        if foreign:
+            given = [one for one in self.columns if one.default is not NEEDED]
+            filled |= {one.name: [one.default] * length for one in given}
         return frame({**filled, **columns}, self.types)
 
     def _there(self, connection: sqlite3.Connection) -> set[str]:

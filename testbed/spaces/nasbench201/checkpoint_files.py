@@ -94,7 +94,7 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: if it cannot be read or holds no JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"cannot read settings from {path}: {error}") from error
     if not isinstance(content, dict):

@@ -75,7 +75,7 @@ def _from_ids(words: str) -> list[Genotype]:
 def _from_file(path: Path) -> list[Genotype]:
     found = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise GenotypeError(f"cannot read architectures from {path}: {error}") from error
     for number, line in enumerate(lines, 1):
