@@ -25,7 +25,7 @@ WIDE = 140  # characters: room for architecture strings
 def print_summary(
     scores: pd.DataFrame, wanted: Sequence[Task], names: Sequence[str], console: Console, show: int
 ) -> None:
-    """Print one line a proxy, then the networks with the largest scores of one of them.
+    """Print one line a proxy, then the networks that one of them promises most of.
 
     Args:
         scores: the table of scores of a store.
@@ -89,8 +89,9 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -
     means = scores.pivot_table(index="network", columns="proxy", values="value", aggfunc="mean")
     present = [name for name in names if name in means.columns]
     lead = next((name for name in present if not PROXIES[name].structural), present[0])
-    ranked = means.sort_values(lead, ascending=False).head(show)
-    title = f"{len(ranked)} of {len(means)} networks, by {lead}"
+    better = PROXIES[lead].better
+    ranked = means.sort_values(lead, ascending=better == "lower").head(show)
+    title = f"{len(ranked)} of {len(means)} networks, by {lead}: {better} first, as it promises"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("id", justify="right")
     for name in present:

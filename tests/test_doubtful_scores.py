@@ -14,8 +14,12 @@ from evaluation.ranking.printed import print_ranking
 from evaluation.ranking.suite_zero import read_suite_zero
 from evaluation.ranking.table import RankingError, rank
 from evaluation.report.prose.doubts import doubts
+from evaluation.report.statistics import main_targets
 from evaluation.report.study import study
+from evaluation.report.tables import latex_tables
 from evaluation.truths.published import Truth
+from evaluation.truths.targets import Target
+from proxies.summary import _top
 from testbed.store import StoreError
 from tests.score_frames import frame, score_rows
 from tests.truth_folder import IDS, published_truth, write_table, write_truth
@@ -110,3 +114,22 @@ def test_the_command_says_what_does_not_fit_and_exits(tmp_path, truth):
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     assert "none of the 1 scored networks" in result.output
+
+
+def test_the_table_to_publish_has_the_rows_of_the_page(truth):
+    numbers = study(truth, frame(score_rows(images="cifar10")))
+    texts = dict(latex_tables(numbers))
+    for target in main_targets(numbers.targets):
+        assert str(Target.parse(target)) in texts["tau"].replace(r"\@", "@")
+    assert "mean adversarial" in texts["tau"]
+
+
+@pytest.mark.parametrize(("proxy", "first"), [("jacobian_norm", 1.0), ("params", 3.0)])
+def test_networks_that_are_promised_most_of_come_first(proxy, first):
+    rows = score_rows(proxy, ids=IDS[:3])
+    for row, value in zip(rows, (2.0, 1.0, 3.0), strict=True):
+        row["value"] = value
+    table = _top(frame(rows), [proxy], 2, strings=False)
+    cells = list(table.columns[1].cells)
+    assert float(str(cells[0])) == first
+    assert ("lower" if first == 1 else "higher") in str(table.title)

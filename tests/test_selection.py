@@ -202,3 +202,26 @@ def test_a_sample_of_thousands_of_digits_is_a_plain_error(words):
 def test_an_id_of_thousands_of_digits_in_a_file_is_a_plain_error(tmp_path):
     with pytest.raises(GenotypeError):
         select(str(written(tmp_path, "9" * 5000)))
+
+
+@pytest.mark.parametrize("words", ["(4, 0, 3, 1, 4, 2)", "(4,0,3,1,4,2)", "file"])
+def test_naslib_s_numbers_name_an_architecture(tmp_path, words):
+    # By hand, from the authors' conversion of numbers: source by source, operations of their own.
+    string = (
+        "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+    )
+    if words == "file":
+        (tmp_path / "archs.txt").write_text("(4, 0, 3, 1, 4, 2)\n11\n")
+        first, second = select(str(tmp_path / "archs.txt"))
+        assert second.index == 11
+    else:
+        (first,) = select(words)
+    assert str(first) == string
+
+
+@pytest.mark.parametrize(
+    "words", ["(4, 0, 3)", "(4, 0, 3, 1, 4, 5)", "(4, 0, 3, 1, 4, 3", "(a)", "()", "(-1,0,0,0,0,0)"]
+)
+def test_numbers_that_name_none_are_refused(words):
+    with pytest.raises(GenotypeError, match="six operations"):
+        select(words)

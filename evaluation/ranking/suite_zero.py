@@ -15,14 +15,12 @@ from typing import Any
 import pandas as pd
 
 from evaluation.truths.files import TruthError, brief, read_json
-from testbed.spaces.nasbench201.genotype import EDGES, Genotype
+from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import StoreError, read_scores
 from testbed.store.scores import SCORES
 
 __all__ = ["read_any_scores", "read_suite_zero"]
 
-OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
-EDGE_ORDER = tuple(sorted(EDGES))
 KEY = re.compile(r"\(\s*[0-4](?:\s*,\s*[0-4]){5}\s*\)")
 SETTINGS = '{"source":"NAS-Bench-Suite-Zero"}'
 # What the authors' code stores where a proxy failed.
@@ -93,8 +91,7 @@ def _genotype(key: str, where: str) -> Genotype:
         raise StoreError(
             f"{where}: expected six operations 0 to 4, such as '(4, 0, 3, 1, 4, 3)', as key"
         )
-    chosen = dict(zip(EDGE_ORDER, map(int, re.findall(r"\d", key)), strict=True))
-    return Genotype(tuple(OPERATIONS[chosen[edge]] for edge in EDGES))
+    return Genotype.from_naslib([int(digit) for digit in re.findall(r"\d", key)])
 
 
 def _is_score(entry: Any) -> bool:

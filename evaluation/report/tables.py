@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation.ranking.target_choice import DEFAULT_TARGETS
 from evaluation.report import latex
 from evaluation.report.figures.boxes import box
 from evaluation.report.names import plain
+from evaluation.report.statistics import main_targets
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import known
 from testbed.command.numbers import LATEX
@@ -38,9 +38,9 @@ def latex_tables(study: ReportNumbers) -> Iterator[tuple[str, str]]:
     """Yield the names of the LaTeX files, without ``.tex``, and their texts."""
     if study.ranking is None:
         return
-    some = [target for target in study.targets if target in DEFAULT_TARGETS]
-    if some:
-        yield "tau", _tau(study, some, "tau", long=False)
+    main = main_targets(study.targets)
+    some = [target for target in study.targets if target in main]
+    yield "tau", _tau(study, some, "tau", long=False)
     yield "tau_all", _tau(study, study.targets, "tau-all", long=True)
 
 

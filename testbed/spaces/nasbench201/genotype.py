@@ -9,6 +9,7 @@ Architecture Search", ICLR 2020.
 
 import itertools
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NoReturn
@@ -20,6 +21,8 @@ __all__ = ["EDGES", "OPERATIONS", "Genotype", "GenotypeError"]
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 NODES = 4
+# As NASLib and NAS-Bench-Suite-Zero number them.
+NASLIB = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 
 
 class GenotypeError(ToolkitError):
@@ -79,6 +82,18 @@ class Genotype:
                 f"architecture id {index} is outside the space: expected 0 to {len(space) - 1}"
             )
         return space[index]
+
+    @staticmethod
+    def from_naslib(numbers: Sequence[int]) -> "Genotype":
+        """Return the architecture of NASLib's six numbers, ``(4, 0, 3, 1, 4, 3)`` for instance.
+
+        They are operations in NASLib's order, edge by edge, source by source: 0→1, 0→2, 0→3,
+        1→2, 1→3, 2→3.
+        """
+        if len(numbers) != len(EDGES) or not all(0 <= n < len(OPERATIONS) for n in numbers):
+            raise GenotypeError(f"expected six operations 0 to 4; got {tuple(numbers)}")
+        chosen = dict(zip(sorted(EDGES), numbers, strict=True))
+        return Genotype(tuple(NASLIB[chosen[edge]] for edge in EDGES))
 
     @cached_property
     def index(self) -> int:

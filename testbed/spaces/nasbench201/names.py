@@ -7,5 +7,5 @@ INITIALISATIONS = ("random", "random-kaiming", "random-xavier")
 SELECTION_HELP = (
     "all (15,625), unique (the 6,466 of lowest id in their isomorphism class), sample:N or "
     "sample:N:SEED of the unique ones, published ids such as 0,11,284 or 0-99, an "
-    "architecture string, or a file with an id or a string on each line"
+    "architecture string, NASLib's (4, 0, 3, 1, 4, 3), or a file with one of these on each line"
 )

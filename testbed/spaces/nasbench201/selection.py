@@ -25,11 +25,21 @@ def select(words: str) -> list[Genotype]:
         return [Genotype.from_index(index) for index in unique_ids()]
     if words.startswith("sample:"):
         return _sample(words)
-    if words.startswith("|"):
-        return [Genotype.parse(words)]
+    if words.startswith(("|", "(")):
+        return [_architecture(words)]
     if _is_file(words):
         return _from_file(Path(words))
     return list(dict.fromkeys(_from_ids(words)))
+
+
+def _architecture(word: str) -> Genotype:
+    """Return the architecture of a string, or of NASLib's ``(4, 0, 3, 1, 4, 3)``."""
+    if word.startswith("|"):
+        return Genotype.parse(word)
+    numbers = [number.strip() for number in word.strip("()").split(",")]
+    if not word.endswith(")") or not all(number.isdecimal() for number in numbers):
+        raise GenotypeError(f"expected six operations such as (4, 0, 3, 1, 4, 3); got {word!r}")
+    return Genotype.from_naslib([int(number) for number in numbers if len(number) < 9])
 
 
 def _is_file(words: str) -> bool:
@@ -83,7 +93,7 @@ def _from_file(path: Path) -> list[Genotype]:
         if not word or word.startswith("#"):
             continue
         try:
-            found += [Genotype.parse(word)] if word.startswith("|") else _from_ids(word)
+            found += [_architecture(word)] if word.startswith(("|", "(")) else _from_ids(word)
         except GenotypeError as error:
             raise GenotypeError(f"{path}, line {number}: {error}") from error
     if not found:
