@@ -3,7 +3,9 @@
 0: done; 1: some items failed; 2: the input cannot be used; 130: interrupted.
 """
 
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -82,10 +84,12 @@ def _bounded(run: Callable[[], Any], standalone: bool) -> int:
         # A terminal that knows no τ shows a ? for it.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    code = _exit_code(run)
-    if standalone:
-        sys.exit(code)
-    return code
+    if not standalone:
+        return _exit_code(run)
+    # What a cluster sends before it kills ends a run as Ctrl-C does: with all that is finished.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(_exit_code(run))
 
 
 def _exit_code(run: Callable[[], Any]) -> int:

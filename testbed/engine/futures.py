@@ -43,8 +43,12 @@ def run_on(
     items: Iterator[tuple[int, Item]],
     in_flight: int,
     threads: int,
+    cancel: bool = True,
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
-    """Keep ``in_flight`` of the numbered items under way, and give up the rest when closed.
+    """Keep ``in_flight`` of the numbered items under way.
+
+    When it is closed, the items under way are given up: cancelled, unless whoever ends the
+    executor sees to it.
 
     Raises:
         LostItemsError: if the executor breaks; what had finished is yielded before.
@@ -70,8 +74,9 @@ def run_on(
         yield from _survivors(pending)
         raise LostItemsError(dict(pending.values())) from error
     finally:
-        for future in pending:
-            future.cancel()
+        if cancel:
+            for future in pending:
+                future.cancel()
 
 
 def _survivors(

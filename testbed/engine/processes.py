@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -35,7 +35,8 @@ def run_in_processes(
     while True:
         try:
             with _pool(workers, threads) as executor:
-                yield from run_on(executor, function, source, 2 * workers, threads)
+                # Ended by `_pool`: of a cancelled item a breaking pool makes a traceback.
+                yield from run_on(executor, function, source, 2 * workers, threads, cancel=False)
             return
         except LostItemsError as error:
             for position, item in error.lost.items():
@@ -72,9 +73,31 @@ def _died(exitcode: int | None) -> str:
     )
 
 
+class _Pool(ProcessPoolExecutor):
+    """Processes that a Ctrl-C does not reach while they start."""
+
+    def submit(self, *arguments: Any, **options: Any) -> Future[Any]:
+        """Submit work; a process that is started for it inherits that SIGINT is blocked."""
+        # Without that it would die of it until `_prepare_worker` ignores it: for some seconds.
+        with _interrupts_blocked():
+            return super().submit(*arguments, **options)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
-    executor = ProcessPoolExecutor(
+    executor = _Pool(
         workers,
         # Not fork: it copies locks that torch's threads hold, and the child waits for ever.
         mp_context=multiprocessing.get_context("spawn"),
@@ -109,6 +132,8 @@ def _end(processes: list[Any]) -> None:
 def _prepare_worker(parent: int, threads: int) -> None:
     # A Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     torch.set_num_threads(threads)
     threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
 
