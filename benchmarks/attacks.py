@@ -30,7 +30,7 @@ from evaluation.attacks.names import PAPER_EPSILONS
 from evaluation.attacks.original import package
 from evaluation.attacks.victim import Victim
 from testbed import images
-from testbed.seeding import global_draws
+from testbed.basis.seeding import global_draws
 from testbed.spaces.nasbench201.checkpoints import trained_network
 from testbed.spaces.nasbench201.genotype import Genotype
 

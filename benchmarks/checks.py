@@ -17,11 +17,11 @@ from torch import Tensor, nn
 import proxies
 from benchmarks.harness import CONSOLE, architecture, cifar_like
 from proxies import copies
+from testbed.basis.seeding import generator
 from testbed.engine.memory import keep_freed_memory
 from testbed.networks import fast
 from testbed.networks.fast import FastCopy
 from testbed.networks.outcome import outcome
-from testbed.seeding import generator
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 
 BATCH, NETWORKS, ROUNDS = 16, 12, 5

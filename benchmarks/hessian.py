@@ -27,7 +27,7 @@ from benchmarks.harness import CONSOLE, architecture, as_loaded, cifar_like
 from proxies.estimators import lanczos, power_iteration
 from proxies.hessian_operators import ParameterHessian
 from proxies.preparation import prepare
-from testbed.seeding import generator
+from testbed.basis.seeding import generator
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 
 BATCH, TOLERANCE, RESIDUAL, ARCHITECTURES, ROUNDS, LIMIT = 16, 1e-3, 1e-2, 10, 2, 200

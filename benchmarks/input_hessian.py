@@ -8,7 +8,7 @@ from proxies.hessian import hessian_input
 from proxies.hessian_operators import InputHessian
 from proxies.preparation import prepare
 from proxies.probe import Probe
-from testbed.seeding import generator
+from testbed.basis.seeding import generator
 
 INDEX, BATCH, TOLERANCE, ROUNDS = 11, 16, 1e-2, 3
 

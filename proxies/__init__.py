@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from testbed import __version__
-from testbed.lazy import attributes
+from testbed.basis.lazy import attributes
 
 if TYPE_CHECKING:
     from proxies.probe import Score

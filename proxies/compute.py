@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from proxies.registry import PROXIES, get
+from testbed.basis.errors import InputError
 from testbed.command.console import check_device, default_workers
 from testbed.command.inputs import check_choice, default_store, export_path, load_images, named
 from testbed.command.options import (
@@ -26,7 +27,6 @@ from testbed.command.options import (
     Workers,
 )
 from testbed.command.shell import Command, application, refuse_given
-from testbed.errors import InputError
 from testbed.sources.names import INITS
 
 if TYPE_CHECKING:

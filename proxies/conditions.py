@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 from testbed.networks.independence import influence, neighbours
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from testbed.basis.seeding import generator
 from testbed.networks.fast import FastCopy
 from testbed.networks.outcome import direction
-from testbed.seeding import generator
 
 __all__ = ["claims_linear", "is_piecewise_linear", "proven_linear", "second_derivative_vanishes"]
 

@@ -14,10 +14,10 @@ from proxies.operators import chunks
 from proxies.piecewise import is_piecewise_linear
 from proxies.preparation import resolve
 from proxies.shared_work import SharedWork
+from testbed.basis.seeding import generator
 from testbed.networks.errors import NetworkError
 from testbed.networks.fast import FastCopy
 from testbed.networks.logits import check_labels
-from testbed.seeding import generator
 
 __all__ = ["DEFAULT_MEMORY", "Probe", "Score"]
 

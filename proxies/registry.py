@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from testbed.errors import InputError, ToolkitError, did_you_mean
-from testbed.lazy import Later
+from testbed.basis.errors import InputError, ToolkitError, did_you_mean
+from testbed.basis.lazy import Later
 
 if TYPE_CHECKING:
     from proxies.probe import Score

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from proxies.conditions import OptionError, UndefinedError
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.registry import ProxySpec, get
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
+from testbed.basis.seeding import global_draws
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
 from testbed.networks.modes import own_modes
 from testbed.networks.outcome import explained
-from testbed.seeding import global_draws
 
 __all__ = ["evaluate", "score"]
 

@@ -17,9 +17,9 @@ import torch
 
 from evaluation.attacks import evaluate, make
 from testbed import images
+from testbed.basis.seeding import global_draws
 from testbed.engine.memory import keep_freed_memory
 from testbed.files.replacing import replacing
-from testbed.seeding import global_draws
 from testbed.spaces.nasbench201.checkpoints import trained_network
 from testbed.spaces.nasbench201.genotype import Genotype
 

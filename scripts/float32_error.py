@@ -16,8 +16,8 @@ from rich.table import Table
 
 import proxies
 from testbed import images
+from testbed.basis.seeding import generator
 from testbed.networks.normalise import normalised
-from testbed.seeding import generator
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 from testbed.spaces.nasbench201.weights import random_network

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from testbed.version import installed_version
+from testbed.basis.version import installed_version
 
 __version__ = installed_version()
 

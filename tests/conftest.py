@@ -11,8 +11,8 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OMP_WAIT_POLICY="PAS
 import pytest
 import torch
 
+from testbed.basis.seeding import generator
 from testbed.images import ImageSet
-from testbed.seeding import generator
 
 torch.set_num_threads(1)
 

@@ -13,7 +13,7 @@ from evaluation.attacks.names import AttackRecord, attack_named, by_strength, re
 from evaluation.robustness.command import attacks_named, former_settings
 from evaluation.search.live import live_target
 from evaluation.truths.targets import Target
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 ROOT = Path(__file__).parent.parent
 

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from evaluation.attacks.names import ATTACKS
 from testbed import images
+from testbed.basis.errors import ToolkitError
 from testbed.command import doctor
 from testbed.command.main import app as console_app
 from testbed.command.menu import COMMANDS
 from testbed.command.shell import Command, application
-from testbed.errors import ToolkitError
 from testbed.spaces.nasbench201.archive import DATASETS
 from testbed.spaces.nasbench201.names import ARCHIVE_DATASETS
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from evaluation.attacks import evaluate, make
 from evaluation.robustness.measures import parse_epsilons
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 
 @pytest.mark.parametrize(

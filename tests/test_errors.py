@@ -9,7 +9,7 @@ import pytest
 import evaluation
 import proxies
 import testbed
-from testbed.errors import ToolkitError, did_you_mean
+from testbed.basis.errors import ToolkitError, did_you_mean
 
 # What ends every search is no error; callers would take it for one.
 NO_ERRORS = {"BudgetSpent"}

@@ -130,14 +130,19 @@ def test_imports_of_the_real_modules_are_seen():
     names = {
         name for _, name in imports(path.read_text(), "testbed.spaces.nasbench201.weights", False)
     }
-    assert {"torch", "torch.nn", "testbed.seeding", "testbed.spaces.nasbench201.network"} <= names
+    assert {
+        "torch",
+        "torch.nn",
+        "testbed.basis.seeding",
+        "testbed.spaces.nasbench201.network",
+    } <= names
 
 
 @pytest.mark.parametrize(
     ("file", "line", "target"),
     [
-        ("testbed/seeding.py", "import proxies.operators", "proxies"),
-        ("testbed/seeding.py", "from evaluation import correlation", "evaluation"),
+        ("testbed/basis/seeding.py", "import proxies.operators", "proxies"),
+        ("testbed/basis/seeding.py", "from evaluation import correlation", "evaluation"),
         ("testbed/store/keys.py", "import numpy, proxies as p", "proxies"),
         ("testbed/__init__.py", "from evaluation.search.adapters import f", "evaluation"),
         ("testbed/images/cifar.py", "from testbed import store", "testbed.store"),

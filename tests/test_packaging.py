@@ -8,7 +8,7 @@ import pytest
 import evaluation
 import proxies
 import testbed
-from testbed.version import PACKAGE, installed_version
+from testbed.basis.version import PACKAGE, installed_version
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("testbed", "proxies", "evaluation")

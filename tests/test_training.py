@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from testbed import images
+from testbed.basis.seeding import generator
 from testbed.networks.normalise import normalised
-from testbed.seeding import generator
 from testbed.spaces.nasbench201.augmentation import Augmentation
 from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
 from testbed.spaces.nasbench201.genotype import Genotype

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from testbed.seeding import derive_seed, generator
+from testbed.basis.seeding import derive_seed, generator
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import INITIALISATIONS, initialise, random_network
 

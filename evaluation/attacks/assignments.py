@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 from evaluation.attacks.names import attack_named
 from evaluation.attacks.registry import settings_of
-from testbed.errors import InputError, did_you_mean
+from testbed.basis.errors import InputError, did_you_mean
 
 __all__ = ["assigned"]
 

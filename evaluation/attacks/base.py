@@ -10,7 +10,7 @@ from torch import Tensor
 from evaluation.attacks.examples import Examples
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.settings import check, choice
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["Attack", "put", "targets_note"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from testbed.seeding import generator
+from testbed.basis.seeding import generator
 
 __all__ = ["Draws"]
 

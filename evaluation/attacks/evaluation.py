@@ -15,7 +15,7 @@ from evaluation.attacks.outcome import Level
 from evaluation.attacks.sanity import grid_warnings, network_warnings
 from evaluation.attacks.subject import subject
 from evaluation.attacks.victim import Victim
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["Evaluation", "evaluate"]
 

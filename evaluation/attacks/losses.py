@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 
 from evaluation.attacks.victim import Loss
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["cross_entropy", "dlr", "margin", "target_gap", "targeted_dlr"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from testbed.errors import InputError, did_you_mean
+from testbed.basis.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from evaluation.attacks.base import Attack

@@ -16,8 +16,8 @@ from torch import Tensor
 from evaluation.attacks.base import Attack, targets_note
 from evaluation.attacks.examples import Examples
 from evaluation.attacks.settings import choice, count
-from testbed.errors import InputError
-from testbed.seeding import global_draws
+from testbed.basis.errors import InputError
+from testbed.basis.seeding import global_draws
 
 __all__ = ["MEMBERS", "Original", "package"]
 

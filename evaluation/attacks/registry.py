@@ -7,7 +7,7 @@ from evaluation.attacks.base import Attack
 from evaluation.attacks.names import attack_named
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.original import MEMBERS, Original, package
-from testbed.errors import InputError, did_you_mean
+from testbed.basis.errors import InputError, did_you_mean
 
 __all__ = ["make", "settings_of"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import Any
 
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["check", "choice", "count", "flag", "number"]
 

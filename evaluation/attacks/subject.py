@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.attacks.victim import LEAST_ROWS
+from testbed.basis.seeding import global_draws
 from testbed.networks.copying import unwrapped
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
@@ -14,7 +15,6 @@ from testbed.networks.independence import influence, neighbours
 from testbed.networks.logits import check_labels, check_logits
 from testbed.networks.modes import own_modes
 from testbed.networks.outcome import called
-from testbed.seeding import global_draws
 
 __all__ = ["StatefulNetworkError", "Subject", "subject"]
 

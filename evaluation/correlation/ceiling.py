@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.correlation.tau_b import checked, kendall_tau_b
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["noise_ceiling", "twin_residuals"]
 

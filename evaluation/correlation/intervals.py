@@ -12,7 +12,7 @@ from functools import cache
 from scipy import stats
 
 from evaluation.correlation.tau_b import TauB
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["Difference", "confidence_interval", "tau_difference"]
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evaluation.correlation.intervals import tau_difference
 from evaluation.correlation.tau_b import TauB
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["Winner", "holm", "winners"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.correlation.tau_b import TauB, tau_b
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["partial_from", "partial_tau_b"]
 

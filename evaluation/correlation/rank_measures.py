@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.correlation.tau_b import checked, dense_ranks, pair_sums
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["hyperbolic_weights", "spearman", "top_precision", "weighted_from", "weighted_tau"]
 

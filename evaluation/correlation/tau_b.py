@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = [
     "TauB",

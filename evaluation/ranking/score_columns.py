@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 from testbed.spaces.nasbench201.cost import flops, parameters
 from testbed.spaces.nasbench201.genotype import Genotype, enumerate_space
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from evaluation.ranking.score_columns import RankingError
 from evaluation.truths.targets import Target
-from testbed.errors import did_you_mean
+from testbed.basis.errors import did_you_mean
 
 __all__ = ["DEFAULT_TARGETS", "choose_targets"]
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from evaluation.report.gallery import Picture
 from evaluation.search.curves import curves
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 
 __all__ = ["SearchesError", "read_searches", "search_pictures"]
 

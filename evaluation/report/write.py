@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation.report.figures.files import write_figure
-from evaluation.report.gallery import Missing, gallery
+from evaluation.report.figures.style import styled
+from evaluation.report.figures.svg import DPI, standalone, with_background
+from evaluation.report.gallery import Missing, Picture, gallery
 from evaluation.report.page import page
 from evaluation.report.prose.methods import methods
 from evaluation.report.searches import search_pictures
@@ -48,9 +49,24 @@ def write_report(
     shown = []
     found = [] if searches is None else search_pictures(searches)
     for item in watch([*gallery(study, architectures), *found]):
-        shown.append((item, "" if isinstance(item, Missing) else write_figure(item, folder)))
+        shown.append((item, "" if isinstance(item, Missing) else _write_figure(item, folder)))
     parts = methods(study, measured)
     with replacing(folder / PAGE) as temporary:
         text = page(study, shown, parts, [path.name for path in written])
         temporary.write_text(text, encoding="utf-8")
     return folder / PAGE
+
+
+def _write_figure(picture: Picture, folder: Path) -> str:
+    """Draw a figure, write its three files, each replaced as a whole, and return its SVG."""
+    with styled():
+        figure = picture.draw()
+        svg = standalone(figure)
+        figure.set_layout_engine("none")  # it has found its places, and they are to stay
+        with replacing(folder / f"{picture.name}.svg") as temporary:
+            temporary.write_text(with_background(svg), encoding="utf-8")
+        with replacing(folder / f"{picture.name}.pdf") as temporary:
+            figure.savefig(temporary, format="pdf", dpi=DPI, metadata={"CreationDate": None})
+        with replacing(folder / f"{picture.name}.png") as temporary:
+            figure.savefig(temporary, format="png", dpi=DPI, facecolor="white")
+    return svg

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from evaluation.attacks.names import ATTACKS, attack_named
+from testbed.basis.errors import InputError
 from testbed.command.console import check_device, default_workers
 from testbed.command.inputs import check_choice, default_store, load_images, named
 from testbed.command.options import (
@@ -28,7 +29,6 @@ from testbed.command.options import (
     Workers,
 )
 from testbed.command.shell import Command, application, refuse_given
-from testbed.errors import InputError
 from testbed.images.names import CORRUPTIONS
 from testbed.sources.names import INITS
 

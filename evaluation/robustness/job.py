@@ -16,8 +16,8 @@ from evaluation.attacks.judge import predict
 from evaluation.attacks.outcome import count_confusion
 from evaluation.attacks.subject import subject
 from evaluation.robustness.pieces import Collection, Measure, Part, Piece, join
+from testbed.basis.errors import InputError
 from testbed.command.job import Words
-from testbed.errors import InputError
 from testbed.images import ImageSet
 from testbed.images.batch import fingerprint
 from testbed.images.corrupted import SEVERITIES, load_corrupted

@@ -6,8 +6,8 @@ from typing import Any
 from evaluation.attacks import make
 from evaluation.attacks.names import attack_named
 from evaluation.robustness.pieces import Measure
+from testbed.basis.errors import InputError
 from testbed.corruptions import CORRUPTIONS, SEVERITIES
-from testbed.errors import InputError
 
 __all__ = ["attack_measures", "corruption_measures", "parse_epsilons"]
 

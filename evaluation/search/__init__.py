@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from testbed.lazy import attributes
+from testbed.basis.lazy import attributes
 
 if TYPE_CHECKING:
     from evaluation.search.base import Answer, BudgetSpent, Queries, Query, search

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 import proxies
 from evaluation.search.base import Ask
 from evaluation.search.space import Space
-from testbed.errors import InputError
-from testbed.seeding import global_draws
+from testbed.basis.errors import InputError
+from testbed.basis.seeding import global_draws
 
 __all__ = ["Build", "optuna_objective", "proxy_function", "space_objective"]
 

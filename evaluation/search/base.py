@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from evaluation.search.space import Space
-from testbed.errors import InputError
-from testbed.seeding import derive_seed
+from testbed.basis.errors import InputError
+from testbed.basis.seeding import derive_seed
 
 __all__ = ["Answer", "Ask", "BudgetSpent", "Proxy", "Queries", "Query", "Searcher", "search"]
 

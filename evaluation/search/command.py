@@ -11,11 +11,11 @@ from rich.text import Text
 
 from evaluation.search.names import FIGURES, TABLES
 from evaluation.search.registry import ALGORITHMS, Algorithm, choose
+from testbed.basis.errors import InputError
 from testbed.command.console import check_device, split_words, whole_numbers
 from testbed.command.inputs import check_choice
 from testbed.command.options import Assignments, Scores, Threads
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
-from testbed.errors import InputError
 from testbed.images.names import NAMES
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
 from testbed.tables import RANDOM_CIFAR10

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from evaluation.correlation import kendall_tau_b
 from evaluation.search.predictor import forest
-from testbed.errors import InputError
-from testbed.seeding import derive_seed
+from testbed.basis.errors import InputError
+from testbed.basis.seeding import derive_seed
 
 __all__ = ["held_out_taus"]
 

@@ -14,8 +14,8 @@ from evaluation.search.objectives import Objective
 from evaluation.search.predictor import proxy_features
 from evaluation.search.proxy_scores import ProxyScores
 from evaluation.search.registry import ALGORITHMS, Algorithm
+from testbed.basis.seeding import derive_seed
 from testbed.command.job import Words
-from testbed.seeding import derive_seed
 
 __all__ = ["SearchJob", "Task", "trajectories"]
 

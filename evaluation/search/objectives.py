@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evaluation.ranking.target_choice import choose_targets
 from evaluation.search.base import Answer
 from evaluation.search.cells import cells, published_ids
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 
 __all__ = ["Objective", "ObjectiveError", "Tabular", "by_candidate", "truth_objective"]
 

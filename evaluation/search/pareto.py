@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["front", "hypervolume"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from testbed.errors import ToolkitError, did_you_mean
-from testbed.lazy import Later
+from testbed.basis.errors import ToolkitError, did_you_mean
+from testbed.basis.lazy import Later
 
 if TYPE_CHECKING:
     import numpy as np

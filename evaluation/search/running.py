@@ -15,9 +15,9 @@ from evaluation.search.live_setup import LiveSettings, live_problem
 from evaluation.search.problem import Problem
 from evaluation.search.proxy_scores import ProxyScores
 from evaluation.search.registry import Algorithm
+from testbed.basis.errors import ToolkitError
 from testbed.command.console import default_workers, progress
 from testbed.command.job import Bar, Execution, count_tasks, run_job
-from testbed.errors import ToolkitError
 
 __all__ = ["Plan", "RunFailedError", "run_all", "search_live", "search_truth"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["Space"]
 

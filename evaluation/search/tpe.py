@@ -10,7 +10,7 @@ from typing import Any
 
 from evaluation.search.base import Ask
 from evaluation.search.space import Space
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 
 __all__ = ["ExtraMissingError", "load_optuna", "tpe"]
 

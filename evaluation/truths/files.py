@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 from testbed.spaces.nasbench201.isomorphism import representatives
 

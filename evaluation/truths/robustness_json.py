@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.truths.targets import Target
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 from testbed.files.replacing import replacing
 from testbed.images.corrupted import SEVERITIES
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space

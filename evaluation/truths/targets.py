@@ -7,7 +7,7 @@ from functools import total_ordering
 from typing import Any
 
 from evaluation.attacks.names import ATTACKS, find
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = ["CLEAN", "MEANS", "MEAN_ADVERSARIAL", "MEAN_CORRUPTION", "Target"]
 

@@ -17,7 +17,7 @@ from rich.progress import (
     track,
 )
 
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 
 __all__ = [
     "check_device", "default_workers", "fail", "progress", "quiet_track", "split_words",

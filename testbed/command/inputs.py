@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from testbed.errors import InputError, did_you_mean
+from testbed.basis.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from testbed.images import ImageSet

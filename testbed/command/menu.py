@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from testbed.errors import InputError, did_you_mean
+from testbed.basis.errors import InputError, did_you_mean
 
 __all__ = ["ALIASES", "COMMANDS", "PROGRAM", "Entry", "find", "print_menu"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-from testbed.version import installed_version
+from testbed.basis.version import installed_version
 
 __all__ = ["code_version", "provenance"]
 

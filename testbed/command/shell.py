@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from testbed.errors import ToolkitError, did_you_mean
+from testbed.basis.errors import ToolkitError, did_you_mean
 
 __all__ = ["HELP_NAMES", "INTERRUPTED", "Command", "Group", "application", "refuse_given"]
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from testbed.basis.lazy import attributes
 from testbed.images.names import CORRUPTIONS, SEVERITIES
-from testbed.lazy import attributes
 
 if TYPE_CHECKING:
     from testbed.corruptions.files import write_corrupted

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from testbed.basis.errors import InputError, did_you_mean
 from testbed.command.console import progress
 from testbed.command.inputs import load_images, named
 from testbed.command.options import DataRoot, Download, ImageSetName, Split
 from testbed.command.shell import INTERRUPTED, Command, application
-from testbed.errors import InputError, did_you_mean
 from testbed.images.names import CORRUPTIONS, SEVERITIES
 
 __all__ = ["main"]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from testbed.seeding import generator
+from testbed.basis.seeding import generator
 
 __all__ = ["Draws"]
 

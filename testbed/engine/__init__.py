@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from testbed.lazy import attributes
+from testbed.basis.lazy import attributes
 
 if TYPE_CHECKING:
     from testbed.engine.mapping import run

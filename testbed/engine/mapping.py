@@ -4,10 +4,10 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
 from typing import TypeVar
 
+from testbed.basis.errors import InputError
 from testbed.engine.futures import run_on
 from testbed.engine.outcome import Outcome, attempt
 from testbed.engine.processes import run_in_processes
-from testbed.errors import InputError
 
 __all__ = ["run"]
 

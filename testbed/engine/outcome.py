@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
+from testbed.basis.errors import ToolkitError
 from testbed.engine.memory import keep_freed_memory
-from testbed.errors import ToolkitError
 
 __all__ = ["EngineError", "Outcome", "attempt", "failure"]
 

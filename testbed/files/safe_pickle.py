@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 
 __all__ = ["NUMPY_NAMES", "Dtype", "RefusedNameError", "SafeUnpickler", "text"]
 

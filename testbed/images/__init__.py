@@ -5,9 +5,9 @@ Pixels are in [0, 1]; normalisation is a layer of the network.
 
 from typing import TYPE_CHECKING
 
+from testbed.basis.lazy import attributes
 from testbed.images.errors import ImagesError
 from testbed.images.names import NAMES
-from testbed.lazy import attributes
 
 if TYPE_CHECKING:
     from testbed.images.batch import Batch

@@ -1,6 +1,6 @@
 """The errors of reading and downloading images."""
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 
 __all__ = [
     "DataFileError",

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from testbed.basis.seeding import generator
 from testbed.images.batch import Batch, fingerprint
 from testbed.images.errors import ImagesError
 from testbed.images.names import SPLITS
-from testbed.seeding import generator
 
 __all__ = ["SPLITS", "ImageSet"]
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from testbed.errors import did_you_mean
+from testbed.basis.errors import did_you_mean
 from testbed.images import cifar, digits, imagenet16
 from testbed.images.download import default_root
 from testbed.images.download import download as _download

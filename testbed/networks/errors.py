@@ -1,6 +1,6 @@
 """The error of a network, or of inputs to it, that cannot be worked with."""
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 
 __all__ = ["NetworkError"]
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from testbed.basis.seeding import global_draws
 from testbed.networks.copying import working_copy
-from testbed.seeding import global_draws
 
 __all__ = ["influence", "neighbours", "relative_change"]
 

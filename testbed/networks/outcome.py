@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from testbed.basis.seeding import generator, global_draws
 from testbed.networks.errors import NetworkError
 from testbed.networks.logits import check_logits
-from testbed.seeding import generator, global_draws
 
 __all__ = ["Outcome", "called", "explained", "outcome"]
 

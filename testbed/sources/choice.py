@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from testbed.basis.errors import did_you_mean
+from testbed.basis.seeding import global_draws
 from testbed.command.console import whole_numbers
-from testbed.errors import did_you_mean
 from testbed.images import ImageSet
 from testbed.networks.errors import NetworkError
 from testbed.networks.logits import check_logits
 from testbed.networks.normalise import Normalise
-from testbed.seeding import global_draws
 from testbed.sources.names import INITS
 from testbed.sources.own import OwnSource
 from testbed.sources.pretrained import PretrainedSource

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from testbed.seeding import global_draws
+from testbed.basis.seeding import global_draws
 from testbed.sources.source import SourceError
 from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
 

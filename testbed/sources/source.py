@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 
 __all__ = ["Source", "SourceError"]
 

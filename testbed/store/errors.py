@@ -1,6 +1,6 @@
 """What can go wrong with a results file."""
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 
 __all__ = ["StoreBusy", "StoreError"]
 

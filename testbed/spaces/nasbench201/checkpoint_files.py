@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 from testbed.files.replacing import replacing
 
 __all__ = [

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NoReturn
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 
 __all__ = ["EDGES", "OPERATIONS", "Genotype", "GenotypeError"]
 

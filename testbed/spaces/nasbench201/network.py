@@ -9,7 +9,7 @@ Dong and Yang, "NAS-Bench-201", ICLR 2020, section 2.1.
 
 from torch import Tensor, nn
 
-from testbed.errors import InputError
+from testbed.basis.errors import InputError
 from testbed.spaces.nasbench201.genotype import EDGES, NODES, Genotype
 
 __all__ = ["Network"]

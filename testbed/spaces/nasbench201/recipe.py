@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
-from testbed.errors import InputError, did_you_mean
+from testbed.basis.errors import InputError, did_you_mean
 
 __all__ = ["PRESETS", "Recipe", "override", "preset_named"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from testbed.seeding import generator
+from testbed.basis.seeding import generator
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 from testbed.spaces.nasbench201.names import SELECTION_HELP

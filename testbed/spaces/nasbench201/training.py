@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
+from testbed.basis.seeding import generator
 from testbed.images import ImageSet
 from testbed.networks.normalise import normalised
-from testbed.seeding import generator
 from testbed.spaces.nasbench201.augmentation import Augmentation
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.network import Network

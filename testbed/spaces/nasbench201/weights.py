@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from testbed.errors import InputError
-from testbed.seeding import global_draws
+from testbed.basis.errors import InputError
+from testbed.basis.seeding import global_draws
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.names import INITIALISATIONS
 from testbed.spaces.nasbench201.network import Network

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed.errors import ToolkitError
+from testbed.basis.errors import ToolkitError
 from testbed.files.safe_pickle import RefusedNameError
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, seeds, late imports, the version."""
