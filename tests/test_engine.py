@@ -1,6 +1,7 @@
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch
 
 from testbed.engine import EngineError, run
 from testbed.engine.memory import keep_freed_memory
+from testbed.engine.processes import _pool
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -285,3 +287,26 @@ def test_workers_do_not_outlive_a_killed_parent(study):
     process.kill()
     process.wait()
     assert eventually(lambda: not any(map(alive, workers)), 10)
+
+
+def masks(pid):
+    """Return which signals a process blocks and ignores, as sets of numbers."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    found = {}
+    for name in ("SigBlk", "SigIgn"):
+        bits = int(re.search(rf"^{name}:\s*(\w+)", text, re.MULTILINE)[1], 16)
+        found[name] = {number for number in range(1, 65) if bits >> (number - 1) & 1}
+    return found["SigBlk"], found["SigIgn"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the masks")
+def test_a_ctrl_c_does_not_reach_a_worker_that_starts():
+    with _pool(1, 1) as executor:
+        future = executor.submit(os.getpid)
+        (pid,) = executor._processes
+        blocked, _ = masks(pid)
+        assert signal.SIGINT in blocked, "it would die of it before it can ignore it"
+        future.result()
+        blocked, ignored = masks(pid)
+        assert signal.SIGINT in ignored - blocked
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
