@@ -17,6 +17,7 @@ from evaluation.report.prose.doubts import doubts
 from evaluation.report.statistics import main_targets
 from evaluation.report.study import study
 from evaluation.report.tables import latex_tables
+from evaluation.search.command import app as search
 from evaluation.truths.published import Truth
 from evaluation.truths.targets import Target
 from proxies.summary import _top
@@ -133,3 +134,12 @@ def test_networks_that_are_promised_most_of_come_first(proxy, first):
     cells = list(table.columns[1].cells)
     assert float(str(cells[0])) == first
     assert ("lower" if first == 1 else "higher") in str(table.title)
+
+
+def test_a_search_says_that_its_proxies_saw_other_images(tmp_path, truth):
+    frame(score_rows("other")).to_csv(tmp_path / "scores.csv", index=False)
+    words = ["--truth", str(truth.root), "--scores", str(tmp_path / "scores.csv")]
+    words += ["--algorithm", "random", "--runs", "2", "--queries", "5", "--objective", "clean"]
+    result = CliRunner().invoke(search, words, env={"COLUMNS": "300"})
+    assert result.exit_code == 0, result.output
+    assert "The scores of other were computed on images of digits, not of cifar10" in result.output

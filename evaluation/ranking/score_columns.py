@@ -8,7 +8,7 @@ equally noisy, so they are not comparable.
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -27,6 +27,7 @@ __all__ = [
     "ScoreColumn",
     "baseline_column",
     "labels",
+    "other_images",
     "row_labels",
     "score_columns",
 ]
@@ -156,6 +157,25 @@ def baseline_column(name: str, ids: Iterable[int]) -> ScoreColumn:
     values = {number: float(BASELINES[name](Genotype.from_index(number))) for number in ids}
     identity = (name, "", "", '{"cells":5,"channels":16}')
     return ScoreColumn(identity, 0, pd.Series(values, dtype="float64"), {}, frozenset())
+
+
+def other_images(columns: Mapping[str, ScoreColumn], dataset: str) -> list[str]:
+    """Return a sentence for each other data set whose images the scores were computed on.
+
+    Args:
+        columns: the score columns by their names.
+        dataset: the data set of the accuracies.
+    """
+    others: dict[str, list[str]] = {}
+    for name, column in columns.items():
+        images = column.identity[IDENTITY.index("images")]
+        if images not in ("", dataset):
+            others.setdefault(images, []).append(name)
+    return [
+        f"The scores of {', '.join(names)} were computed on images of {images}, not of "
+        f"{dataset}, whose accuracies they are ranked on here."
+        for images, names in others.items()
+    ]
 
 
 def labels(identities: Sequence[Identity]) -> list[str]:

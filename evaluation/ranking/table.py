@@ -16,6 +16,7 @@ from evaluation.ranking.score_columns import (
     ScoreColumn,
     baseline_column,
     labels,
+    other_images,
     row_labels,
     score_columns,
 )
@@ -66,17 +67,7 @@ class Ranking:
     @property
     def other_images(self) -> list[str]:
         """A sentence if scores are ranked that were computed on images of another data set."""
-        dataset = self.table["dataset"].iloc[0]
-        others: dict[str, list[str]] = {}
-        for label, column in self.columns.items():
-            images = column.identity[IDENTITY.index("images")]
-            if images not in ("", dataset):
-                others.setdefault(images, []).append(label)
-        return [
-            f"The scores of {', '.join(names)} were computed on images of {images}, not of "
-            f"{dataset}, whose accuracies they are ranked on here."
-            for images, names in others.items()
-        ]
+        return other_images(self.columns, self.table["dataset"].iloc[0])
 
     @property
     def labelled(self) -> pd.DataFrame:

@@ -134,6 +134,7 @@ def search(
     fitted = whole_numbers(held_out, "--held-out") if held_out else []
     recipe = override(preset_named(preset), epochs=epochs, channels=channels, cells=cells)
 
+    from evaluation.ranking.score_columns import labels, other_images, score_columns
     from evaluation.search.live_setup import LiveSettings
     from evaluation.search.problem import truth_problem
     from evaluation.search.proxy_scores import choose_proxies
@@ -165,6 +166,11 @@ def search(
     console = Console()
     findings.show(console)
     findings.show_proxies(frame, fitted, console)
+    dataset = image_set or ("digits" if live else "cifar10")
+    columns, _ = score_columns(frame)
+    named = dict(zip(labels([column.identity for column in columns]), columns, strict=True))
+    for sentence in other_images(named, dataset):
+        console.print(Text(sentence))
     for path in written:
         console.print(Text(f"Written: {path}"))
 
