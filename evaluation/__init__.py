@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from testbed import __version__ as __version__
+from testbed.basis.lazy import attributes
+
+__getattr__ = attributes(__name__, {"__version__": "testbed.basis.version"})
 
 # Modules that moved are found under their former names for one release.
 __path__.append(str(Path(__file__).parent / "former"))

@@ -9,7 +9,15 @@ from rich.text import Text
 
 from testbed.command.console import quiet_track, split_words, whole_numbers
 from testbed.command.inputs import export_path
-from testbed.command.options import Proxies, Scores, Targets, Truth, TruthImages
+from testbed.command.options import (
+    TABLE_FORMATS,
+    Proxies,
+    Scores,
+    TableFormat,
+    Targets,
+    Truth,
+    TruthImages,
+)
 from testbed.command.shell import Command, application
 from testbed.tables import RANDOM_CIFAR10
 
@@ -47,14 +55,7 @@ def correlate(
         Path | None,
         typer.Option(help="File for the table, one row a τ: .csv or .parquet.", show_default=False),
     ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="csv or parquet; by the ending of --out if not given.",
-            show_default=False,
-        ),
-    ] = None,
+    format_: TableFormat = None,
 ) -> None:
     """Rank published robust accuracies by training-free scores.
 
@@ -62,7 +63,7 @@ def correlate(
     attack × ε and corruptions, on one common sample of networks. The number of parameters
     and FLOPs stand in every table: a proxy that does not beat them is worth nothing.
     """
-    out = export_path(out, format_, ("csv", "parquet"))
+    out = export_path(out, format_, TABLE_FORMATS)
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
 
     from evaluation.ranking.printed import print_ranking

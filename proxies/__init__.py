@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from testbed import __version__
 from testbed.basis.lazy import attributes
 
 if TYPE_CHECKING:
     from proxies.probe import Score
     from proxies.registry import PROXIES, ProxySpec, UnknownProxyError
     from proxies.scoring import score
+    from testbed.basis.version import __version__
 
 __all__ = [
     "PROXIES",
@@ -27,5 +27,6 @@ __getattr__ = attributes(
         "ProxySpec": "proxies.registry",
         "UnknownProxyError": "proxies.registry",
         "score": "proxies.scoring",
+        "__version__": "testbed.basis.version",
     },
 )

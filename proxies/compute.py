@@ -11,6 +11,7 @@ from testbed.basis.errors import InputError
 from testbed.command.console import check_device, default_workers
 from testbed.command.inputs import check_choice, default_store, export_path, load_images, named
 from testbed.command.options import (
+    TABLE_FORMATS,
     Archive,
     Archs,
     DataRoot,
@@ -22,6 +23,7 @@ from testbed.command.options import (
     Seeds,
     Show,
     Store,
+    TableFormat,
     Threads,
     Weights,
     Workers,
@@ -36,7 +38,7 @@ __all__ = ["main"]
 
 app = application()
 DEFAULT_PROXIES = "params,flops,jacobian_norm,hessian_input"
-DTYPES, FORMATS = ("float32", "float64"), ("csv", "parquet")
+DTYPES = ("float32", "float64")
 
 
 @app.command(
@@ -82,14 +84,7 @@ def compute(
             show_default=False,
         ),
     ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="csv or parquet; by the ending of --out if not given.",
-            show_default=False,
-        ),
-    ] = None,
+    format_: TableFormat = None,
     show: Show = 10,
 ) -> None:
     """Score networks with training-free robustness proxies.
@@ -100,7 +95,7 @@ def compute(
     check_choice("--init", init, INITS)
     check_choice("--dtype", dtype, DTYPES)
     store = store or default_store(image_set, "scores.sqlite")
-    export = export_path(out, format_, FORMATS, store)
+    export = export_path(out, format_, TABLE_FORMATS, store)
     refuse_unread(context, init, network)
     console = Console()
 

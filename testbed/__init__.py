@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from testbed.basis.version import installed_version
+from testbed.basis.lazy import attributes
 
-__version__ = installed_version()
+__getattr__ = attributes(__name__, {"__version__": "testbed.basis.version"})
 
 # Modules that moved are found under their former names for one release.
 __path__.append(str(Path(__file__).parent / "former"))

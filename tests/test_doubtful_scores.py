@@ -19,6 +19,7 @@ from evaluation.report.study import study
 from evaluation.report.tables import latex_tables
 from evaluation.search.command import app as search
 from evaluation.truths.published import Truth
+from evaluation.truths.robbench import RobBench
 from evaluation.truths.targets import Target
 from proxies.summary import _top
 from testbed.store import StoreError
@@ -83,6 +84,21 @@ def test_means_of_equal_sums_are_tied(tmp_path):
     write_table(root, "fog", "accuracy", rows)
     assert len({np.mean(row) for row in values}) > 1, "floats alone would tie"
     assert Truth.open(root).targets()["mean corruption"].nunique() == 1
+
+
+def test_means_over_the_attacks_of_the_other_truth_tie_too(tmp_path):
+    names = ("val_fgsm_3.0_acc", "val_fgsm_8.0_acc", "val_pgd_8.0_acc")
+    orders = ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1])
+    assert len({sum(order) for order in orders}) == 2, "floats alone would tie"
+    content = {
+        str(number): {name: dict.fromkeys("012", x) for name, x in zip(names, order, strict=True)}
+        for number, order in zip(IDS, orders, strict=False)
+    }
+    path = tmp_path / "robbench.json"
+    path.write_text(json.dumps({"cifar10": content}))
+    table = RobBench.open(path).targets()
+    assert len(table) == 2
+    assert table["mean adversarial"].nunique() == 1
 
 
 def test_the_published_means_tie_as_integers_do():

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from evaluation.attacks import evaluate, make
-from evaluation.robustness.measures import parse_epsilons
+from evaluation.robustness.measures import attack_measures, parse_epsilons
+from evaluation.search.live import live_measures
 from testbed.basis.errors import InputError
 
 
@@ -55,3 +56,11 @@ def test_more_than_the_range_of_pixels_is_refused_but_in_l2():
     with pytest.raises(InputError, match="at most 255; got 256"):
         attacked([256.0])
     attacked([512.0], "L2")
+
+
+def test_commands_refuse_it_before_they_begin():
+    with pytest.raises(InputError, match="at most 255; got 256"):
+        attack_measures(["fgsm"], "Linf", (8.0, 256.0), {})
+    with pytest.raises(InputError, match="at most 255; got 300"):
+        live_measures(["fgsm@300"], {})
+    attack_measures(["fgsm"], "L2", (512.0,), {})

@@ -7,7 +7,14 @@ import pytest
 
 from evaluation.ranking.suite_zero import read_suite_zero
 from testbed.spaces.nasbench201.selection import select
-from testbed.store import StoreError, read_scores
+from testbed.store import (
+    RobustnessKey,
+    RobustnessRow,
+    Store,
+    StoreError,
+    read_robustness,
+    read_scores,
+)
 from testbed.store.scores import SCORES
 
 MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -47,3 +54,16 @@ def test_a_byte_order_mark_is_read_over(tmp_path):
     entry = {"cifar10": {"(4, 0, 3, 1, 4, 2)": {"snip": {"score": 2, "time": 1}}}}
     zero.write_text(MARK + json.dumps(entry), encoding="utf-8")
     assert len(read_suite_zero(zero)) == 1
+
+
+def test_what_a_row_is_filled_with_is_as_a_store_would_have_it(tmp_path):
+    key = RobustnessKey.make("a", "own", None, "digits", "clean", None, {})
+    with Store(tmp_path / "own.sqlite") as store:
+        row = RobustnessRow(key, [True, False], 0.5, 0.5, None)
+        store.save_robustness(store.begin_run({}), [row])
+        own = store.robustness()
+    own.drop(columns=["warnings", "cross_warnings", "details", "seconds", "run"]).to_csv(
+        tmp_path / "mine.csv", index=False
+    )
+    mine = read_robustness(tmp_path / "mine.csv")
+    pd.testing.assert_frame_equal(mine.drop(columns="run"), own.drop(columns="run"))

@@ -3,10 +3,10 @@
 What needs torch is imported when it is asked for: the records of the attacks do not.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evaluation.attacks.names import ATTACKS
+from testbed.basis.lazy import attributes
 
 if TYPE_CHECKING:
     from evaluation.attacks.base import Attack
@@ -17,17 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ATTACKS", "MODES", "Attack", "Evaluation", "Level", "evaluate", "make"]
 
-_WHERE = {
-    "Attack": "base",
-    "Evaluation": "evaluation",
-    "Level": "outcome",
-    "MODES": "modes",
-    "evaluate": "evaluation",
-    "make": "registry",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+__getattr__ = attributes(
+    __name__,
+    {
+        "Attack": "evaluation.attacks.base",
+        "Evaluation": "evaluation.attacks.evaluation",
+        "Level": "evaluation.attacks.outcome",
+        "MODES": "evaluation.attacks.modes",
+        "evaluate": "evaluation.attacks.evaluation",
+        "make": "evaluation.attacks.registry",
+    },
+)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from evaluation.attacks.base import Attack
 from evaluation.attacks.draws import Draws
+from evaluation.attacks.epsilons import check_epsilons, unit_notes
 from evaluation.attacks.examples import Examples
 from evaluation.attacks.judge import classes_of, predict
 from evaluation.attacks.modes import MODES, Job
@@ -18,8 +19,6 @@ from evaluation.attacks.victim import Victim
 from testbed.basis.errors import InputError
 
 __all__ = ["Evaluation", "evaluate"]
-
-LEAST = 0.1  # the smallest published ε
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,12 @@ def evaluate(
         ValueError: if ε, the mode or the batch size make no sense, or the attack has no meaning
             for so few classes.
     """
-    _check(epsilons, mode, batch_size, attack.norm)
+    _check(mode, batch_size)
+    check_epsilons(epsilons, attack.norm)
     with subject(network, images, labels) as asked:
         network = asked.network
         images, labels = images.detach().clone(), labels.clone()  # none of inference mode
-        warnings = attack.notes(asked.classes) + _unit_notes(epsilons)
+        warnings = attack.notes(asked.classes) + unit_notes(epsilons)
         victim = Victim(network, images)
         correct = classes_of(predict(network, images, batch_size)) == labels
         if checks:
@@ -89,25 +89,8 @@ def evaluate(
     return Evaluation(correct, levels, warnings, warnings + doubts, victim.folded)
 
 
-def _unit_notes(epsilons: Sequence[float]) -> list[str]:
-    """Return a note if an ε looks like one of pixels in [0, 1]: those of RobustBench do."""
-    small = [epsilon for epsilon in epsilons if 0 < epsilon < LEAST]
-    if not small:
-        return []
-    return [
-        f"note: ε is in units of 1/255, so that {small[0]:.3g} changes a pixel by "
-        f"{small[0] / 255:.1g}: if {255 * small[0]:.3g}/255 was meant, give {255 * small[0]:.3g}"
-    ]
-
-
-def _check(epsilons: Sequence[float], mode: str, batch_size: int, norm: str) -> None:
+def _check(mode: str, batch_size: int) -> None:
     if mode not in MODES:
         raise InputError(f"unknown mode {mode!r}; there are {', '.join(MODES)}")
-    if not epsilons or not all(0 <= epsilon < float("inf") for epsilon in epsilons):
-        raise InputError(f"ε are numbers from 0, in units of 1/255; got {list(epsilons)}")
-    if norm == "Linf" and max(epsilons) > 255:
-        raise InputError(
-            f"ε is in units of 1/255, and pixels are in [0, 1]: at most 255; got {max(epsilons):g}"
-        )
     if batch_size < 1:
         raise InputError(f"batches have at least 1 image; got {batch_size}")

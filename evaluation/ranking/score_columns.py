@@ -8,7 +8,7 @@ equally noisy, so they are not comparable.
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -159,15 +159,16 @@ def baseline_column(name: str, ids: Iterable[int]) -> ScoreColumn:
     return ScoreColumn(identity, 0, pd.Series(values, dtype="float64"), {}, frozenset())
 
 
-def other_images(columns: Mapping[str, ScoreColumn], dataset: str) -> list[str]:
+def other_images(columns: Collection[ScoreColumn], dataset: str) -> list[str]:
     """Return a sentence for each other data set whose images the scores were computed on.
 
     Args:
-        columns: the score columns by their names.
+        columns: the score columns.
         dataset: the data set of the accuracies.
     """
     others: dict[str, list[str]] = {}
-    for name, column in columns.items():
+    names = labels([column.identity for column in columns])
+    for name, column in zip(names, columns, strict=True):
         images = column.identity[IDENTITY.index("images")]
         if images not in ("", dataset):
             others.setdefault(images, []).append(name)

@@ -67,7 +67,7 @@ class Ranking:
     @property
     def other_images(self) -> list[str]:
         """A sentence if scores are ranked that were computed on images of another data set."""
-        return other_images(self.columns, self.table["dataset"].iloc[0])
+        return other_images(self.columns.values(), self.table["dataset"].iloc[0])
 
     @property
     def labelled(self) -> pd.DataFrame:

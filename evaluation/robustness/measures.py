@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.attacks import make
+from evaluation.attacks.epsilons import check_epsilons
 from evaluation.attacks.names import attack_named
 from evaluation.robustness.pieces import Measure
 from testbed.basis.errors import InputError
@@ -56,12 +57,14 @@ def attack_measures(
         backend: ``own`` or ``original``.
 
     Raises:
-        ValueError: if a name or a setting is unknown.
+        ValueError: if a name or a setting is unknown, or an ε makes no sense.
     """
     measures = []
     for record in map(attack_named, names):
         attack = make(record.name, norm, backend=backend, **settings.get(record.name, {}))
-        measures.append(Measure(record.key(norm), epsilons or record.epsilons, attack))
+        levels = epsilons or record.epsilons
+        check_epsilons(levels, norm)
+        measures.append(Measure(record.key(norm), levels, attack))
     return measures
 
 

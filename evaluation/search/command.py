@@ -134,7 +134,7 @@ def search(
     fitted = whole_numbers(held_out, "--held-out") if held_out else []
     recipe = override(preset_named(preset), epochs=epochs, channels=channels, cells=cells)
 
-    from evaluation.ranking.score_columns import labels, other_images, score_columns
+    from evaluation.ranking.score_columns import other_images, score_columns
     from evaluation.search.live_setup import LiveSettings
     from evaluation.search.problem import truth_problem
     from evaluation.search.proxy_scores import choose_proxies
@@ -145,18 +145,19 @@ def search(
     frame = read_scores(scores or RANDOM_CIFAR10)
     proxies = choose_proxies(frame, split_words(proxy or ""))
     _check_fit(algorithms, bool(proxies))
+    image_set = image_set or ("digits" if live else "cifar10")
     targets, notices = split_words(objective), Console(stderr=True)
     plan = Plan(algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads)
     try:
         if live and out is not None:
             settings = LiveSettings(
-                recipe, image_set or "digits", data_root, count, weights_seed,
+                recipe, image_set, data_root, count, weights_seed,
                 check_device(device), threads,
                 _settings(assignments or (), square_queries, targets), tuple(sys.argv),
             )  # fmt: skip
             findings = search_live(plan, out, targets, settings, notices)
         else:
-            truth_there = Truth.open(str(truth), image_set or "cifar10")
+            truth_there = Truth.open(str(truth), image_set)
             findings = search_truth(plan, truth_problem(truth_there, targets, frame), notices)
     except KeyboardInterrupt:
         rest = "; the same command goes on from here" if live else ""
@@ -166,10 +167,7 @@ def search(
     console = Console()
     findings.show(console)
     findings.show_proxies(frame, fitted, console)
-    dataset = image_set or ("digits" if live else "cifar10")
-    columns, _ = score_columns(frame)
-    named = dict(zip(labels([column.identity for column in columns]), columns, strict=True))
-    for sentence in other_images(named, dataset):
+    for sentence in other_images(score_columns(frame)[0], image_set):
         console.print(Text(sentence))
     for path in written:
         console.print(Text(f"Written: {path}"))

@@ -19,13 +19,13 @@ from evaluation.truths.files import (
     read_meta,
     read_table,
 )
+from evaluation.truths.means import settled
 from evaluation.truths.targets import MEAN_ADVERSARIAL, MEAN_CORRUPTION, Target
 from testbed.images.corrupted import SEVERITIES
 
 __all__ = ["Truth", "TruthError"]
 
 ACCURACY = "_accuracy.json"
-EXACT = 12  # decimals of a mean of accuracies: less than rounding leaves, more than images count
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,7 @@ class Truth:
             twice = table.columns[table.columns.duplicated()][0]
             raise TruthError(f"{self.root / self.dataset}: two files hold {twice}")
         for mean in sorted(means):
-            values = table[means[mean]].mean(axis="columns", skipna=False)
-            table[mean.key] = values.round(EXACT)  # equal sums must tie, whatever their order
+            table[mean.key] = settled(table[means[mean]].mean(axis="columns", skipna=False))
         return table.rename_axis("id")
 
     def _path(self, key: str, measure: str) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.truths.files import TruthError, brief, read_json
+from evaluation.truths.means import settled
 from evaluation.truths.targets import CLEAN, MEAN_ADVERSARIAL, Target
 from testbed.spaces.nasbench201.isomorphism import representatives
 
@@ -77,13 +78,16 @@ class RobBench:
             self.by_seed.groupby(["id", "target"])["accuracy"].agg(["mean", "count"])
         )
         most = groups.groupby("target")["count"].transform("max")
-        complete = groups.loc[groups["count"] == most, "mean"]
+        # A single value is no mean, and stays as it was given.
+        means = groups["mean"].where(groups["count"] == 1, settled(groups["mean"]))
+        complete = means.loc[groups["count"] == most]
         table = complete.unstack("target").reindex(sorted(self.by_seed["id"].unique()))
         order = sorted(map(Target.parse, table), key=_place)
         table = table[[target.key for target in order]]
         attacks = [target.key for target in order if target.is_attack]
         if attacks:
-            table[MEAN_ADVERSARIAL] = table[attacks].mean(axis="columns", skipna=False)
+            means = pd.DataFrame(table[attacks]).mean(axis="columns", skipna=False)
+            table[MEAN_ADVERSARIAL] = settled(means)
         return table.rename_axis(columns=None)
 
 

@@ -2,7 +2,7 @@
 
 from importlib import metadata
 
-__all__ = ["PACKAGE", "installed_version"]
+__all__ = ["PACKAGE", "__version__", "installed_version"]
 
 PACKAGE = "robustness-proxies"
 
@@ -13,3 +13,6 @@ def installed_version() -> str:
         return metadata.version(PACKAGE)
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+__version__ = installed_version()

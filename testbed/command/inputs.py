@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from testbed.basis.errors import InputError, did_you_mean
+from testbed.command.console import split_words
 
 if TYPE_CHECKING:
     from testbed.images import ImageSet
@@ -32,7 +33,7 @@ def named(option: str, known: Iterable[str]) -> list[str]:
     """Return the words of an option; ``all`` stands for all that are known, ``none`` for none."""
     if option in ("all", "none"):
         return list(known) if option == "all" else []
-    return list(dict.fromkeys(word.strip() for word in option.split(",") if word.strip()))
+    return split_words(option)
 
 
 def load_images(

@@ -13,9 +13,10 @@ from testbed.images.names import NAMES, SPLITS
 from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 
 __all__ = [
-    "ARCHS_HELP", "SCORES", "Archive", "Archs", "Assignments", "DataRoot", "Device", "Download",
-    "Hp", "ImageSetName", "OwnNetworks", "Proxies", "Scores", "Seeds", "Show", "Split", "Store",
-    "Targets", "Threads", "Truth", "TruthImages", "Weights", "Workers",
+    "ARCHS_HELP", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments", "DataRoot",
+    "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "Proxies", "Scores", "Seeds", "Show",
+    "Split", "Store", "TableFormat", "Targets", "Threads", "Truth", "TruthImages", "Weights",
+    "Workers",
 ]  # fmt: skip
 
 ImageSetName = Annotated[str, typer.Option("--images", help=", ".join(NAMES))]
@@ -99,6 +100,15 @@ Store = Annotated[
     typer.Option(
         help="SQLite file of results; runs/<images>.sqlite if not given, so that those of "
         "different image sets do not meet.",
+        show_default=False,
+    ),
+]
+TABLE_FORMATS = ("csv", "parquet")
+TableFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help=f"{' or '.join(TABLE_FORMATS)}; by the ending of --out if not given.",
         show_default=False,
     ),
 ]

@@ -105,11 +105,13 @@ def columns_of(*records: type) -> tuple[Column, ...]:
 def _default(field: Field) -> Any:
     """Return the default of a field as a table has it."""
     if field.default is not MISSING:
-        return field.default
+        value = field.default
+    elif field.default_factory is not MISSING:
+        value = field.default_factory()
+    else:
+        return NEEDED
     pack = field.metadata["column"].pack
-    if field.default_factory is not MISSING and pack is not None:
-        return pack(field.default_factory())
-    return NEEDED
+    return value if value is None or pack is None else pack(value)
 
 
 def convert(record: Any, what: str) -> None:
