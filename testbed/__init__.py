@@ -1,8 +1,13 @@
 """The ground floor: networks, images, the store and the engine; imports nothing of ours."""
 
-from pathlib import Path
+# First, and above all other imports: they take a while, and Ctrl-C must not meet one unprepared.
+from testbed.basis.interrupts import watch
 
-from testbed.basis.lazy import attributes
+watch()
+
+from pathlib import Path  # noqa: E402
+
+from testbed.basis.lazy import attributes  # noqa: E402
 
 __getattr__ = attributes(__name__, {"__version__": "testbed.basis.version"})
 

@@ -10,6 +10,7 @@ from evaluation.robustness.job import MeasuringJob
 from evaluation.search.live import Live, live_measures, live_target
 from evaluation.search.problem import Problem
 from testbed import images
+from testbed.basis import interrupts
 from testbed.command.provenance import provenance
 from testbed.sources.trained import TrainedSource
 from testbed.spaces.nasbench201.recipe import Recipe
@@ -85,12 +86,19 @@ def live_problem(
     facts = {"targets": targets, "recipe": settings.recipe, "attacks": settings.attacks}
     origin = provenance(list(settings.command), settings.device, "float32", settings.threads, facts)
     with claim(weights, training.settings()), Store(folder / "robustness.sqlite") as store:
-        run, status = store.begin_run(origin), "interrupted"
-        live = Live(
-            targets, measured, measures, training, measuring, store, run, settings.seed, watch
-        )
+        run, status = None, "failed"
         try:
+            with interrupts.held():
+                run = store.begin_run(origin)
+            live = Live(
+                targets, measured, measures, training, measuring, store, run, settings.seed, watch
+            )
             yield Problem(live, None, live.table, complete=False)
             status = "done"
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
         finally:
-            store.finish_run(run, status)
+            if run is not None:
+                with interrupts.held():
+                    store.finish_run(run, status)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from testbed import engine
+from testbed.basis import interrupts
 from testbed.command.console import fail, progress
 from testbed.command.provenance import provenance
 from testbed.command.shell import INTERRUPTED
@@ -153,6 +154,8 @@ def run_job(
         try:
             with bar as advance, closing(outcomes):
                 for position, outcome in outcomes:
+                    if outcome.error is not None:
+                        interrupts.check()
                     _keep(job, tasks[position], outcome, place, run, ending)
                     advance()
                     if execution.strict and ending.failed:
@@ -184,12 +187,19 @@ def _recorded(place: object, execution: Execution, ending: Ending) -> Iterator[i
     origin = provenance(
         command, execution.device, execution.dtype, execution.threads, execution.settings
     )
-    run, status = place.begin_run(origin), "failed"
+    run, status = None, "failed"
     try:
+        with interrupts.held():
+            run = place.begin_run(origin)
         yield run
         status = ending.status
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
     finally:
-        place.finish_run(run, status)
+        if run is not None:
+            with interrupts.held():
+                place.finish_run(run, status)
 
 
 @contextmanager

@@ -1,22 +1,24 @@
 """The shell around every command: one style of errors, and exit codes that mean the same.
 
-0: done; 1: some items failed; 2: the input cannot be used; 130: interrupted.
+0: done; 1: some items failed; 2: the input cannot be used; 130: interrupted (143 by SIGTERM, 129
+by a terminal that hung up).
 """
 
-import signal
+import os
 import sys
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from testbed.basis import interrupts
 from testbed.basis.errors import ToolkitError, did_you_mean
 
 __all__ = ["HELP_NAMES", "INTERRUPTED", "Command", "Group", "application", "refuse_given"]
 
-UNUSABLE, INTERRUPTED = 2, 130
+FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 # Newer versions of typer bring their own copy of click: the base of its errors is found
 # above the one that every version exports.
@@ -87,18 +89,39 @@ def _bounded(run: Callable[[], Any], standalone: bool) -> int:
     if not standalone:
         return _exit_code(run)
     # What a cluster sends before it kills ends a run as Ctrl-C does: with all that is finished.
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(_exit_code(run))
+    interrupts.watch(always=True)
+    try:
+        with interrupts.bounded():
+            code = _exit_code(run)
+    except BaseException:
+        # Not to be printed: an interrupt of the lines around the run, a terminal that is gone.
+        if interrupts.exit_code() is None:
+            raise
+        code = 0
+    _let_go_of_output()
+    sys.exit(interrupts.exit_code() or code)
+
+
+def _let_go_of_output() -> None:
+    """Leave nothing to be written while the interpreter ends: nobody would catch a failure."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _exit_code(run: Callable[[], Any]) -> int:
     try:
         result = run()
+        sys.stdout.flush()  # a full disk is an error that is told
     except _ClickException as error:
         message = _usage(error)
     except ToolkitError as error:
         message = str(error)
+    except BrokenPipeError:  # whoever read has seen enough
+        return FAILED
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except (KeyboardInterrupt, typer.Abort):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from testbed.basis import interrupts
 from testbed.engine.futures import LostItemsError, run_on
 from testbed.engine.outcome import EngineError, Outcome, attempt, failure
 
@@ -79,7 +80,8 @@ class _Pool(ProcessPoolExecutor):
     def submit(self, *arguments: Any, **options: Any) -> Future[Any]:
         """Submit work; a process that is started for it inherits that SIGINT is blocked."""
         # Without that it would die of it until `_prepare_worker` ignores it: for some seconds.
-        with _interrupts_blocked():
+        # Here they wait, too: a process that is started and not yet noted would be left behind.
+        with interrupts.held(), _interrupts_blocked():
             return super().submit(*arguments, **options)
 
 
@@ -109,11 +111,12 @@ def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
         yield executor
         complete = True
     finally:
-        # Shutting down forgets the processes, and waits for items that nobody wants any more.
-        processes = list((executor._processes or {}).values())
-        executor.shutdown(wait=complete)
-        if not complete:
-            _end(processes)
+        with interrupts.held():
+            # Shutting down forgets the processes, and waits for items that nobody wants any more.
+            processes = list((executor._processes or {}).values())
+            executor.shutdown(wait=complete)
+            if not complete:
+                _end(processes)
 
 
 def _end(processes: list[Any]) -> None:
