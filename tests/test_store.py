@@ -506,7 +506,7 @@ def test_a_killed_writer_leaves_whole_transactions_and_no_lock(tmp_path):
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
         database.close()
     with Store(path) as store:
-        assert list(store.runs().status) == ["running"] * 5
+        assert list(store.runs().status) == ["interrupted"] * 5
 
 
 def test_a_journal_left_behind_is_rolled_back_by_a_reader(tmp_path):

@@ -17,7 +17,7 @@ __all__ = ["EXTRAS", "REQUIRED", "main"]
 app = application()
 REQUIRED = (
     "torch", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "matplotlib", "typer", "rich",
-    "pooch", "safetensors", "pillow", "jinja2",
+    "pooch", "safetensors", "pillow", "jinja2", "filelock",
 )  # fmt: skip
 # The extra's name → the package that it brings.
 EXTRAS = {"autoattack": "pyautoattack", "dask": "distributed", "optuna": "optuna"}

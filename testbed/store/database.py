@@ -1,7 +1,7 @@
 """The results file: open, save in transactions, resume, export."""
 
 import json
-import sqlite3
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +10,23 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from testbed.basis import interrupts
+from testbed.files.kinds import fault_of_kind, resolved
+from testbed.files.replacing import clear_left_over
 from testbed.store.errors import StoreError
+from testbed.store.far_byte import FarByte
 from testbed.store.files import WRITERS
+from testbed.store.limits import Steps
 from testbed.store.lock import WriterLock
 from testbed.store.robustness import RobustnessRow, set_cross_warnings
-from testbed.store.runs import begin_run, end_run, is_run
+from testbed.store.runs import (
+    INTERRUPTED,
+    begin_run,
+    end_dead_runs,
+    end_run,
+    is_run,
+    running,
+)
 from testbed.store.schema import SUFFIXES, TABLES, connect, create, upgrade
 from testbed.store.scores import ScoreRow
 from testbed.store.table import Row
@@ -44,16 +56,33 @@ class Store:
         if mode not in ("w", "r"):
             raise ValueError(f'mode is "w" or "r"; got {mode!r}')
         # Two names for one file must meet at one lock.
-        self.path = Path(path).resolve()
+        try:
+            self.path = resolved(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be opened as a results file: {error}") from error
         if self.path.suffix not in SUFFIXES:
             raise StoreError(f"a results file ends in {', '.join(SUFFIXES)}; got {self.path}")
         self._lock: WriterLock | None = None
-        if mode == "w":
-            self._open_to_write()
-        elif self.path.exists():
-            self._connection = connect(self.path, write=False)
-        else:
+        self._writers: FarByte | None = None
+        with interrupts.held():
+            if mode == "w":
+                self._open_to_write()
+            else:
+                self._open_to_read()
+
+    def _open_to_read(self) -> None:
+        if not _is_file(self.path):
             raise StoreError(f"there is no results file {self.path}")
+        try:
+            writers = FarByte(self.path, write=False)
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be read: {error}") from error
+        try:
+            self._connect(write=False)
+        except BaseException:
+            writers.close()
+            raise
+        self._writers = writers
 
     def _open_to_write(self) -> None:
         if _has_content(self.path):
@@ -62,21 +91,33 @@ class Store:
             _make_folder(self.path.parent)
         self._lock = WriterLock(self.path)
         try:
+            clear_left_over(self.path)
             if not _has_content(self.path):
                 create(self.path)
-            self._connection = connect(self.path, write=True)
-            with self._translated():
+            self._lock.take_file()
+            self._connect(write=True)
+            with self._steps.bounded():
                 upgrade(self._connection)
+                end_dead_runs(self._connection)
         except BaseException:
             self._lock.release()
             raise
 
+    def _connect(self, write: bool) -> None:
+        self._connection = connect(self.path, write)
+        self._steps = Steps(self.path, self._connection)
+        self._opened = os.stat(self.path)
+
     def close(self) -> None:
         """Close the file and release the lock; again is no error."""
-        self._connection.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        with interrupts.held():
+            self._connection.close()
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
+            if self._writers is not None:
+                self._writers.close()
+                self._writers = None
 
     def __enter__(self) -> "Store":
         return self
@@ -87,7 +128,12 @@ class Store:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            if kind is None and self._lock is not None:
+                with self._steps.bounded():
+                    self._check_file()
+        finally:
+            self.close()
 
     def begin_run(self, provenance: Mapping[str, Any]) -> int:
         """Record the start of a run and return its number.
@@ -110,7 +156,7 @@ class Store:
 
     def finished(self) -> set[str]:
         """Return the digests of the scores that are there, NaN included."""
-        with self._translated():
+        with self._steps.bounded():
             return TABLES["scores"].digests(self._connection)
 
     def save(self, run: int, rows: Iterable[ScoreRow]) -> int:
@@ -141,7 +187,7 @@ class Store:
 
     def finished_robustness(self) -> set[str]:
         """Return the digests of the robust accuracies that are there."""
-        with self._translated():
+        with self._steps.bounded():
             return TABLES["robustness"].digests(self._connection)
 
     def set_cross_warnings(self, warnings: Mapping[str, Sequence[str]]) -> None:
@@ -158,11 +204,26 @@ class Store:
         return self._read("robustness")
 
     def runs(self) -> pd.DataFrame:
-        """Return all runs in the order of their numbers; times are UTC in ISO 8601."""
-        return self._read("runs")
+        """Return all runs in the order of their numbers; times are UTC in ISO 8601.
+
+        The status of a run whose process was killed, so that it could not record its end, is
+        ``interrupted``: nobody holds the lock of the file any more.
+        """
+        runs = self._read("runs")
+        return runs.assign(status=runs["status"].mask(runs["id"].isin(self._dead()), INTERRUPTED))
+
+    def _dead(self) -> set[int]:
+        if self._writers is None:
+            return set()
+        with self._steps.bounded():
+            # Before and after the look at the lock, so that a writer who comes now is alive.
+            before = running(self._connection)
+            if not before or self._writers.taken() is not False:
+                return set()
+            return before & running(self._connection)
 
     def _read(self, table: str) -> pd.DataFrame:
-        with self._translated():
+        with self._steps.bounded():
             return TABLES[table].read(self._connection)
 
     def export(self, path: str | Path, table: Literal["scores", "robustness"] = "scores") -> None:
@@ -188,7 +249,8 @@ class Store:
     def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"]) -> Iterator[None]:
         if kind == "IMMEDIATE" and self._lock is None:
             raise StoreError(f'{self.path} is not open for writing: use Store(path, "w")')
-        with self._translated():
+        with interrupts.held(), self._steps.bounded():
+            self._check_file()
             self._connection.execute(f"BEGIN {kind}")
             try:
                 yield
@@ -197,17 +259,46 @@ class Store:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            self._check_file()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _check_file(self) -> None:
+        """Raise StoreError if what is saved would not be, or was not, saved to the file."""
         try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: {error}") from error
+            there = os.stat(self.path)
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} is gone ({error.strerror}): what was saved since is lost; run the "
+                "same command again"
+            ) from error
+        if not os.path.samestat(there, self._opened):
+            raise StoreError(
+                f"{self.path} was replaced by another file while it was open: what was saved since "
+                "is lost; run the same command again"
+            )
+        if self._lock is None:
+            return
+        ((pages,),) = self._connection.execute("PRAGMA page_count").fetchall()
+        ((size,),) = self._connection.execute("PRAGMA page_size").fetchall()
+        if there.st_size != pages * size or not pages:
+            raise StoreError(
+                f"{self.path} has {there.st_size} bytes, of {pages} pages of {size}: it "
+                "was cut short, or written to, from outside while it was open. Take it from a "
+                "backup, or write to a new file"
+            )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        kind = fault_of_kind(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened as a results file: {error}") from error
+    if kind:
+        raise StoreError(f"{path} is not a results file, but {kind}")
+    return path.exists()
 
 
 def _has_content(path: Path) -> bool:
-    return path.exists() and (not path.is_file() or path.stat().st_size > 0)
+    return _is_file(path) and path.stat().st_size > 0
 
 
 def _make_folder(folder: Path) -> None:

@@ -10,8 +10,18 @@ from typing import Any
 from testbed.store.columns import Column
 from testbed.store.table import Table
 
-__all__ = ["RUNS", "begin_run", "end_run", "is_run"]
+__all__ = [
+    "INTERRUPTED",
+    "RUNNING",
+    "RUNS",
+    "begin_run",
+    "end_dead_runs",
+    "end_run",
+    "is_run",
+    "running",
+]  # fmt: skip
 
+RUNNING, INTERRUPTED = "running", "interrupted"
 
 # Some of a run's provenance in columns, and all of it as JSON.
 RUNS = Table(
@@ -41,7 +51,7 @@ def begin_run(connection: sqlite3.Connection, provenance: Mapping[str, Any]) -> 
         **provenance,
         "started": provenance.get("started") or _now(),
         "finished": None,
-        "status": "running",
+        "status": RUNNING,
         "command": shlex.join(map(str, command)) if isinstance(command, list | tuple) else command,
         "provenance": json.dumps(provenance, default=str),
     }
@@ -53,6 +63,22 @@ def end_run(connection: sqlite3.Connection, run: int, status: str) -> bool:
     """Record the end of a run; return whether there is such a run."""
     query = "UPDATE runs SET finished = ?, status = ? WHERE id = ?"
     return connection.execute(query, (_now(), status, run)).rowcount == 1
+
+
+def end_dead_runs(connection: sqlite3.Connection) -> None:
+    """Record that runs were interrupted whose process could not: to be called by a new writer.
+
+    They have no end: nobody knows when it was.
+    """
+    if running(connection):
+        query = f"UPDATE runs SET status = '{INTERRUPTED}' WHERE status = '{RUNNING}'"
+        connection.execute(query)
+
+
+def running(connection: sqlite3.Connection) -> set[int]:
+    """Return the numbers of the runs that nobody has ended yet."""
+    query = f"SELECT id FROM runs WHERE status = '{RUNNING}'"
+    return {number for (number,) in connection.execute(query)}
 
 
 def is_run(connection: sqlite3.Connection, run: int) -> bool:

@@ -3,8 +3,11 @@
 import sqlite3
 from pathlib import Path
 
+from testbed.basis import interrupts
+from testbed.files.kinds import fault_of_kind
 from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
+from testbed.store.foreign import check_schema
 from testbed.store.robustness import ROBUSTNESS
 from testbed.store.runs import RUNS
 from testbed.store.scores import SCORES
@@ -17,6 +20,7 @@ _VERSION = f"PRAGMA user_version = {SCHEMA_VERSION};"
 APPLICATION_ID = 0x524F4250  # "ROBP": tells our files from other programs' SQLite files
 TIMEOUT = 60.0  # seconds to wait while another connection commits or reads
 # Not WAL: its shared memory does not work on the network file systems of clusters.
+_FOR_BOTH = ("trusted_schema = OFF", "cell_size_check = ON")
 _FOR_WRITING = ("foreign_keys = ON", "journal_mode = DELETE", "synchronous = FULL")
 _FOR_READING = ("query_only = ON",)
 
@@ -34,8 +38,10 @@ def create(path: Path) -> None:
             connection = sqlite3.connect(temporary, isolation_level=None)
             try:
                 tables = "\n".join(table.create for table in TABLES.values())
+                # Of a process that is killed no journal is left behind; the file is not in use.
                 connection.executescript(
-                    f"BEGIN; {tables} PRAGMA application_id = {APPLICATION_ID}; {_VERSION} COMMIT;"
+                    f"PRAGMA journal_mode = MEMORY; BEGIN; {tables} "
+                    f"PRAGMA application_id = {APPLICATION_ID}; {_VERSION} COMMIT;"
                 )
             finally:
                 connection.close()
@@ -47,24 +53,37 @@ def connect(path: Path, write: bool) -> sqlite3.Connection:
     """Open an existing results file; what is not one is refused and left as it is.
 
     Raises:
-        StoreError: if the file is no results file, or made by a newer version.
+        StoreError: if the file is no results file, or made by a newer version, or holds what
+            this toolkit did not make.
     """
     journal = path.with_name(path.name + "-journal")
     try:
+        for one in (path, journal, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if kind := fault_of_kind(one):
+                raise StoreError(f"{one} is {kind}, and not a results file or a part of one")
         # A first look without the right to write: merely closing another program's file could
         # write to it. A journal may have to be rolled back first, which is writing.
         _open(path, "rw" if journal.exists() else "ro", ()).close()
         # Readers too: after a killed writer, the first one to come rolls its journal back.
         return _open(path, "rw", _FOR_WRITING if write else _FOR_READING)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
+        interrupts.check()
         raise StoreError(f"{path} cannot be opened as a results file: {error}") from error
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Add the tables and columns that the file lacks, in one transaction; what is there stays."""
+    """Add the tables and columns that the file lacks, in one transaction; what is there stays.
+
+    An upgrade that was interrupted is taken up, whatever of it an earlier version had done.
+    """
     changes = [sql for table in TABLES.values() for sql in table.changes(connection)]
-    if changes:
-        connection.executescript(f"BEGIN IMMEDIATE; {' '.join(changes)} {_VERSION} COMMIT;")
+    if changes or connection.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE; {' '.join(changes)} {_VERSION} COMMIT;")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
 
 def _open(path: Path, mode: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:
@@ -73,8 +92,10 @@ def _open(path: Path, mode: str, pragmas: tuple[str, ...]) -> sqlite3.Connection
     )
     try:
         _check(path, connection)
-        for pragma in pragmas:
+        for pragma in (*_FOR_BOTH, *pragmas):
             connection.execute(f"PRAGMA {pragma}")
+        # Of the first version, and of an upgrade from it that was interrupted.
+        check_schema(path, connection, TABLES, [name for name in TABLES if name != ROBUSTNESS.name])
     except BaseException:
         connection.close()
         raise
