@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from testbed import images
+from testbed.basis.terminal import plain_console
 from testbed.engine.memory import keep_freed_memory
 from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.genotype import Genotype
@@ -23,7 +23,7 @@ __all__ = [
     "print_ratios",
 ]
 
-CONSOLE = Console(width=100)
+CONSOLE = plain_console(width=100)
 
 
 def interleave(

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from testbed.basis.terminal import plain_console
 from testbed.command.console import quiet_track, split_words, whole_numbers
 from testbed.command.inputs import export_path
 from testbed.command.options import (
@@ -85,7 +85,7 @@ def correlate(
     if out is not None:
         write = ranking.table.to_csv if out.suffix == ".csv" else ranking.table.to_parquet
         write(out, index=False)
-    console = Console()
+    console = plain_console()
     print_ranking(ranking, console)
     if statistics:
         console.print()

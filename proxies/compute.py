@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from proxies.registry import PROXIES, get
 from testbed.basis.errors import InputError
+from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, default_workers
 from testbed.command.inputs import check_choice, default_store, export_path, load_images, named
 from testbed.command.options import (
@@ -97,7 +97,7 @@ def compute(
     store = store or default_store(image_set, "scores.sqlite")
     export = export_path(out, format_, TABLE_FORMATS, store)
     refuse_unread(context, init, network)
-    console = Console()
+    console = plain_console()
 
     from proxies.job import ScoringJob, unfinished
     from proxies.summary import print_summary
@@ -126,8 +126,8 @@ def compute(
         print_summary(open_store.scores(), wanted, names, console, show)
         if export is not None:
             open_store.export(export)
-            console.print(f"Exported to {export}.")
-    console.print(f"Scores are in {store}.")
+            console.print(f"Exported to {export}.", soft_wrap=True)
+    console.print(f"Scores are in {store}.", soft_wrap=True)
     ending.report(console, store)
 
 

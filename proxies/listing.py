@@ -1,11 +1,11 @@
 """The command ``robustness-proxies proxies``: what there is to score with."""
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from proxies.registry import PROXIES
+from testbed.basis.terminal import plain_console
 from testbed.command.shell import Command, application
 
 __all__ = ["main"]
@@ -27,7 +27,7 @@ def proxies() -> None:
     for spec in PROXIES.values():
         options = ", ".join(f"{name}={value}" for name, value in spec.options.items())
         table.add_row(*map(Text, (spec.name, spec.summary, spec.better, spec.cost, options or "–")))
-    Console().print(table)
+    plain_console().print(table)
     typer.echo("better: which scores the reference promises to be robust; cost: in passes.")
 
 

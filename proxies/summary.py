@@ -81,7 +81,7 @@ def _per_proxy(scores: pd.DataFrame, names: Sequence[str]) -> Table:
         extent = [general(float(f(known)), DIGITS) if len(known) else "–" for f in EXTENT]
         missed = int((~rows["converged"].fillna(True)).sum())
         counts = [str(len(rows)), str(len(values) - len(known)), str(missed)]
-        table.add_row(name, *counts, *extent, decimal(rows["seconds"].mean(), 3))
+        table.add_row(Text(name), *counts, *extent, decimal(rows["seconds"].mean(), 3))
     return table
 
 
@@ -91,7 +91,9 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -
     lead = next((name for name in present if not PROXIES[name].structural), present[0])
     better = PROXIES[lead].better
     ranked = means.sort_values(lead, ascending=better == "lower").head(show)
-    title = f"{len(ranked)} of {len(means)} networks, by {lead}: {better} first, as it promises"
+    title = Text(
+        f"{len(ranked)} of {len(means)} networks, by {lead}: {better} first, as it promises"
+    )
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("id", justify="right")
     for name in present:
@@ -101,7 +103,7 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -
     for network, row in ranked.iterrows():
         cells = [general(float(row[name]), DIGITS) for name in present]
         cells += [str(network)] if strings else []
-        table.add_row(_id(str(network)), *map(Text, cells))
+        table.add_row(*map(Text, [_id(str(network)), *cells]))
     return table
 
 

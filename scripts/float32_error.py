@@ -10,13 +10,13 @@ import argparse
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 import proxies
 from testbed import images
 from testbed.basis.seeding import generator
+from testbed.basis.terminal import plain_console
 from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.isomorphism import unique_ids
@@ -53,7 +53,7 @@ def main() -> None:
     ids = unique_ids()
     order = torch.randperm(len(ids), generator=generator("float32 error"))
     chosen = [ids[i] for i in order[: options.networks].tolist()]
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     found = torch.tensor(
         [errors(index, cifar, batch, names) for index in track(chosen, "scoring", console=console)]
     )
@@ -65,7 +65,7 @@ def main() -> None:
         values = found[:, column]
         cells = [values.median(), values.quantile(0.95), values.max(), *watched[:, column]]
         table.add_row(name, *(f"{float(value):.1e}" for value in cells))
-    Console().print(table)
+    plain_console().print(table)
 
 
 if __name__ == "__main__":

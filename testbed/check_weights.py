@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, fail, progress
 from testbed.command.inputs import check_choice, load_images
 from testbed.command.options import ARCHS_HELP, DataRoot, Device, Download, Hp
@@ -39,7 +39,7 @@ def check_weights(
     binomial standard errors. Otherwise the exit code is 1.
     """
     check_choice("--dataset", dataset, ARCHIVE_DATASETS)
-    console = Console()
+    console = plain_console()
 
     from testbed.spaces.nasbench201.archive import DATASETS, open_archive
     from testbed.spaces.nasbench201.archive.comparison import compare, table

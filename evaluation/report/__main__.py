@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from testbed.basis.terminal import plain_console
 from testbed.command.console import progress, split_words, whole_numbers
 from testbed.command.options import ARCHS_HELP, SCORES, Truth, TruthImages
 from testbed.command.shell import Command, application, refuse_given
@@ -86,7 +86,7 @@ def report(
 
     opened = open_truth(truth, dataset)
     searches = None if search is None else read_searches(search)
-    with progress(Console(stderr=True)) as bar:
+    with progress(plain_console(stderr=True)) as bar:
 
         def watch(items: Iterable) -> Iterator:
             items = list(items)
@@ -109,7 +109,7 @@ def report(
         own = pd.DataFrame() if alone else measured(path, dataset)
         chosen = select(archs) if archs else []
         page = write_report(found, out, chosen, own, searches, watch)
-    Console().print(f"The report is in {page}", soft_wrap=True, highlight=False)
+    plain_console().print(f"The report is in {page}", soft_wrap=True, highlight=False)
 
 
 def main() -> None:

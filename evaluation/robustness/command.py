@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from evaluation.attacks.names import ATTACKS, attack_named
 from testbed.basis.errors import InputError
+from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, default_workers
 from testbed.command.inputs import check_choice, default_store, load_images, named
 from testbed.command.options import (
@@ -136,7 +136,7 @@ def robustness(
         refuse_given(context, "--network brings its own weights", "init")
     export_as = export_format(format_, out)
     store = store or default_store(image_set, "robustness.sqlite")
-    console = Console()
+    console = plain_console()
 
     from evaluation.attacks.assignments import assigned
     from evaluation.robustness.corrupted_folder import corrupted_folder
@@ -184,7 +184,7 @@ def robustness(
         print_summary(table, job, networks, seed_list, measures, console)
         if export_as is not None:
             export(open_store, table, export_as, out, image_set, mode, console)
-    console.print(f"Results are in {store}.")
+    console.print(f"Results are in {store}.", soft_wrap=True)
     ending.report(console, store)
 
 

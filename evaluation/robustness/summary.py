@@ -1,6 +1,7 @@
 """What ``python -m evaluation.robustness`` prints and exports in the end."""
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from evaluation.robustness.cross_checks import cross_warnings
 from evaluation.robustness.job import MeasuringJob
@@ -70,7 +72,7 @@ def print_summary(
                 low, middle, high = np.quantile([row["accuracy"] for row in here], [0, 0.5, 1])
                 seconds = float(np.mean([row["seconds"] for row in here]))
                 shown.add_row(
-                    name, f"{len(here):,}", f"{low:.3f}", f"{middle:.3f}", f"{high:.3f}",
+                    Text(name), f"{len(here):,}", f"{low:.3f}", f"{middle:.3f}", f"{high:.3f}",
                     f"{seconds:.2f}",
                 )  # fmt: skip
     console.print(shown)
@@ -84,7 +86,7 @@ def _print_warnings(records: list[dict], console: Console) -> None:
             if not text.startswith("note: "):
                 lines[f"{_short(row['network'])}, {row['measure']}: {text}"] = None
     for line in list(lines)[:MOST]:
-        console.print(f"warning: {line}", style="yellow", highlight=False)
+        console.print(Text(f"warning: {line}", style="yellow"))
     if len(lines) > MOST:
         console.print(f"… and {len(lines) - MOST} more warnings, in the store.")
 
@@ -109,13 +111,17 @@ def export(
     if kind != "robustness-json":
         path = out or stem.with_suffix(f".{kind}")
         store.export(path, "robustness")
-        console.print(f"Exported to {path}.")
+        console.print(Text(f"Exported to {path}."), soft_wrap=True)
         return
     folder = out or stem
     written = write_truth(table, folder, images, mode=mode)
     for sentence in written.left_out[:MOST]:
-        console.print(f"left out: {sentence}", style="yellow", highlight=False)
+        console.print(Text(f"left out: {sentence}", style="yellow"))
+    command = shlex.join(["robustness-proxies", "correlate", "--truth", str(folder)])
     console.print(
-        f"Exported {len(written.files)} files to {folder}; read them with robustness-proxies "
-        f"correlate --truth {folder} --images {images}."
+        Text(
+            f"Exported {len(written.files)} files to {folder}; read them with {command} "
+            f"--images {images}."
+        ),
+        soft_wrap=True,
     )

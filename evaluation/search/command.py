@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from evaluation.search.names import FIGURES, TABLES
 from evaluation.search.registry import ALGORITHMS, Algorithm, choose
 from testbed.basis.errors import InputError
+from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, split_words, whole_numbers
 from testbed.command.inputs import check_choice
 from testbed.command.options import Assignments, Scores, Threads
@@ -146,7 +146,7 @@ def search(
     proxies = choose_proxies(frame, split_words(proxy or ""))
     _check_fit(algorithms, bool(proxies))
     image_set = image_set or ("digits" if live else "cifar10")
-    targets, notices = split_words(objective), Console(stderr=True)
+    targets, notices = split_words(objective), plain_console(stderr=True)
     plan = Plan(algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads)
     try:
         if live and out is not None:
@@ -164,7 +164,7 @@ def search(
         typer.echo(f"interrupted{rest}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     written = findings.write(out, table, split_words(figures)) if out else []
-    console = Console()
+    console = plain_console()
     findings.show(console)
     findings.show_proxies(frame, fitted, console)
     for sentence in other_images(score_columns(frame)[0], image_set):

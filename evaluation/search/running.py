@@ -16,6 +16,7 @@ from evaluation.search.problem import Problem
 from evaluation.search.proxy_scores import ProxyScores
 from evaluation.search.registry import Algorithm
 from testbed.basis.errors import ToolkitError
+from testbed.basis.terminal import plain_console
 from testbed.command.console import default_workers, progress
 from testbed.command.job import Bar, Execution, count_tasks, run_job
 
@@ -118,7 +119,7 @@ def run_all(
     done: dict[Task, list[Query]] = {}
     execution = Execution("evaluation.search", workers, threads, strict=True)
     bar = bar or nullcontext(lambda: None)
-    ending = run_job(job, tasks, done, execution, Console(quiet=True), bar)
+    ending = run_job(job, tasks, done, execution, plain_console(quiet=True), bar)
     if ending.interrupted:
         raise KeyboardInterrupt
     for name, error in ending.failed:

@@ -86,10 +86,24 @@ def something_to_lose() -> None:
 def bounded() -> Iterator[None]:
     """Raise KeyboardInterrupt within the block; before and after it a signal ends the process."""
     _state.inside = True
+    _shield_the_tracker()
     try:
         yield
     finally:
         _state.inside = False
+
+
+def _shield_the_tracker() -> None:
+    """Let the process that cleans up after Python's processes outlive a hang-up, too.
+
+    It is started with the signals blocked that it ignores, which are SIGINT and SIGTERM; without
+    it, the end of the program is a page of warnings.
+    """
+    from multiprocessing import resource_tracker as tracker
+
+    ignored = getattr(tracker, "_IGNORED_SIGNALS", None)
+    if isinstance(ignored, tuple) and hasattr(signal, "SIGHUP"):
+        tracker._IGNORED_SIGNALS = (*ignored, signal.SIGHUP)  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What all commands share: progress bars, the device, and errors without a traceback."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn, TypeVar
@@ -14,10 +15,11 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
-    track,
 )
 
 from testbed.basis.errors import InputError
+from testbed.basis.terminal import plain_console
+from testbed.command.heartbeat import Heartbeat
 
 __all__ = [
     "check_device", "default_workers", "fail", "progress", "quiet_track", "split_words",
@@ -34,10 +36,23 @@ def fail(message: object, code: int = 2) -> NoReturn:
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Progress]:
-    """Show a bar with counts, time elapsed and the estimated rest."""
+def progress(console: Console | None = None) -> Iterator[Progress | Heartbeat]:
+    """Show a bar with counts, time elapsed and the estimated rest.
+
+    Where there is no terminal, a line tells the same now and then, see `Heartbeat`.
+
+    Args:
+        console: to show it on; standard error if not given, and in place of standard output,
+            which may be going to a file.
+    """
+    if console is None or (console.file is sys.stdout and not console.quiet):
+        console = plain_console(stderr=True)
+    if not console.is_terminal:
+        with Heartbeat(console) as beat:
+            yield beat
+        return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(),
     )  # fmt: skip
     # The estimate looks back over ten minutes, since networks differ tenfold in cost.
@@ -50,9 +65,12 @@ def quiet_track(items: Sequence[Item], description: str) -> Iterable[Item]:
 
     The bar is gone at the end, and is not there at all where standard error is no terminal.
     """
-    console = Console(stderr=True)
-    off = not console.is_terminal
-    return track(items, description, console=console, transient=True, disable=off)
+    console = plain_console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        yield from bar.track(items, description=description)
 
 
 def split_words(option: str) -> list[str]:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from testbed.basis.errors import InputError, did_you_mean
+from testbed.basis.terminal import plain_console
 from testbed.command.console import progress
 from testbed.command.inputs import load_images, named
 from testbed.command.options import DataRoot, Download, ImageSetName, Split
@@ -45,7 +45,7 @@ def generate(
     from testbed.corruptions.files import write_corrupted
 
     # On standard error, like every bar.
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     clean = load_images(image_set, data_root, split, download)
     try:
         with progress(console) as bar:

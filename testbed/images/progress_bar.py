@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from testbed.basis.terminal import plain_console
 
 __all__ = ["ProgressBar", "progress_bar"]
 
@@ -12,8 +13,9 @@ __all__ = ["ProgressBar", "progress_bar"]
 @contextmanager
 def progress_bar(label: str) -> Iterator["ProgressBar"]:
     """Show a progress bar in bytes on standard error while the context lasts."""
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as display:
+    described = TextColumn("{task.description}", markup=False)
+    columns = (described, BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=plain_console(stderr=True)) as display:
         yield ProgressBar(display, label)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, default_workers, whole_numbers
 from testbed.command.inputs import load_images
 from testbed.command.options import (
@@ -83,7 +83,7 @@ def train(
     A network that the folder holds is not trained again, and one that was interrupted goes on
     from its last epoch, to the same weights: run the same command again.
     """
-    console = Console()
+    console = plain_console()
     recipe = override(
         preset_named(preset), epochs=epochs, channels=channels, cells=cells,
         batch_size=batch_size, lr=lr, momentum=momentum, nesterov=nesterov,
@@ -108,7 +108,7 @@ def train(
         bar = watch(out, left, recipe.epochs, console)
         ending = run_job(job, left, out, execution, console, bar)
     print_summary(out, tasks, console, show)
-    console.print(f"Trained networks are in {out}.")
+    console.print(f"Trained networks are in {out}.", soft_wrap=True)
     ending.report(console, out)
 
 
