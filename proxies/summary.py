@@ -91,9 +91,7 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -
     lead = next((name for name in present if not PROXIES[name].structural), present[0])
     better = PROXIES[lead].better
     ranked = means.sort_values(lead, ascending=better == "lower").head(show)
-    title = Text(
-        f"{len(ranked)} of {len(means)} networks, by {lead}: {better} first, as it promises"
-    )
+    title = f"{len(ranked)} of {len(means)} networks, by {lead}: {better} first, as it promises"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("id", justify="right")
     for name in present:

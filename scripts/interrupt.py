@@ -178,6 +178,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     rng, worst = random.Random(options.seed), 0
+    # Of this process in the background or under nohup they are ignored, and so in its children.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     with tempfile.TemporaryDirectory() as made:
         places = {
             "data": options.data, "made": made, "truth": f"{options.data}/robustness-data",

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from rich.console import Console
+from rich.progress import TaskID
 
 __all__ = ["Heartbeat"]
 
@@ -48,18 +49,18 @@ class Heartbeat:
     def __exit__(self, *error: object) -> None:
         self._over.set()
 
-    def add_task(self, description: str, total: float | None = 100.0) -> int:
+    def add_task(self, description: str, total: float | None = 100.0) -> TaskID:
         """Begin a task and return its number."""
         with self._lock:
             self._tasks.append(_Task(description, total, self._clock()))
-            return len(self._tasks) - 1
+            return TaskID(len(self._tasks) - 1)
 
-    def advance(self, task: int, advance: float = 1.0) -> None:
+    def advance(self, task: TaskID, advance: float = 1.0) -> None:
         """Say that so much more is done."""
         self.update(task, completed=self._tasks[task].completed + advance)
 
     def update(
-        self, task: int, *, total: float | None = None, completed: float | None = None
+        self, task: TaskID, *, total: float | None = None, completed: float | None = None
     ) -> None:
         """Say how much is done in all, or how much there is to do."""
         with self._lock:
