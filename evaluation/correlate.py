@@ -71,6 +71,7 @@ def correlate(
     from evaluation.ranking.suite_zero import read_any_scores
     from evaluation.ranking.table import rank
     from evaluation.truths import open_truth
+    from testbed.files.replacing import replacing
 
     frame, opened = read_any_scores(scores or RANDOM_CIFAR10, dataset), open_truth(truth, dataset)
     ranking = rank(
@@ -84,7 +85,8 @@ def correlate(
     )
     if out is not None:
         write = ranking.table.to_csv if out.suffix == ".csv" else ranking.table.to_parquet
-        write(out, index=False)
+        with replacing(out) as temporary:
+            write(temporary, index=False)
     console = plain_console()
     print_ranking(ranking, console)
     if statistics:

@@ -16,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation.truths.export_folder import META, ExportError, replaced_files
 from evaluation.truths.targets import Target
-from testbed.basis.errors import ToolkitError
+from testbed.files.names import checked_file_name, within
 from testbed.files.replacing import replacing
 from testbed.images.corrupted import SEVERITIES
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
@@ -27,10 +28,6 @@ __all__ = ["ExportError", "Written", "write_truth"]
 
 MEASURES = ("accuracy", "confidence", "cm")
 CHOICES = ("init", "seed")
-
-
-class ExportError(ToolkitError):
-    """Results that the published layout cannot hold as they are."""
 
 
 Record = dict[str, Any]  # a row of the table, its settings among its columns
@@ -61,7 +58,9 @@ def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: 
             setting, clean ones for instance, stay.
 
     Raises:
-        ExportError: if there is nothing to write, or several results for one place.
+        ExportError: if there is nothing to write, several results for one place, or files in the
+            folder that this export did not write and that would contradict it.
+        InputError: if a name would lead out of the folder.
     """
     written, records = Written(), []
     for row in table.to_dict("records"):
@@ -80,11 +79,16 @@ def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: 
             epsilons[measure].append(level)
     epsilons = {key: sorted(epsilons[key]) for key in sorted(epsilons)}
     root = Path(folder)
-    written.files.append(_write(root / "meta.json", _meta(epsilons)))
-    for key in sorted({measure for measure, _, _ in places}):
-        for measure, content in _contents(key, places, epsilons, written).items():
-            path = root / images / f"{key}_{measure}.json"
-            written.files.append(_write(path, {images: {key: {measure: content}}}))
+    contents = {
+        f"{checked_file_name(key, 'a measure')}_{measure}.json": {images: {key: {measure: content}}}
+        for key in sorted({measure for measure, _, _ in places})
+        for measure, content in _contents(key, places, epsilons, written).items()
+    }
+    home = within(root, root / checked_file_name(images, "an image set"))
+    with replaced_files(root, images, home, contents, epsilons) as all_epsilons:
+        written.files.append(_write(root / META, _meta(all_epsilons)))
+        for name, content in contents.items():
+            written.files.append(_write(within(root, home / name), content))
     return written
 
 

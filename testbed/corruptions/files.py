@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from testbed.basis import interrupts
 from testbed.corruptions.generate import corrupt, eight_bits
 from testbed.corruptions.severities import TABLE
+from testbed.files.replacing import naming
 from testbed.images.batch import fingerprint
 from testbed.images.corrupted import CORRUPTIONS, GENERATED, SEVERITIES
 from testbed.images.errors import ImagesError
 from testbed.images.image_set import ImageSet
+from testbed.store.far_byte import FarByte
 
 __all__ = ["write_corrupted"]
 
@@ -44,8 +47,9 @@ def write_corrupted(
         key: the seed of the random corruptions.
 
     Raises:
-        ImagesError: if the folder holds corruptions of other images or of another key or
-            something else, if a corruption is unknown, or if the images cannot be corrupted.
+        ImagesError: if another process writes into the folder, if it holds corruptions of other
+            images or of another key or something else, if a corruption is unknown, or if the
+            images cannot be corrupted.
         OSError: if a file cannot be written.
     """
     unknown = [name for name in corruptions if name not in TABLE]
@@ -56,15 +60,17 @@ def write_corrupted(
     # Before anything is written: complains of images that cannot be corrupted.
     corrupt(pixels[:1], "contrast", 1)
     _claim(folder, images, key)
-    _save(folder / "labels.npy", np.tile(images.labels.numpy().astype(np.uint8), len(SEVERITIES)))
-    written = []
-    for corruption in corruptions:
-        path = folder / f"{corruption}.npy"
-        if path.is_file():
-            tell(len(SEVERITIES) * len(images))
-            continue
-        _write_one(path, pixels, corruption, key, tell)
-        written.append(corruption)
+    with _alone(folder):
+        labels = np.tile(images.labels.numpy().astype(np.uint8), len(SEVERITIES))
+        _save(folder / "labels.npy", labels)
+        written = []
+        for corruption in corruptions:
+            path = folder / f"{corruption}.npy"
+            if path.is_file():
+                tell(len(SEVERITIES) * len(images))
+                continue
+            _write_one(path, pixels, corruption, key, tell)
+            written.append(corruption)
     return written
 
 
@@ -128,9 +134,30 @@ def _save(path: Path, array: np.ndarray) -> None:
 
 
 @contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others out of a folder, where the system can: two would write into one file."""
+    byte = FarByte(folder / GENERATED, write=True)
+    try:
+        if not byte.take():
+            raise ImagesError(
+                f"another process writes corruptions into {folder}: wait until it has finished, or "
+                "choose another folder"
+            )
+        yield
+    finally:
+        byte.close()
+
+
+@contextmanager
 def _finishing(path: Path) -> Iterator[Path]:
     """Yield a temporary file that becomes ``path`` at the end; a later run uses the same one."""
     # Not testbed.files.replacing: a folder's next run would not know the file of a killed one.
     part = path.with_name(f".{path.name}.part")
-    yield part
-    os.replace(part, path)
+    interrupts.something_to_lose()
+    with naming(path, part):
+        try:
+            yield part
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        os.replace(part, path)

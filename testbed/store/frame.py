@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from testbed.basis.foreign_text import described
 from testbed.store.errors import StoreError
 
 __all__ = ["frame"]
@@ -36,8 +37,9 @@ def _column(name: str, values: Iterable[Any], kind: str) -> Any:
         absent = value is None or value != value or (value == "" and kind != "string")
         try:
             converted.append(None if absent else convert(value))
-        except (TypeError, ValueError) as error:
-            raise StoreError(f"column {name}, row {number}: {value!r} is not {kind}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            got = described(value)
+            raise StoreError(f"column {name}, row {number}: {got} is not {kind}") from error
     return pd.array(converted, dtype=kind) if kind != "float64" else _floats(converted)
 
 
@@ -60,8 +62,14 @@ def _boolean(value: Any) -> bool:
     return text in ("true", "1")
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):  # which SQLite and Parquet may hold, and str would spell out
+        raise TypeError(value)
+    return str(value)
+
+
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "string": str,
+    "string": _text,
     "Int64": _integer,
     "float64": float,
     "boolean": _boolean,

@@ -35,6 +35,7 @@ def claim(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
             _compare(folder, read_json(path), settings)
         else:
             write_json(path, settings)
+        lock.take_file()
         for leftover in folder.glob(".*.tmp"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         yield
