@@ -71,7 +71,6 @@ def correlate(
     from evaluation.ranking.suite_zero import read_any_scores
     from evaluation.ranking.table import rank
     from evaluation.truths import open_truth
-    from testbed.files.replacing import replacing
 
     frame, opened = read_any_scores(scores or RANDOM_CIFAR10, dataset), open_truth(truth, dataset)
     ranking = rank(
@@ -85,8 +84,7 @@ def correlate(
     )
     if out is not None:
         write = ranking.table.to_csv if out.suffix == ".csv" else ranking.table.to_parquet
-        with replacing(out) as temporary:
-            write(temporary, index=False)
+        write(out, index=False)
     console = plain_console()
     print_ranking(ranking, console)
     if statistics:

@@ -10,42 +10,41 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed.basis.errors import ToolkitError
+from testbed.basis.errors import InputError
+from testbed.files.names import checked_file_name, within
 from testbed.files.replacing import replacing
 
-__all__ = ["META", "NOTE", "ExportError", "replaced_files"]
+__all__ = ["META", "NOTE", "replaced_files"]
 
 META = "meta.json"
 NOTE = "exported.json"
 ENDINGS = ("_accuracy.json", "_confidence.json", "_cm.json")
 
 
-class ExportError(ToolkitError):
-    """Results that the published layout, or the folder, cannot hold as they are."""
-
-
 @contextmanager
 def replaced_files(
-    root: Path, images: str, home: Path, names: Iterable[str], epsilons: Mapping[str, list[float]]
+    root: Path, images: str, names: Iterable[str], epsilons: Mapping[str, list[float]]
 ) -> Iterator[dict[str, list[float]]]:
     """Give the ε of the whole folder, and leave it with these files and those of other image sets.
 
     Args:
         root: of the export.
-        images: the image set that is written.
-        home: the folder of its files.
+        images: the image set that is written; its files lie in a folder of its name.
         names: of its files.
         epsilons: by attack, of its results.
 
     Raises:
-        ExportError: if the folder holds other files of the image set that no export noted, or
+        InputError: if a name would lead out of the folder, if the folder holds other files of the image set that no export noted, or
             results on other images under the same attack at other ε.
     """
-    names, noted = set(names), _noted(root)
+    home = within(root, root / checked_file_name(images, "an image set"))
+    names, noted = {checked_file_name(name, "a measure") for name in names}, _noted(root)
+    for name in names:
+        within(root, home / name)
     there = {path.name for path in home.glob("*.json") if path.name.endswith(ENDINGS)}
     stale = there - names
     if strange := sorted(stale - set(noted.get(images, ()))):
-        raise ExportError(
+        raise InputError(
             f"{home} holds {', '.join(strange[:5])}{', …' if len(strange) > 5 else ''}, which this "
             "export would not replace and no earlier one noted: export to another folder, or "
             "remove them"
@@ -73,13 +72,13 @@ def _joined(root: Path, images: str, epsilons: Mapping[str, list[float]]) -> dic
         found = json.loads((root / META).read_text(encoding="utf-8-sig"))["epsilons"]
         known = {key: list(map(float, found[key])) for key in found if key in others}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ExportError(
+        raise InputError(
             f"{root} holds results on other images and no {META} that can be read "
             f"({type(error).__name__}): export to another folder"
         ) from error
     for key in sorted(known.keys() & epsilons.keys()):
         if known[key] != list(epsilons[key]):
-            raise ExportError(
+            raise InputError(
                 f"{root} holds results of {key} on other images at ε = "
                 f"{', '.join(f'{value:g}' for value in known[key])}, and these are at "
                 f"{', '.join(f'{value:g}' for value in epsilons[key])}: export to another folder"

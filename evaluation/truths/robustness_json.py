@@ -16,9 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.truths.export_folder import META, ExportError, replaced_files
+from evaluation.truths.export_folder import META, replaced_files
 from evaluation.truths.targets import Target
-from testbed.files.names import checked_file_name, within
+from testbed.basis.errors import ToolkitError
 from testbed.files.replacing import replacing
 from testbed.images.corrupted import SEVERITIES
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
@@ -28,6 +28,10 @@ __all__ = ["ExportError", "Written", "write_truth"]
 
 MEASURES = ("accuracy", "confidence", "cm")
 CHOICES = ("init", "seed")
+
+
+class ExportError(ToolkitError):
+    """Results that the published layout cannot hold as they are."""
 
 
 Record = dict[str, Any]  # a row of the table, its settings among its columns
@@ -58,9 +62,9 @@ def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: 
             setting, clean ones for instance, stay.
 
     Raises:
-        ExportError: if there is nothing to write, several results for one place, or files in the
-            folder that this export did not write and that would contradict it.
-        InputError: if a name would lead out of the folder.
+        ExportError: if there is nothing to write, or several results for one place.
+        InputError: if a name would lead out of the folder, or the folder holds files that this
+            export would not replace and that would contradict it.
     """
     written, records = Written(), []
     for row in table.to_dict("records"):
@@ -80,15 +84,14 @@ def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: 
     epsilons = {key: sorted(epsilons[key]) for key in sorted(epsilons)}
     root = Path(folder)
     contents = {
-        f"{checked_file_name(key, 'a measure')}_{measure}.json": {images: {key: {measure: content}}}
+        f"{key}_{measure}.json": {images: {key: {measure: content}}}
         for key in sorted({measure for measure, _, _ in places})
         for measure, content in _contents(key, places, epsilons, written).items()
     }
-    home = within(root, root / checked_file_name(images, "an image set"))
-    with replaced_files(root, images, home, contents, epsilons) as all_epsilons:
+    with replaced_files(root, images, contents, epsilons) as all_epsilons:
         written.files.append(_write(root / META, _meta(all_epsilons)))
         for name, content in contents.items():
-            written.files.append(_write(within(root, home / name), content))
+            written.files.append(_write(root / images / name, content))
     return written
 
 

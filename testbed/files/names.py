@@ -14,9 +14,7 @@ def fault_of_file_name(name: str) -> str | None:
     """Return what a text should have been to name a file of one folder; None if it can."""
     plain = name.isprintable() and not any(letter in name for letter in "/\\")
     if not plain or not name or name.startswith(".") or name != name.strip():
-        return (
-            "a name without folders, of printable characters, that begins with none of . and space"
-        )
+        return "a name without folders, of printable characters, that begins with no full stop"
     return None if len(name.encode("utf-8", "replace")) <= LONGEST else f"at most {LONGEST} bytes"
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import operator
-import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from functools import cached_property, lru_cache
@@ -41,8 +40,6 @@ class Column:
         after: the column that it stands behind, if that is not the field before it.
         default: what is meant where a table that others wrote lacks the column; `NEEDED` where
             that is refused.
-        least: the smallest number that the column takes; None where any will do.
-        most: the largest one.
     """
 
     name: str
@@ -52,8 +49,6 @@ class Column:
     later: bool = False
     after: str | None = None
     default: Any = NEEDED
-    least: float | None = None
-    most: float = sys.float_info.max
 
     @property
     def sql(self) -> str:
@@ -69,12 +64,6 @@ class Column:
         """Return a value as Python's own type, or None where it is missing and may be."""
         return None if value is None and self.optional else _PLAIN[self.kind](value)
 
-    @property
-    def range(self) -> str:
-        """What numbers the column takes, in words."""
-        most = "" if self.most == sys.float_info.max else f" to {self.most:g}"
-        return f"a finite number from {self.least:g}{most}"
-
     def cell(self, record: Any) -> Any:
         """Return what the table holds of a record."""
         value = getattr(record, self.name)
@@ -88,8 +77,6 @@ def column(
     pack: Callable[[Any], str] | None = None,
     later: bool = False,
     after: str | None = None,
-    least: float | None = None,
-    most: float = sys.float_info.max,
 ) -> dict[str, Any]:
     """Return the metadata that makes a field of a dataclass a column; see `Column`.
 
@@ -97,7 +84,7 @@ def column(
     that a new column takes.
     """
     constraint = "" if null or later else "NOT NULL"
-    return {"column": Column("", kind, constraint, pack, later, after, NEEDED, least, most)}
+    return {"column": Column("", kind, constraint, pack, later, after)}
 
 
 @lru_cache
@@ -142,9 +129,6 @@ def convert(record: Any, what: str) -> None:
             object.__setattr__(record, one.name, one.plain(value))
         except (TypeError, ValueError, RuntimeError) as error:
             raise StoreError(f"{one.name} of {what} cannot be {value!r}: {error}") from error
-        value = getattr(record, one.name)
-        if one.least is not None and value is not None and not one.least <= value <= one.most:
-            raise StoreError(f"{one.name} of {what} is {one.range}; got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -168,12 +152,11 @@ class Key:
                 continue
             if one.name == "settings":
                 _check_settings(value)
-            elif fault := self.fault(one, value):
+            elif fault := self._fault(one, value):
                 raise StoreError(f"the {one.name} of {self.what} is {fault}; got {value!r}")
 
-    @classmethod
-    def fault(cls, one: Column, value: Any) -> str | None:
-        """Return what a value of a column should have been; None if it is that."""
+    def _fault(self, one: Column, value: Any) -> str | None:
+        """Return what a value should have been; None if it is that."""
         if one.kind == "Int64":
             right = type(value) is int and -(2**63) <= value < 2**63
             return None if right else "None or a 64-bit int"
@@ -182,7 +165,7 @@ class Key:
             return None if right else "None or a float from 0"
         # Other empty names would be indistinguishable from None in a CSV file.
         right = isinstance(value, str) and value.isprintable()
-        return None if right and (value or one.name in cls.may_be_empty) else "printable text"
+        return None if right and (value or one.name in self.may_be_empty) else "printable text"
 
     @cached_property
     def digest(self) -> str:

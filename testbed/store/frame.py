@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from testbed.basis.foreign_text import described
 from testbed.store.errors import StoreError
 
 __all__ = ["frame"]
@@ -37,9 +36,8 @@ def _column(name: str, values: Iterable[Any], kind: str) -> Any:
         absent = value is None or value != value or (value == "" and kind != "string")
         try:
             converted.append(None if absent else convert(value))
-        except (TypeError, ValueError, OverflowError) as error:
-            got = described(value)
-            raise StoreError(f"column {name}, row {number}: {got} is not {kind}") from error
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"column {name}, row {number}: {value!r} is not {kind}") from error
     return pd.array(converted, dtype=kind) if kind != "float64" else _floats(converted)
 
 
@@ -62,14 +60,8 @@ def _boolean(value: Any) -> bool:
     return text in ("true", "1")
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):  # which SQLite and Parquet may hold, and str would spell out
-        raise TypeError(value)
-    return str(value)
-
-
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "string": _text,
+    "string": str,
     "Int64": _integer,
     "float64": float,
     "boolean": _boolean,

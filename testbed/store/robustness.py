@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
-from testbed.basis.foreign_text import quoted
-from testbed.files.names import fault_of_file_name
 from testbed.store.canonical import canonical_json, details_json
-from testbed.store.columns import Column, Key, column, convert
+from testbed.store.columns import Key, column, convert
 from testbed.store.errors import StoreError
 from testbed.store.table import Table
 
@@ -36,8 +33,7 @@ class RobustnessKey(Key):
         settings: a mapping as canonical JSON (see `make`).
 
     Raises:
-        StoreError: if a field is not of its kind, or the measure could not name a file: an
-            export in the published layout has one for each.
+        StoreError: if a field is not of its kind.
     """
 
     what: ClassVar[str] = "a result"
@@ -47,14 +43,8 @@ class RobustnessKey(Key):
     seed: int | None = field(metadata=column("Int64", null=True))
     images: str = field(metadata=column("string"))
     measure: str = field(metadata=column("string"))
-    level: float | None = field(metadata=column("float64", null=True, least=0))
+    level: float | None = field(metadata=column("float64", null=True))
     settings: str = field(metadata=column("string"))
-
-    @classmethod
-    def fault(cls, one: Column, value: Any) -> str | None:
-        """Return what a value of a column should have been; None if it is that."""
-        fault = super().fault(one, value)
-        return fault_of_file_name(value) if fault is None and one.name == "measure" else fault
 
     @staticmethod
     def make(
@@ -114,21 +104,16 @@ class RobustnessRow:
     robust: Sequence[bool] = field(
         hash=False, metadata=column("string", pack=pack_robust, after="confusion")
     )
-    accuracy: float = field(init=False, metadata=column("float64", least=0, most=1))
-    count: int = field(init=False, metadata=column("Int64", least=1))
-    # A mean of probabilities may exceed 1 by rounding.
-    confidence_label: float | None = field(
-        metadata=column("float64", null=True, least=0, most=1 + 1e-9)
-    )
-    confidence_prediction: float | None = field(
-        metadata=column("float64", null=True, least=0, most=1 + 1e-9)
-    )
+    accuracy: float = field(init=False, metadata=column("float64"))
+    count: int = field(init=False, metadata=column("Int64"))
+    confidence_label: float | None = field(metadata=column("float64", null=True))
+    confidence_prediction: float | None = field(metadata=column("float64", null=True))
     confusion: Sequence[Sequence[int]] | None = field(
         hash=False, metadata=column("string", null=True, pack=json.dumps)
     )
-    seconds: float = field(default=0.0, metadata=column("float64", least=0))
-    gradients: int = field(default=0, metadata=column("Int64", least=0))
-    queries: int = field(default=0, metadata=column("Int64", least=0))
+    seconds: float = field(default=0.0, metadata=column("float64"))
+    gradients: int = field(default=0, metadata=column("Int64"))
+    queries: int = field(default=0, metadata=column("Int64"))
     warnings: Sequence[str] = field(
         default=(), hash=False, metadata=column("string", pack=_json_list)
     )
@@ -146,6 +131,11 @@ class RobustnessRow:
         object.__setattr__(self, "count", len(self.robust))
         object.__setattr__(self, "accuracy", right / self.count)
         convert(self, "a result")
+        for name in ("confidence_label", "confidence_prediction"):
+            value = getattr(self, name)
+            # A mean of probabilities may exceed 1 by rounding.
+            if value is not None and not 0 <= value <= 1 + 1e-9:
+                raise StoreError(f"{name} is a probability; got {value!r}")
         if self.confusion is not None:
             counts = np.asarray(self.confusion)
             diagonal, total = int(np.trace(counts)), int(counts.sum())
@@ -166,24 +156,7 @@ class RobustnessRow:
         )
 
 
-def _contradictions(table: pd.DataFrame) -> tuple[int, str] | None:
-    """Return the first row whose accuracy is not that of its images, and what it has instead."""
-    rows = zip(table["robust"], table["count"], table["accuracy"], strict=True)
-    for number, (robust, count, accuracy) in enumerate(rows):
-        try:
-            packed = base64.b64decode(robust, validate=True)
-        except ValueError:
-            return number, f"robust: {quoted(robust)} is not base64"
-        right = int.from_bytes(packed, "big").bit_count()
-        if len(packed) != -(-count // 8) or right / count != accuracy:
-            return number, (
-                f"accuracy {accuracy!r} of {count} images, where {right} of {8 * len(packed)} bits "
-                "are set"
-            )
-    return None
-
-
-ROBUSTNESS = Table.of("robustness", RobustnessKey, RobustnessRow, check=_contradictions)
+ROBUSTNESS = Table.of("robustness", RobustnessKey, RobustnessRow)
 
 
 def set_cross_warnings(

@@ -92,9 +92,9 @@ class ScoreRow:
     value: float = field(metadata=column("float64", null=True))
     reason: str | None = field(default=None, metadata=column("string", null=True))
     converged: bool | None = field(default=None, metadata=column("boolean", null=True))
-    iterations: int | None = field(default=None, metadata=column("Int64", null=True, least=0))
+    iterations: int | None = field(default=None, metadata=column("Int64", null=True))
     residual: float | None = field(default=None, metadata=column("float64", null=True))
-    seconds: float = field(default=0.0, metadata=column("float64", least=0))
+    seconds: float = field(default=0.0, metadata=column("float64"))
     details: Mapping[str, Any] = field(
         default_factory=dict, hash=False, metadata=column("string", pack=details_json)
     )

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import pandas as pd
 
 from testbed.store.columns import NEEDED, Column, Key, columns_of
-from testbed.store.contents import Check, check_contents
 from testbed.store.errors import StoreError
 from testbed.store.frame import frame
 
@@ -41,26 +40,18 @@ class Table:
         columns: in the order of the table; the first one is its primary key.
         order: the columns by which rows are sorted when they are read.
         hidden: columns that are not read.
-        key: the class of its keys, which says what its columns may hold; None without one.
-        check: finds the first row that contradicts itself, and says how; see `contents`.
     """
 
     name: str
     columns: tuple[Column, ...]
     order: tuple[str, ...]
     hidden: tuple[str, ...] = ()
-    key: type[Key] | None = None
-    check: Check | None = None
 
     @staticmethod
-    def of(
-        name: str, key: type[Key], row: type, hidden: Iterable[str] = (),
-        check: Check | None = None,
-    ) -> "Table":  # fmt: skip
+    def of(name: str, key: type[Key], row: type, hidden: Iterable[str] = ()) -> "Table":
         """Return the table of rows, each with a key, its digest and the run that found it."""
         columns = (_DIGEST, *columns_of(key, row), _RUN)
-        order = tuple(one.name for one in columns_of(key))
-        return Table(name, columns, order, tuple(hidden), key, check)
+        return Table(name, columns, tuple(c.name for c in columns_of(key)), tuple(hidden))
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -127,9 +118,7 @@ class Table:
         query = f"SELECT {', '.join(names)} FROM {self.name} ORDER BY {', '.join(self.order)}"
         rows = connection.execute(query).fetchall()
         cells = zip(*rows, strict=True) if rows else ((),) * len(names)
-        found = self.frame(dict(zip(names, cells, strict=True)))
-        check_contents(found, self.columns, self.key, self.check)
-        return found
+        return self.frame(dict(zip(names, cells, strict=True)))
 
     def frame(self, columns: Mapping[str, Sequence[Any]], foreign: bool = False) -> pd.DataFrame:
         """Return the columns as a table with the types of this one.
