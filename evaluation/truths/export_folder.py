@@ -34,8 +34,9 @@ def replaced_files(
         epsilons: by attack, of its results.
 
     Raises:
-        InputError: if a name would lead out of the folder, if the folder holds other files of the image set that no export noted, or
-            results on other images under the same attack at other ε.
+        InputError: if a name would lead out of the folder, if the folder holds other files of the
+            image set that no export noted, or results on other images under the same attack at
+            other ε.
     """
     home = within(root, root / checked_file_name(images, "an image set"))
     names, noted = {checked_file_name(name, "a measure") for name in names}, _noted(root)

@@ -16,11 +16,13 @@ from testbed.files.replacing import clear_left_over
 from testbed.store.errors import StoreError
 from testbed.store.far_byte import FarByte
 from testbed.store.files import WRITERS
+from testbed.store.gate import checked
 from testbed.store.limits import Steps
 from testbed.store.lock import WriterLock
 from testbed.store.robustness import RobustnessRow, set_cross_warnings
 from testbed.store.runs import (
     INTERRUPTED,
+    RUNS,
     begin_run,
     end_dead_runs,
     end_run,
@@ -224,7 +226,13 @@ class Store:
 
     def _read(self, table: str) -> pd.DataFrame:
         with self._steps.bounded():
-            return TABLES[table].read(self._connection)
+            rows = TABLES[table].read(self._connection)
+        if TABLES[table] is RUNS:
+            return rows
+        try:
+            return checked(rows, TABLES[table])
+        except StoreError as error:
+            raise StoreError(f"{self.path}: {table}: {error}") from error
 
     def export(self, path: str | Path, table: Literal["scores", "robustness"] = "scores") -> None:
         """Write a table to a ``.csv`` or ``.parquet`` file, replaced as a whole.

@@ -14,6 +14,7 @@ import pandas as pd
 
 from testbed.basis.foreign_text import described
 from testbed.basis.ranges import COUNT, EPSILON, FRACTION, SECONDS, Range
+from testbed.files.names import fault_of_file_name
 from testbed.files.strict_json import parse_json
 from testbed.store.canonical import recanonical
 from testbed.store.columns import name_fault
@@ -57,6 +58,8 @@ def checked(rows: pd.DataFrame, table: Table) -> pd.DataFrame:
             _each(
                 rows, name, lambda cell, e=empty: name_fault(cell, e), None if missing else "text"
             )
+    if "measure" in rows:
+        _each(rows, "measure", fault_of_file_name, "text")
     for name, kind in RANGES.items():
         if name in rows:
             optional = name in ("level", "confidence_label", "confidence_prediction")

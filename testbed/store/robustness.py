@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from testbed.files.names import fault_of_file_name
 from testbed.store.canonical import canonical_json, details_json
-from testbed.store.columns import Key, column, convert
+from testbed.store.columns import Column, Key, column, convert
 from testbed.store.errors import StoreError
 from testbed.store.table import Table
 
@@ -33,7 +34,8 @@ class RobustnessKey(Key):
         settings: a mapping as canonical JSON (see `make`).
 
     Raises:
-        StoreError: if a field is not of its kind.
+        StoreError: if a field is not of its kind, or the measure could not name a file: an
+            export in the published layout has one for each.
     """
 
     what: ClassVar[str] = "a result"
@@ -45,6 +47,10 @@ class RobustnessKey(Key):
     measure: str = field(metadata=column("string"))
     level: float | None = field(metadata=column("float64", null=True))
     settings: str = field(metadata=column("string"))
+
+    def _fault(self, one: Column, value: Any) -> str | None:
+        fault = super()._fault(one, value)
+        return fault_of_file_name(value) if fault is None and one.name == "measure" else fault
 
     @staticmethod
     def make(
