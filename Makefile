@@ -7,7 +7,7 @@ RUN := $(abspath $(BIN))/robustness-proxies
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test zoo fuzz lint bench clean
+.PHONY: demo test zoo fuzz lint interrupt bench clean
 
 # Train small networks on digits, score them untrained and trained, attack them, and see how
 # well the one ranks the other: the README's commands. Each step resumes where an interrupted
@@ -42,6 +42,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+# Interrupts every long command at 20 random moments by each signal; takes an hour.
+interrupt: $(READY)
+	$(BIN)/python -m scripts.interrupt
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -1,5 +1,7 @@
 """How robust networks are: published truths, and how well scores rank them."""
 
+import testbed.basis.interrupts  # noqa: F401, I001 - first of all, as in `testbed`
+
 from pathlib import Path
 
 from testbed.basis.lazy import attributes

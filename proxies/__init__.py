@@ -1,5 +1,7 @@
 """Training-free robustness proxies: how robust a network promises to be."""
 
+import testbed.basis.interrupts  # noqa: F401, I001 - first of all, as in `testbed`
+
 from typing import TYPE_CHECKING
 
 from testbed.basis.lazy import attributes

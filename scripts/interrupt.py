@@ -160,6 +160,8 @@ def fault(
         return f"is not quiet: {errors[-1500:]}" if noise else None
     if process.returncode == -number and not errors:
         return None if number != signal.SIGINT else "died of it"
+    if number == signal.SIGINT and str(ROOT) not in errors:
+        return None  # the interpreter had not come to a line of ours
     return f"exit code {process.returncode}: {errors[-1500:]}"
 
 

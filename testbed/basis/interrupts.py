@@ -2,18 +2,23 @@
 
 Python's own way is an exception wherever the process happens to be: in the import of a library,
 which makes something else of it; between the start of a process and the note that it was started.
+
+This module imports what the interpreter has loaded by itself, and no more: it comes first.
 """
+
+from __future__ import annotations
 
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import FrameType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+    from typing import Any
 
 __all__ = ["bounded", "check", "exit_code", "held", "something_to_lose", "watch"]
 
@@ -24,15 +29,14 @@ PATIENCE = 1.0  # seconds: a signal that comes later than that after the first e
 AGAIN = 0.02  # seconds to the next look whether an import is over
 
 
-@dataclass
 class _State:
-    watching: bool = False
+    watching = False
     number: int | None = None  # of the first signal
-    since: float = 0.0
-    inside: bool = False  # the shell, which makes an exit code of a KeyboardInterrupt
-    to_lose: bool = False
-    holds: int = 0
-    pending: bool = False
+    since = 0.0
+    inside = False  # the shell, which makes an exit code of a KeyboardInterrupt
+    to_lose = False
+    holds = 0
+    pending = False
 
 
 _state = _State()
@@ -46,14 +50,16 @@ def watch(always: bool = False) -> None:
     Args:
         always: whatever the program is.
     """
-    main = threading.current_thread() is threading.main_thread()
-    if _state.watching or not main or not (always or _is_command(sys.orig_argv)):
+    if _state.watching or not (always or _is_command(sys.orig_argv)):
         return
-    _state.watching = True
     for name in SIGNALS:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _arrived)
+            try:
+                signal.signal(number, _arrived)
+            except ValueError:  # not the main thread
+                return
+    _state.watching = True
     hook = sys.unraisablehook
 
     def unraisable(fault: Any) -> None:
@@ -109,6 +115,8 @@ def _shield_the_tracker() -> None:
 @contextmanager
 def held() -> Iterator[None]:
     """Let signals wait for the end of the block, which is short and must not be done by half."""
+    import threading
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -226,11 +226,10 @@ class Store:
 
     def _read(self, table: str) -> pd.DataFrame:
         with self._steps.bounded():
-            rows = TABLES[table].read(self._connection)
-        if TABLES[table] is RUNS:
-            return rows
+            cells = TABLES[table].cells(self._connection)
         try:
-            return checked(rows, TABLES[table])
+            rows = TABLES[table].frame(cells)
+            return rows if TABLES[table] is RUNS else checked(rows, TABLES[table])
         except StoreError as error:
             raise StoreError(f"{self.path}: {table}: {error}") from error
 

@@ -109,16 +109,16 @@ class Table:
             return set()
         return {digest for (digest,) in connection.execute(f"SELECT digest FROM {self.name}")}
 
-    def read(self, connection: sqlite3.Connection) -> pd.DataFrame:
-        """Return all rows in the table's order."""
+    def cells(self, connection: sqlite3.Connection) -> dict[str, Sequence[Any]]:
+        """Return all rows in the table's order, by column; see `frame`."""
         there = self._there(connection)
         if not there:
-            return frame(dict.fromkeys(self.types, ()), self.types)
+            return dict.fromkeys(self.types, ())
         names = [name for name in self.types if name in there]
         query = f"SELECT {', '.join(names)} FROM {self.name} ORDER BY {', '.join(self.order)}"
         rows = connection.execute(query).fetchall()
         cells = zip(*rows, strict=True) if rows else ((),) * len(names)
-        return self.frame(dict(zip(names, cells, strict=True)))
+        return dict(zip(names, cells, strict=True))
 
     def frame(self, columns: Mapping[str, Sequence[Any]], foreign: bool = False) -> pd.DataFrame:
         """Return the columns as a table with the types of this one.
