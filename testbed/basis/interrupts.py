@@ -8,6 +8,7 @@ This module imports what the interpreter has loaded by itself, and no more: it c
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -60,6 +61,7 @@ def watch(always: bool = False) -> None:
             except ValueError:  # not the main thread
                 return
     _state.watching = True
+    atexit.register(_let_it_end)
     hook = sys.unraisablehook
 
     def unraisable(fault: Any) -> None:
@@ -142,6 +144,17 @@ def _is_command(words: Sequence[str]) -> bool:
             return os.path.splitext(os.path.basename(word))[0] == PROGRAM
         place += 2 if word in ("-W", "-X") else 1
     return False
+
+
+def _let_it_end() -> None:
+    """Ignore signals while the interpreter takes itself apart: all is done, and it has no handlers.
+
+    It would give them back their default, which is to die of them.
+    """
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is _arrived:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _arrived(number: int, frame: FrameType | None) -> None:

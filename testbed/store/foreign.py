@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from testbed.basis.foreign_text import shown
 from testbed.store.errors import StoreError
 from testbed.store.table import Table
 
@@ -47,7 +48,7 @@ def check_schema(
             fault = f"the {kind} {name!r}" if ours and not name.startswith(_OF_SQLITE) else None
         if fault:
             raise StoreError(
-                f"{path} holds what this toolkit did not make, {fault[:200]}: it was left "
+                f"{path} holds what this toolkit did not make, {shown(fault)}: it was left "
                 "untouched; drop that from it, or choose another file"
             )
     there = {name for kind, name, *_ in found if kind == "table"}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from testbed.basis import interrupts
+from testbed.basis.foreign_text import shown
 from testbed.store.errors import StoreError
 
 __all__ = ["Steps"]
@@ -54,6 +55,6 @@ class Steps:
                 ) from error
             if str(error) == "interrupted":  # SQLite makes that of an exception in `_look`
                 raise KeyboardInterrupt from None
-            raise StoreError(f"{self._path}: {error}") from error
+            raise StoreError(f"{self._path}: {shown(str(error))}") from error
         except (UnicodeDecodeError, MemoryError, OverflowError) as error:
-            raise StoreError(f"{self._path} is damaged: {error or type(error).__name__}") from error
+            raise StoreError(f"{self._path} is damaged: {shown(str(error))}") from error

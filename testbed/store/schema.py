@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from testbed.basis import interrupts
+from testbed.basis.foreign_text import shown
 from testbed.files.kinds import fault_of_kind
 from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
@@ -68,7 +69,8 @@ def connect(path: Path, write: bool) -> sqlite3.Connection:
         return _open(path, "rw", _FOR_WRITING if write else _FOR_READING)
     except (OSError, sqlite3.Error) as error:
         interrupts.check()
-        raise StoreError(f"{path} cannot be opened as a results file: {error}") from error
+        said = shown(str(error))
+        raise StoreError(f"{path} cannot be opened as a results file: {said}") from error
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
