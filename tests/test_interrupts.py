@@ -109,6 +109,20 @@ def test_an_interrupt_that_a_destructor_swallows_comes_again():
     assert ending(body) == (130, "raised\n", "")
 
 
+def test_a_program_that_calls_commands_has_its_handlers_back():
+    from testbed.basis import interrupts
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    for _ in range(2):
+        interrupts.watch(always=True)
+        with pytest.raises(KeyboardInterrupt), interrupts.bounded():
+            signal.raise_signal(signal.SIGTERM)
+        assert interrupts.exit_code() == 143
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    with interrupts.bounded():
+        assert interrupts.exit_code() is None
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

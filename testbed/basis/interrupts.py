@@ -38,6 +38,8 @@ class _State:
     to_lose = False
     holds = 0
     pending = False
+    before: dict[int, Any] = {}  # noqa: RUF012 - there is one state
+    hook: Any = None
 
 
 _state = _State()
@@ -51,18 +53,24 @@ def watch(always: bool = False) -> None:
     Args:
         always: whatever the program is.
     """
-    if _state.watching or not (always or _is_command(sys.orig_argv)):
+    command = _is_command(sys.orig_argv)
+    if _state.watching or not (always or command):
         return
     for name in SIGNALS:
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+        before = None if number is None else signal.getsignal(number)
+        if number is not None and before is not signal.SIG_IGN:
             try:
                 signal.signal(number, _arrived)
             except ValueError:  # not the main thread
                 return
+            if not command:  # a program that calls one, and goes on
+                _state.before[number] = before
     _state.watching = True
-    atexit.register(_let_it_end)
+    if command:
+        atexit.register(_let_it_end)
     hook = sys.unraisablehook
+    _state.hook = hook
 
     def unraisable(fault: Any) -> None:
         # Raised in a destructor, say, from where it reaches nobody.
@@ -93,12 +101,22 @@ def something_to_lose() -> None:
 @contextmanager
 def bounded() -> Iterator[None]:
     """Raise KeyboardInterrupt within the block; before and after it a signal ends the process."""
-    _state.inside = True
+    _state.number, _state.pending, _state.inside = None, False, True
     _shield_the_tracker()
     try:
         yield
     finally:
         _state.inside = False
+        if _state.before:
+            _give_back()
+
+
+def _give_back() -> None:
+    for number, handler in _state.before.items():
+        signal.signal(number, handler)
+    _state.before.clear()
+    sys.unraisablehook = _state.hook
+    _state.watching = False
 
 
 def _shield_the_tracker() -> None:
@@ -110,7 +128,7 @@ def _shield_the_tracker() -> None:
     from multiprocessing import resource_tracker as tracker
 
     ignored = getattr(tracker, "_IGNORED_SIGNALS", None)
-    if isinstance(ignored, tuple) and hasattr(signal, "SIGHUP"):
+    if isinstance(ignored, tuple) and hasattr(signal, "SIGHUP") and signal.SIGHUP not in ignored:
         tracker._IGNORED_SIGNALS = (*ignored, signal.SIGHUP)  # type: ignore[attr-defined]
 
 
