@@ -17,6 +17,7 @@ from testbed.command.options import (
     Targets,
     Truth,
     TruthImages,
+    Where,
 )
 from testbed.command.shell import Command, application
 from testbed.tables import RANDOM_CIFAR10
@@ -31,6 +32,7 @@ def correlate(
     truth: Truth,
     scores: Scores = None,
     dataset: TruthImages = "cifar10",
+    where: Where = None,
     proxies: Proxies = None,
     targets: Targets = None,
     attacks: Annotated[
@@ -70,11 +72,12 @@ def correlate(
     from evaluation.ranking.statistics_table import print_statistics
     from evaluation.ranking.suite_zero import read_any_scores
     from evaluation.ranking.table import rank
+    from evaluation.ranking.where import chosen_scores
     from evaluation.truths import open_truth
 
     frame, opened = read_any_scores(scores or RANDOM_CIFAR10, dataset), open_truth(truth, dataset)
     ranking = rank(
-        frame,
+        chosen_scores(frame, split_words(where or "")),
         opened,
         None if proxies is None else split_words(proxies),
         None if targets is None else split_words(targets),

@@ -57,6 +57,7 @@ def _legend(ranking: Ranking) -> Iterator[str]:
     dataset = ranking.table["dataset"].iloc[0]
     yield f"n = {ranking.population}; accuracies on {dataset}."
     yield from ranking.other_images
+    yield from ranking.set_aside
     yield (
         "τ-b; sign as measured: a positive τ means a larger score goes with a more robust "
         "network. ± is one standard error. ε in units of 1/255."

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from testbed.command.console import progress, split_words, whole_numbers
-from testbed.command.options import ARCHS_HELP, SCORES, Truth, TruthImages
+from testbed.command.options import ARCHS_HELP, SCORES, Proxies, Truth, TruthImages, Where
 from testbed.command.shell import Command, application, refuse_given
 from testbed.tables import RANDOM_CIFAR10
 
@@ -33,14 +33,8 @@ def report(
         ),
     ] = None,
     dataset: TruthImages = "cifar10",
-    proxies: Annotated[
-        str | None,
-        typer.Option(
-            help="Names, separated by commas. If not given, all but those computed for less than "
-            "half of the networks that others were computed for.",
-            show_default=False,
-        ),
-    ] = None,
+    where: Where = None,
+    proxies: Proxies = None,
     targets: Annotated[
         str | None,
         typer.Option(
@@ -70,13 +64,14 @@ def report(
     """
     alone = scores == NO_SCORES
     if alone:
-        refuse_given(context, "--scores none reports the truth alone", "proxies", "seeds")
+        refuse_given(context, "--scores none reports the truth alone", "where", "proxies", "seeds")
     path = RANDOM_CIFAR10 if scores is None else Path(scores)
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
 
     import pandas as pd
 
     from evaluation.ranking.suite_zero import read_any_scores
+    from evaluation.ranking.where import chosen_scores
     from evaluation.report.runs import measured, read_runs
     from evaluation.report.searches import read_searches
     from evaluation.report.study import study
@@ -85,6 +80,8 @@ def report(
     from testbed.spaces.nasbench201.selection import select
 
     opened = open_truth(truth, dataset)
+    conditions = split_words(where or "")
+    frame = None if alone else chosen_scores(read_any_scores(path, dataset), conditions)
     searches = None if search is None else read_searches(search)
     with progress(Console(stderr=True)) as bar:
 
@@ -98,7 +95,7 @@ def report(
         done: list[bool] = []
         found = study(
             opened,
-            None if alone else read_any_scores(path, dataset),
+            frame,
             None if proxies is None else split_words(proxies),
             None if targets is None else split_words(targets),
             numbers,

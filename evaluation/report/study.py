@@ -7,13 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.ranking.score_columns import (
-    ScoreColumn,
-    score_columns,
-)
+from evaluation.ranking.score_columns import ScoreColumn, score_columns
 from evaluation.ranking.table import Ranking, rank
 from evaluation.ranking.target_choice import choose_targets
-from evaluation.report.coverage import without_rare
 from evaluation.report.names import attacks_of
 from evaluation.report.pairwise import pairwise_tau
 from evaluation.truths import AnyTruth
@@ -48,7 +44,8 @@ class ReportNumbers:
         pairs: τ of the proxies among each other.
         seconds: the seconds of one network, by label, for the proxies whose time was measured.
         runs: the provenance of the scores, as JSON values.
-        left_aside: one sentence for each proxy that is not in the report, which says why.
+        left_aside: one sentence for each score column or seed that is not in the report, which
+            says why.
     """
 
     dataset: str
@@ -90,9 +87,8 @@ def study(
     Args:
         truth: an open truth.
         scores: a table of one row for each score; None for a report of the truth alone.
-        proxies: the chosen proxies. None takes all but those that were computed for less than
-            half of the networks that another one has: the sample is one for all, and would
-            shrink to theirs.
+        proxies: the chosen proxies; None takes all but sparse ones, see
+            :func:`~evaluation.ranking.table.rank`.
         targets: names as in :func:`~evaluation.ranking.target_choice.choose_targets`; None for all.
         seeds: the chosen seeds; None takes all.
         runs: the provenance of the scores.
@@ -115,9 +111,6 @@ def study(
     )
     if scores is None:
         return truth_alone
-    left_aside: list[str] = []
-    if proxies is None:
-        scores, left_aside = without_rare(scores, set(accuracies.index))
     ranking = rank(scores, truth, proxies, chosen, (), seeds, watch=watch)
     used = scores.loc[scores["proxy"].isin({c.identity[0] for c in ranking.columns.values()})]
     return replace(
@@ -129,7 +122,7 @@ def study(
         pairs=pairwise_tau(ranking.values, watch),
         seconds=_seconds(used, ranking, seeds),
         runs=[run for run in runs if run.get("id") in set(used["run"])],
-        left_aside=tuple(left_aside),
+        left_aside=ranking.set_aside,
     )
 
 
