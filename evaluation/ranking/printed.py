@@ -58,6 +58,8 @@ def _legend(ranking: Ranking) -> Iterator[str]:
     yield f"n = {ranking.population}; accuracies on {dataset}."
     yield from ranking.other_images
     yield from ranking.set_aside
+    yield from ranking.few
+    yield from ranking.undefined
     yield (
         "τ-b; sign as measured: a positive τ means a larger score goes with a more robust "
         "network. ± is one standard error. ε in units of 1/255."
@@ -72,4 +74,6 @@ def _legend(ranking: Ranking) -> Iterator[str]:
 
 
 def _cell(tau: float, error: float) -> str:
-    return "undefined" if tau != tau else TERMINAL.signed(tau, error)
+    if tau != tau:
+        return "undefined"
+    return TERMINAL.signed(tau, error) + ("±?" if error != error else "")

@@ -93,7 +93,7 @@ def score_columns(
     if foreign and scores["id"].isna().all():
         raise RankingError(
             f"none of the {len(foreign):,} scored networks is an architecture of NAS-Bench-201 "
-            f"({foreign[0]!r}): expected its strings, such as {Genotype.from_index(0)}, or its "
+            f"({printable(foreign[0])!r}): expected its strings, such as {Genotype.from_index(0)}, or its "
             "published ids, 0 to 15624"
         )
     known = sorted(set(scores["proxy"]))
@@ -140,8 +140,9 @@ def _column(identity: Any, rows: pd.DataFrame, every: bool) -> ScoreColumn:
     if len(twice := rows.loc[rows.duplicated(["id", "seed"])]):
         first = twice.iloc[0]
         raise RankingError(
-            f"{identity[0]} of {first['network']} is there twice with different values "
-            f"(seed {first['seed']}, {' '.join(filter(None, identity[1:]))})"
+            f"{printable(identity[0])} of {first['network']} is there twice with different values "
+            f"(seed {first['seed']}, {printable(' '.join(filter(None, identity[1:])))}); expected "
+            "one value for each network, proxy, init, seed, images and settings"
         )
     rows, sparse = (rows, {}) if every else _without_sparse_seeds(rows)
     seeds = rows["seed"].nunique(dropna=False)
@@ -191,7 +192,7 @@ def other_images(columns: Collection[ScoreColumn], dataset: str) -> list[str]:
     others: dict[str, list[str]] = {}
     names = labels([column.identity for column in columns])
     for name, column in zip(names, columns, strict=True):
-        images = column.identity[IDENTITY.index("images")]
+        images = printable(column.identity[IDENTITY.index("images")] or dataset)
         if images not in ("", dataset):
             others.setdefault(images, []).append(name)
     return [

@@ -23,8 +23,13 @@ from evaluation.ranking.score_columns import (
 )
 from evaluation.ranking.target_choice import choose_targets
 from evaluation.truths import AnyTruth
+from evaluation.truths.targets import Target
 
-__all__ = ["Ranking", "RankingError", "rank"]
+__all__ = ["FEW", "Ranking", "RankingError", "listed", "rank"]
+
+FEW = 50  # networks: below, a standard error of τ is about .1
+VERY_FEW = 10
+LISTED = 8  # names in one sentence
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,32 @@ class Ranking:
     def other_images(self) -> list[str]:
         """A sentence if scores are ranked that were computed on images of another data set."""
         return other_images(self.columns.values(), self.table["dataset"].iloc[0])
+
+    @property
+    def few(self) -> list[str]:
+        """A sentence if the networks are so few that τ, or its standard error, says little."""
+        if self.n == 2:
+            return [
+                "n = 2: with two networks τ is 1 or −1 whatever the score, and has no standard "
+                "error: nothing follows from it."
+            ]
+        if self.n < FEW:
+            rough = " Below 10, and near τ = ±1, so are not even the intervals to be trusted."
+            return [
+                f"The sample is of {self.n} networks only: read the intervals, not the values of τ."
+                + (rough if self.n < VERY_FEW else "")
+            ]
+        return []
+
+    @property
+    def undefined(self) -> list[str]:
+        """A sentence that names the score columns and targets of which all values are equal."""
+        missing = self.labelled.loc[self.table["tau"].isna()]
+        constant = missing["degenerate"].str.contains("constant score")
+        scores = list(dict.fromkeys(missing.loc[constant, "label"]))
+        targets = list(dict.fromkeys(missing.loc[~constant, "target"]))
+        names = [*scores, *(str(Target.parse(target)) for target in targets)]
+        return [f"τ is undefined, for all values are equal: {listed(names)}."] if names else []
 
     @property
     def labelled(self) -> pd.DataFrame:
@@ -148,6 +179,13 @@ def rank(
     best = winners(taus)
     table = _judged(pd.DataFrame(rows), best)
     return Ranking(table, len(sample), who, tuple(left_out), tuple(aside), best, named, values)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words on one line, and how many more there are than a sentence bears."""
+    words = list(words)
+    rest = len(words) - LISTED
+    return ", ".join(words[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _with_baselines(columns: list[ScoreColumn], sample: list[int]) -> list[ScoreColumn]:

@@ -1,5 +1,6 @@
 """The command ``python -m evaluation.report``: a page, figures and tables to publish."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from evaluation.ranking.labels import printable
 from testbed.command.console import progress, split_words, whole_numbers
 from testbed.command.options import ARCHS_HELP, SCORES, Proxies, Truth, TruthImages, Where
 from testbed.command.shell import Command, application, refuse_given
@@ -16,6 +18,7 @@ __all__ = ["main", "report"]
 
 app = application()
 NO_SCORES = "none"
+LONGEST = 300  # letters of a word of the command line
 
 
 @app.command(cls=Command)
@@ -72,6 +75,7 @@ def report(
 
     from evaluation.ranking.suite_zero import read_any_scores
     from evaluation.ranking.where import chosen_scores
+    from evaluation.report.page import Made
     from evaluation.report.runs import measured, read_runs
     from evaluation.report.searches import read_searches
     from evaluation.report.study import study
@@ -105,8 +109,20 @@ def report(
         done.append(True)
         own = pd.DataFrame() if alone else measured(path, dataset)
         chosen = select(archs) if archs else []
-        page = write_report(found, out, chosen, own, searches, watch)
+        made = Made(command_line(context))
+        page = write_report(found, out, chosen, own, searches, watch, made)
     Console().print(f"The report is in {page}", soft_wrap=True, highlight=False)
+
+
+def command_line(context: typer.Context) -> str:
+    """Return the command with the options that were given."""
+    words = ["robustness-proxies", "report"]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            words += [parameter.opts[0], str(context.params[name])]
+    return shlex.join(printable(word, LONGEST) for word in words)
 
 
 def main() -> None:

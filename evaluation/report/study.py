@@ -44,6 +44,7 @@ class ReportNumbers:
         pairs: τ of the proxies among each other.
         seconds: the seconds of one network, by label, for the proxies whose time was measured.
         runs: the provenance of the scores, as JSON values.
+        source: the class of the truth, which says whose layout it was read from.
         left_aside: one sentence for each score column or seed that is not in the report, which
             says why.
     """
@@ -61,6 +62,7 @@ class ReportNumbers:
     seconds: Mapping[str, float] = field(default_factory=dict)
     runs: Sequence[Mapping[str, Any]] = ()
     left_aside: tuple[str, ...] = ()
+    source: str = "Truth"
 
     @property
     def targets(self) -> list[str]:
@@ -108,6 +110,7 @@ def study(
         guessing=_guessing(truth),
         agreement=pairwise_tau(accuracies.filter(attacked), watch),
         section33=section33(everything),
+        source=type(truth).__name__,
     )
     if scores is None:
         return truth_alone
