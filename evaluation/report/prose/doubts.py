@@ -82,7 +82,7 @@ def _not_beaten(table: pd.DataFrame) -> Iterator[str]:
         )
     if rest := list(worse.items())[SPELT_OUT:]:
         shares = (f"{label} ({count} of {total})" for label, (count, total, *_) in rest)
-        yield f"So do, in some targets or all: {', '.join(shares)}."
+        yield f"The same holds of {', '.join(shares)} targets."
 
 
 def _significant(rows: pd.DataFrame, beaten: list[str]) -> str:
@@ -91,15 +91,10 @@ def _significant(rows: pd.DataFrame, beaten: list[str]) -> str:
         return ""
     sure = [r for r in records(rows) if (known(r, "difference_params_holm") or 1) < LEVEL]
     better = [r for r in sure if r["target"] in beaten]
-    where = f": {listed(_difference(r) for r in better)}" if better else ""
     return (
         ", and is significantly better (p < .05, Holm) than the number of parameters in "
-        f"{len(better) or 'none'}{where}"
+        f"{len(better) or 'none'}"
     )
-
-
-def _difference(row: dict) -> str:
-    return f"{plain(row['target'])} ({PAGE.signed(known(row, 'difference_params'))})"
 
 
 def _one_seed(study: ReportNumbers) -> Iterator[str]:

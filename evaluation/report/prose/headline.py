@@ -45,7 +45,8 @@ def _best(study: ReportNumbers) -> Iterator[str]:
             continue
         row = rows[winner.name, target]
         names = " and ".join((winner.name, *winner.tied))
-        sentence = f"{plain(target)} is ranked best by {names}: τ = {PAGE.signed(known(row, 'tau'))}"
+        what = "Clean accuracy" if target == "clean" else plain(target)
+        sentence = f"{what} is ranked best by {names}: τ = {PAGE.signed(known(row, 'tau'))}"
         if (limits := bounds(row)) is not None:
             sentence += f" (95 % interval {PAGE.signed(limits[0])} to {PAGE.signed(limits[1])})"
         if winner.runner_up:
