@@ -91,7 +91,7 @@ def test_scores_of_any_size_are_drawn(truth, value):
         (1, 1.0, 2, "n = 1: a single network has every chosen score and target"),
         (2, None, 0, "n = 2: with two networks τ is 1 or −1 whatever the score"),
         (3, None, 0, "The sample is of 3 networks only"),
-        (40, 1.0, 0, "τ is undefined, for all values are equal: norm."),
+        (40, 1.0, 0, "for all values are equal: norm."),
         (40, np.nan, 2, "40 lack a score of norm (undefined: 40 × dead)"),
     ],
 )

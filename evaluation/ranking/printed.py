@@ -59,7 +59,8 @@ def _legend(ranking: Ranking) -> Iterator[str]:
     yield from ranking.other_images
     yield from ranking.set_aside
     yield from ranking.few
-    yield from ranking.undefined
+    if ranking.constant:
+        yield f"There is no τ, for all values are equal: {ranking.constant}."
     yield (
         "τ-b; sign as measured: a positive τ means a larger score goes with a more robust "
         "network. ± is one standard error. ε in units of 1/255."

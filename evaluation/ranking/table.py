@@ -94,14 +94,14 @@ class Ranking:
         return []
 
     @property
-    def undefined(self) -> list[str]:
-        """A sentence that names the score columns and targets of which all values are equal."""
+    def constant(self) -> str:
+        """The names of the score columns and targets of which all values are equal."""
         missing = self.labelled.loc[self.table["tau"].isna()]
         constant = missing["degenerate"].str.contains("constant score")
         scores = list(dict.fromkeys(missing.loc[constant, "label"]))
         targets = list(dict.fromkeys(missing.loc[~constant, "target"]))
         names = [*scores, *(str(Target.parse(target)) for target in targets)]
-        return [f"τ is undefined, for all values are equal: {listed(names)}."] if names else []
+        return listed(names)
 
     @property
     def labelled(self) -> pd.DataFrame:

@@ -34,13 +34,18 @@ def doubts(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[s
         *own,
         *study.left_aside,
         *study.ranking.few,
-        *study.ranking.undefined,
+        *_constant(study.ranking.constant),
         *_ties(study.table),
         *_low_ceilings(study.table),
         *_not_beaten(study.table),
         *_one_seed(study),
         *(f"Of the scored networks, {note}." for note in study.ranking.left_out),
     ]
+
+
+def _constant(names: str) -> Iterator[str]:
+    if names:
+        yield f"τ is undefined, for all values are equal: {names}."
 
 
 def _ties(table: pd.DataFrame) -> Iterator[str]:
