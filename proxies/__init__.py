@@ -6,8 +6,9 @@ from testbed.basis.lazy import attributes
 
 if TYPE_CHECKING:
     from proxies.probe import Score
-    from proxies.registry import PROXIES, ProxySpec, UnknownProxyError
+    from proxies.registry import PROXIES, UnknownProxyError, register
     from proxies.scoring import score
+    from proxies.spec import ProxySpec
     from testbed.basis.version import __version__
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Score",
     "UnknownProxyError",
     "__version__",
+    "register",
     "score",
 ]
 
@@ -24,8 +26,9 @@ __getattr__ = attributes(
     {
         "Score": "proxies.probe",
         "PROXIES": "proxies.registry",
-        "ProxySpec": "proxies.registry",
+        "ProxySpec": "proxies.spec",
         "UnknownProxyError": "proxies.registry",
+        "register": "proxies.registry",
         "score": "proxies.scoring",
         "__version__": "testbed.basis.version",
     },

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from proxies.registry import PROXIES, get
+from proxies.assignments import assigned
+from proxies.registry import PROXIES, chosen, get, words
 from testbed.basis.errors import InputError
 from testbed.command.console import check_device, default_workers
-from testbed.command.inputs import check_choice, default_store, export_path, load_images, named
+from testbed.command.inputs import (
+    check_choice,
+    default_store,
+    export_path,
+    load_images,
+    split_words,
+)
 from testbed.command.options import (
     TABLE_FORMATS,
     Archive,
@@ -56,7 +63,17 @@ def compute(
     data_root: DataRoot = None,
     download: Download = False,
     archs: Archs = None,
-    proxies: Annotated[str, typer.Option(help="Names, or all.")] = DEFAULT_PROXIES,
+    proxies: Annotated[
+        str, typer.Option(help=f"Names, or groups: {', '.join(words())}.")
+    ] = DEFAULT_PROXIES,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="An option of a proxy: jacobian_projection.projections=3. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     seeds: Seeds = None,
     batch_size: Annotated[int, typer.Option(help="Images in the batch.", min=1)] = 16,
     batch_seed: Annotated[int, typer.Option(help="Which images.", min=0)] = 0,
@@ -105,7 +122,8 @@ def compute(
     from testbed.sources import Choice, chosen_networks
     from testbed.store import Store as ResultsFile
 
-    names = named(proxies, PROXIES)
+    names = chosen(split_words(proxies))
+    options = assigned(set_ or [], names)
     loaded = load_images(image_set, data_root, download=download)
     choice = Choice(init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells)
     source, networks, seed_list = chosen_networks(choice, loaded)
@@ -113,7 +131,7 @@ def compute(
     check_proxies(names, mode)
     job = ScoringJob.of(
         loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
-        dtype=dtype, device=check_device(device), memory=int(memory_gb * 2**30),
+        dtype=dtype, device=check_device(device), memory=int(memory_gb * 2**30), options=options,
     )  # fmt: skip
     settings = job.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
     execution = Execution(

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from proxies.calibration import FEW
 from proxies.copies import Copies, copies
 from proxies.gram import Gram, gram
+from proxies.loss_gradients import LossGradients, loss_gradients
 from proxies.operators import chunks
 from proxies.piecewise import is_piecewise_linear
 from proxies.preparation import resolve
 from proxies.shared_work import SharedWork
+from proxies.tape import Tape, record
 from testbed.basis.seeding import generator
 from testbed.networks.errors import NetworkError
 from testbed.networks.fast import FastCopy
@@ -150,6 +152,18 @@ class Probe:
     def gram(self) -> Gram:
         """Return the logits and J Jᵀ of every sample."""
         return self.shared("gram", lambda: gram(self))
+
+    @property
+    def tape(self) -> Tape:
+        """Return the recorded forward pass of the batch through the plain copy."""
+        make = lambda: record(self.network, self.fast.arrange(self.images))  # noqa: E731
+        return self.shared("tape", make)
+
+    @property
+    def loss_gradients(self) -> LossGradients:
+        """Return the gradients of the batch's mean cross-entropy over the parameters."""
+        make = lambda: loss_gradients(self.tape, self.labels)  # noqa: E731
+        return self.shared("loss gradients", make)
 
     def parts(self, bytes_beside: int) -> list[Tensor]:
         """Return the parts of the images that fit into the memory budget each.

@@ -9,11 +9,20 @@ from torch import nn
 
 import proxies
 from proxies.preparation import BatchNormError
-from proxies.registry import PROXIES, ProxySpec, _index
+from proxies.registry import PROXIES, chosen, register
+from proxies.spec import ProxySpec
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
 from tests.small_networks import DEAD, ONE_OF_EACH, batch
 
+RANDOM = {"jacobian_projection", "zen"} | {
+    name
+    for name in PROXIES
+    if name.startswith("hessian")  # in their last digits
+}
+ZERO_WHERE_DEAD = {name for name in PROXIES if "_input" in name} | {
+    "jacobian_norm", "jacobian_projection", "gauss_newton_input"
+}  # fmt: skip
 EVERY = pytest.mark.parametrize("name", list(PROXIES))
 
 
@@ -87,10 +96,11 @@ def test_a_score_does_not_depend_on_the_memory_budget(name, network):
 def test_a_dead_network_has_a_defined_score_or_a_reason(name):
     network = random_network(Genotype.parse(DEAD), 0, channels=4, cells=1, classes=3)
     found = value(network, name)
-    if "input" in name or "jacobian" in name:
+    if name in ZERO_WHERE_DEAD:
         assert found.value == 0  # J = 0, and so is everything made of it
     else:
-        assert math.isfinite(found.value)
+        assert math.isfinite(found.value) or found.reason
+    if name.startswith("hessian_params"):
         assert found.value > 0  # the classifier's bias still bends the loss
 
 
@@ -126,7 +136,7 @@ def test_unknown_options_are_refused(name, network):
 def test_seeds_reach_what_is_random_and_nothing_else(network, alone):
     values = {name for name in PROXIES if value(network, name, seed=1).value != alone[name].value}
     assert "jacobian_projection" in values
-    assert not values & {"params", "flops", "jacobian_norm", "gauss_newton_input"}
+    assert values <= RANDOM
 
 
 def test_a_wrong_number_is_nan_with_a_reason():
@@ -177,9 +187,26 @@ def test_unknown_proxies_are_listed_against_the_known(network):
 
 
 def test_a_name_can_stand_in_the_table_only_once():
-    spec = ProxySpec("twice", lambda probe: None, "", "", "lower", "")
-    with pytest.raises(ValueError, match="twice"):
-        _index((spec, spec))
+    for name in ("params", "saliency", "suite-zero", "all", "two words"):
+        with pytest.raises(ValueError, match="in the table already|is an identifier"):
+            register(ProxySpec(name, lambda probe: None, "", "", "lower", ""))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"better": "more"}, {"group": "jacobians"}, {"needs": ("label",)}]
+)
+def test_a_record_says_only_what_is_known(wrong):
+    with pytest.raises(ValueError, match=r"higher or lower|is one of|are of"):
+        ProxySpec(**{"name": "x", "function": len, "summary": "", "reference": "", "better": "lower",
+                     "cost": ""} | wrong)  # fmt: skip
+
+
+def test_groups_and_collections_stand_for_their_proxies():
+    assert chosen(["baseline", "params"]) == ["params", "flops"]
+    assert len(chosen(["suite-zero"])) == 13
+    assert chosen(["all"]) == [name for name, spec in PROXIES.items() if spec.group != "warm"]
+    with pytest.raises(proxies.UnknownProxyError, match="did you mean 'saliency'"):
+        chosen(["salience"])
 
 
 def test_published_costs_count_dead_edges_and_other_modules_are_measured(network):
