@@ -10,9 +10,10 @@ logits is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -95,6 +96,9 @@ class Tape:
         pooled: the feature maps, with their graphs, whose positions were reduced to one, by the
             place of the reduction among all of the pass.
         network: the copy of the network that ran.
+        start: the place at which the pass began; two passes differ in it alone.
+        kept: outputs of operations that were asked for, with their graphs, by their place
+            relative to the start.
     """
 
     images: Tensor
@@ -104,6 +108,8 @@ class Tape:
     bends: list[Bend]
     pooled: dict[int, Tensor]
     network: nn.Module
+    start: int
+    kept: dict[int, Tensor]
     _nodes: dict[int, Node] = field(repr=False, default_factory=dict)
 
     @property
@@ -122,6 +128,22 @@ class Tape:
                 materialize_grads=True,
             )
         )  # fmt: skip
+
+    def bottlenecks(self) -> list[int]:
+        """Return the places, relative to the start, that every path to the logits leads through."""
+        varying = _varying(self.logits.grad_fn, self.images)
+        places = sorted({node._sequence_nr() for node in varying})  # type: ignore[attr-defined]
+        index = {place: number for number, place in enumerate(places)}
+        passed = [0] * (len(places) + 1)  # how many edges lead past a place, as differences
+        for node in varying:
+            above = index[node._sequence_nr()]  # type: ignore[attr-defined]
+            for child, _ in node.next_functions:
+                if child in varying:
+                    passed[index[child._sequence_nr()] + 1] += 1  # type: ignore[attr-defined]
+                    passed[above] -= 1
+        return [
+            p - self.start for p, past in zip(places, accumulate(passed), strict=False) if not past
+        ]
 
     @contextmanager
     def watched(
@@ -144,12 +166,13 @@ class Tape:
                 handle.remove()
 
 
-def record(network: nn.Module, images: Tensor) -> Tape:
+def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tape:
     """Return the tape of a forward pass of a copy of the network, modes as they are.
 
     Args:
         network: any network, prepared.
         images: the batch, (B, C, H, W); the weights are put into its order of memory.
+        keep: the places, relative to the start, of operations whose outputs are kept.
 
     Raises:
         NetworkError: if the network cannot be copied or gives no logits.
@@ -161,20 +184,22 @@ def record(network: nn.Module, images: Tensor) -> Tape:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         parameter.requires_grad_(parameter.is_floating_point())
     leaf = images.detach().clone().requires_grad_()
-    listener = _Listener(leaf)
+    start = _number() + 1
+    listener = _Listener(leaf, start, keep)
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), safe_strides(), listener:
         logits = check_logits(copy(leaf.clone()), len(images))
     nodes, leaves = _below(logits.grad_fn)
-    named = {name: p for name, p in copy.named_parameters() if id(p) in leaves}
+    named: dict[str, Tensor] = {name: p for name, p in copy.named_parameters() if id(p) in leaves}
     products = [
-        Product(operation, tuple(n for n, p in named.items() if id(p) in owners), *rest, number)
-        for operation, owners, *rest, number in listener.products
+        Product(operation, tuple(n for n, p in named.items() if id(p) in owners), x, y, number)
+        for operation, owners, x, y, number in listener.products
         if number in nodes
     ]
     bends = [bend for bend in listener.bends if bend.number in nodes]
     pooled = {i: map_ for i, (map_, number) in enumerate(listener.pooled) if number in nodes}
     products = [product for product in products if product.weights]
-    return Tape(leaf, logits, named, products, bends, pooled, copy, nodes)
+    kept = listener.kept
+    return Tape(leaf, logits, named, products, bends, pooled, copy, start, kept, nodes)
 
 
 def _below(top: Node | None) -> tuple[dict[int, Node], set[int]]:
@@ -203,25 +228,56 @@ def reduces_positions(features: Tensor, result: Any) -> bool:
     return size != [1, 1] and output.numel() == samples * channels
 
 
+def _varying(top: Node | None, images: Tensor) -> set[Node]:
+    """Return the nodes between the logits and the images."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    waiting = [top]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        order.append(node)
+        waiting += [child for child, _ in node.next_functions]
+    order.sort(key=lambda node: node._sequence_nr() if not node.name().endswith(LEAF) else -1)
+    varying: set[Node] = set()
+    for node in order:  # from the leaves on
+        if node.name().endswith(LEAF):
+            if _variable(node) is images:
+                varying.add(node)
+        elif any(child in varying for child, _ in node.next_functions):
+            varying.add(node)
+    return {node for node in varying if not node.name().endswith(LEAF)}
+
+
 class _Listener(TorchDispatchMode):
     """Notes products and bends, and what their factors depend on."""
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, images: Tensor, start: int, keep: Container[int]) -> None:
         super().__init__()
-        self.images = images
+        self.images, self.start, self.keep = images, start, keep
+        self.kept: dict[int, Tensor] = {}
         self.products: list[tuple] = []
         self.bends: list[Bend] = []
         self.pooled: list[tuple[Tensor, int]] = []
         self._varies: dict[Node, bool] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = self._noted(func, args, kwargs or {})
+        place = _number() - self.start
+        if place in self.keep and place not in self.kept:  # later ones have no node of their own
+            self.kept[place] = result[0] if isinstance(result, tuple) else result
+        return result
+
+    def _noted(self, func: Any, args: Any, kwargs: Any) -> Any:
         name = func._schema.name.removeprefix("aten::")
         written = func._schema.is_mutable and name.endswith("_")
         name = name.rstrip("_") if written else name
         if name not in BENDS and name not in PRODUCTS:
             if written:
                 self._keep(args[0])
-            result = func(*args, **(kwargs or {}))
+            result = func(*args, **kwargs)
             if name in POOLS and reduces_positions(args[0], result):
                 self.pooled.append((args[0], _number()))
             return result
@@ -229,7 +285,7 @@ class _Listener(TorchDispatchMode):
         if written:
             self._keep(args[0])
         factors = [(args[i], self._depends(args[i])) for i in PRODUCTS.get(name, (0,))]
-        result = func(*args, **(kwargs or {}))
+        result = func(*args, **kwargs)
         output = (result[0] if isinstance(result, tuple) else result).detach()
         number = _number()
         if name in BENDS and factors[0][1] == "images":

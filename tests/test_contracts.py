@@ -16,7 +16,7 @@ from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
 from tests.small_networks import DEAD, ONE_OF_EACH, batch
 
-RANDOM = {"jacobian_projection", "zen"} | {
+RANDOM = {"jacobian_projection", "zen", "near", "meco", "linear_regions", "az_trainability"} | {
     name
     for name in PROXIES
     if name.startswith("hessian")  # in their last digits

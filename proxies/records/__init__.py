@@ -1,9 +1,10 @@
 """The records of the proxies that come with the package, one family a file, free of torch."""
 
-from proxies.records import activation, baseline, hessian, jacobian, saliency
+from proxies.records import activation, baseline, gradient, hessian, jacobian, saliency
 
 __all__ = ["RECORDS"]
 
 RECORDS = (
-    *baseline.RECORDS, *jacobian.RECORDS, *hessian.RECORDS, *saliency.RECORDS, *activation.RECORDS,
+    *baseline.RECORDS, *jacobian.RECORDS, *hessian.RECORDS, *saliency.RECORDS, *gradient.RECORDS,
+    *activation.RECORDS,
 )  # fmt: skip
