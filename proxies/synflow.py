@@ -34,6 +34,8 @@ def synflow(probe: Probe) -> Score:
     image = torch.ones_like(probe.images[:1], dtype=torch.float64)
     try:
         tape = record(network, image)
+    except UndefinedError:
+        raise
     except Exception as error:  # a forward that insists on float32
         raise UndefinedError(
             f"the network fails on an image of ones in float64 without its batch norms: "

@@ -22,6 +22,7 @@ from torch.autograd.graph import Node
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from proxies.conditions import UndefinedError
 from testbed.networks.copying import working_copy
 from testbed.networks.logits import check_logits
 from testbed.networks.strides import safe_strides
@@ -176,6 +177,7 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
 
     Raises:
         NetworkError: if the network cannot be copied or gives no logits.
+        UndefinedError: if the logits are not finite numbers.
     """
     copy = working_copy(network)
     channels_last = images.dim() == 4 and images.is_contiguous(memory_format=torch.channels_last)
@@ -188,6 +190,8 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
     listener = _Listener(leaf, start, keep)
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), safe_strides(), listener:
         logits = check_logits(copy(leaf.clone()), len(images))
+    if not bool(logits.isfinite().all()):
+        raise UndefinedError("the logits are not finite numbers")
     nodes, leaves = _below(logits.grad_fn)
     named: dict[str, Tensor] = {name: p for name, p in copy.named_parameters() if id(p) in leaves}
     products = [

@@ -30,7 +30,10 @@ def az_expressivity(probe: Probe) -> Score:
 
 def az_progressivity(probe: Probe) -> Score:
     """Return min_l (H_{l+1} − H_l): by how much at least a block adds to the former one's."""
-    return Score(float(_entropies(probe).diff().min()))
+    entropies = _entropies(probe)
+    if len(entropies) < 2:
+        raise UndefinedError("the network has a single block: nothing can grow")
+    return Score(float(entropies.diff().min()))
 
 
 def az_trainability(probe: Probe) -> Score:

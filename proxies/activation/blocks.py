@@ -27,7 +27,7 @@ def blocks(probe: Probe) -> Blocks:
     """Return the blocks of a probe's network.
 
     Raises:
-        UndefinedError: if there are less than two feature maps that all paths pass through.
+        UndefinedError: if there is no feature map that all paths pass through.
     """
     return probe.shared("blocks", lambda: _blocks(probe))
 
@@ -50,9 +50,9 @@ def _blocks(probe: Probe) -> Blocks:
     for place, following in zip(places, [*places[1:], None], strict=True):
         if following is None or any(place < product <= following for product in products):
             ends.append(maps[place])
-    if len(ends) < 2:
+    if not ends:
         raise UndefinedError(
-            "the network has no two feature maps that all paths pass through: there are no blocks"
+            "the network has no feature map that all paths pass through: there are no blocks"
         )
     return Blocks(ends)
 

@@ -33,6 +33,8 @@ def linear_regions(probe: Probe, *, samples: int = 512, size: int = 4) -> Score:
     points = torch.randn(shape, generator=probe.generator("regions", size)).to(probe.images)
     try:
         tape = record(probe.network, probe.fast.arrange(points))
+    except UndefinedError:
+        raise
     except Exception as error:
         raise UndefinedError(
             f"the network fails on images of {size} × {size} (the option size): {explained(error)}"

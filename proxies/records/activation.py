@@ -46,7 +46,7 @@ RECORDS = (
     ProxySpec(
         "meco", Later("proxies.activation.meco:meco"),
         "sum over the convolutions of the least eigenvalue of their channels' correlations",
-        MECO, "higher", "1 forward of one image", "activation", (), ("images",),
+        MECO, "higher", "1 forward of one image", "activation", independent=True,
         options={"size": 64},
     ),
     ProxySpec(
