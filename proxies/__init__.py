@@ -6,10 +6,10 @@ from testbed.basis.lazy import attributes
 
 if TYPE_CHECKING:
     from proxies.probe import Score
-    from proxies.registry import PROXIES, UnknownProxyError, register
     from proxies.scoring import score
-    from proxies.spec import ProxySpec
     from testbed.basis.version import __version__
+    from testbed.catalogue.registry import PROXIES, UnknownProxyError, register
+    from testbed.catalogue.spec import ProxySpec
 
 __all__ = [
     "PROXIES",
@@ -25,10 +25,10 @@ __getattr__ = attributes(
     __name__,
     {
         "Score": "proxies.probe",
-        "PROXIES": "proxies.registry",
-        "ProxySpec": "proxies.spec",
-        "UnknownProxyError": "proxies.registry",
-        "register": "proxies.registry",
+        "PROXIES": "testbed.catalogue.registry",
+        "ProxySpec": "testbed.catalogue.spec",
+        "UnknownProxyError": "testbed.catalogue.registry",
+        "register": "testbed.catalogue.registry",
         "score": "proxies.scoring",
         "__version__": "testbed.basis.version",
     },

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from proxies.registry import get
+from testbed.catalogue.registry import get
 from testbed.command import assignments
 
 __all__ = ["assigned"]

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from proxies.assignments import assigned
-from proxies.registry import PROXIES, chosen, get, words
 from testbed.basis.errors import InputError
+from testbed.catalogue.registry import PROXIES, chosen, get, words
 from testbed.command.console import check_device, default_workers
 from testbed.command.inputs import (
     check_choice,

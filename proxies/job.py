@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
-from proxies.registry import get
 from proxies.scoring import evaluate
-from proxies.spec import ProxySpec
+from testbed.catalogue.registry import get
+from testbed.catalogue.spec import ProxySpec
 from testbed.command.job import Words
 from testbed.images import Batch, ImageSet
 from testbed.sources import Source

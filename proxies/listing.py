@@ -5,8 +5,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proxies.registry import PROXIES
-from proxies.spec import GROUPS, ProxySpec
+from testbed.catalogue.registry import PROXIES
+from testbed.catalogue.spec import GROUPS, ProxySpec
 from testbed.command.shell import Command, application
 
 __all__ = ["main"]

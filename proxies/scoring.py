@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from proxies.conditions import OptionError, UndefinedError
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
-from proxies.registry import chosen as named
-from proxies.registry import get
-from proxies.spec import ProxySpec
 from testbed.basis.errors import InputError
 from testbed.basis.seeding import global_draws
+from testbed.catalogue.registry import chosen as named
+from testbed.catalogue.registry import get
+from testbed.catalogue.spec import ProxySpec
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
 from testbed.networks.modes import own_modes

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import proxies
-from proxies.registry import PROXIES
+from testbed.catalogue.registry import PROXIES
 from testbed.networks.errors import NetworkError
 from testbed.networks.logits import Logits
 from tests import any_modules as zoo

@@ -10,8 +10,8 @@ from torch import nn
 
 import proxies
 from proxies.preparation import BatchNormError
-from proxies.registry import PROXIES, chosen, register
-from proxies.spec import ProxySpec
+from testbed.catalogue.registry import PROXIES, chosen, register
+from testbed.catalogue.spec import ProxySpec
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
 from tests.small_networks import DEAD, ONE_OF_EACH, batch

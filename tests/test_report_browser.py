@@ -190,7 +190,9 @@ def test_arrow_keys_tell_the_values_of_figures_tables_and_points(page, window):
             window.call("Input.dispatchKeyEvent", type="keyDown", key=key)
             window.settle()
             window.settle()
-            told.append(window.evaluate("document.querySelector('#tip:not([hidden])')?.textContent"))
+            told.append(
+                window.evaluate("document.querySelector('#tip:not([hidden])')?.textContent")
+            )
         assert told[0] == told[2] == first
         assert told[1] != first
         assert told[3] is None

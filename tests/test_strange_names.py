@@ -23,7 +23,8 @@ from tests.score_frames import frame, score_rows
 from tests.truth_folder import IDS, write_truth
 
 NAMES = (
-    r"$\frac{$", "a\nb\x07\x00c", "x" * 5000, "y¦z", '"><b>&', r"\input{x}", "é😀Ω", r"\$", "--", "  ",
+    r"$\frac{$", "a\nb\x07\x00c", "x" * 5000, "y¦z", '"><b>&', r"\input{x}", "é😀Ω", r"\$",
+    "--", "  ",
 )  # fmt: skip
 
 

@@ -27,7 +27,9 @@ def common_sample(
     known = scored & set(accuracies.index) if columns else set(accuracies.index)
     sample, notes = known & complete, []
     if foreign:
-        notes.append(f"{len(foreign):,} are no NAS-Bench-201 architecture ({printable(foreign[0])!r})")
+        notes.append(
+            f"{len(foreign):,} are no NAS-Bench-201 architecture ({printable(foreign[0])!r})"
+        )
     if unknown := scored - known:
         members = sum(representatives()[number] != number for number in unknown)
         notes.append(
@@ -39,7 +41,9 @@ def common_sample(
     for column, label in zip(columns, labels([c.identity for c in columns]), strict=True):
         has = set(column.values.dropna().index)
         if lacking := known - has:
-            reasons = "; ".join(f"{count:,} × {printable(why)}" for why, count in column.reasons.items())
+            reasons = "; ".join(
+                f"{count:,} × {printable(why)}" for why, count in column.reasons.items()
+            )
             notes.append(
                 f"{len(lacking):,} lack a score of {label}"
                 f"{' for one of its seeds' if column.seeds > 1 else ''}"

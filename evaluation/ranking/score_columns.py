@@ -93,8 +93,8 @@ def score_columns(
     if foreign and scores["id"].isna().all():
         raise RankingError(
             f"none of the {len(foreign):,} scored networks is an architecture of NAS-Bench-201 "
-            f"({printable(foreign[0])!r}): expected its strings, such as {Genotype.from_index(0)}, or its "
-            "published ids, 0 to 15624"
+            f"({printable(foreign[0])!r}): expected its strings, such as {Genotype.from_index(0)}, "
+            "or its published ids, 0 to 15624"
         )
     known = sorted(set(scores["proxy"]))
     proxies = known if proxies is None else list(dict.fromkeys(proxies))

@@ -27,6 +27,7 @@ from testbed.command.provenance import code_version
 
 __all__ = ["Made", "page"]
 
+
 @dataclass(frozen=True)
 class Made:
     """How a report was made.

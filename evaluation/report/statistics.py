@@ -102,7 +102,9 @@ def _cell(row: dict[str, Any], name: str) -> Cell:
     value, error = known(row, name), known(row, ERRORS.get(name, ""))
     plain_number = _number(value, 3)
     spread = "" if value is None or name not in ERRORS else f"± {_error(error)}"
-    better = _significant(row, "difference_params_holm") and (known(row, "difference_params") or 0) > 0
+    better = (
+        _significant(row, "difference_params_holm") and (known(row, "difference_params") or 0) > 0
+    )
     return Cell(plain_number.value, plain_number.text, spread, tau_in_words(row), better)
 
 

@@ -43,7 +43,14 @@ def scatter(scores: pd.Series, accuracies: pd.Series, row: Mapping[str, Any]) ->
     many, unit = len(scores) > MANY, _unit(scores)
     size, alpha = (3.0, 0.3) if many else (12.0, 0.6)
     points = panel.scatter(
-        scores / unit, accuracies, size, POINTS, alpha=alpha, linewidths=0, rasterized=many, zorder=2
+        scores / unit,
+        accuracies,
+        size,
+        POINTS,
+        alpha=alpha,
+        linewidths=0,
+        rasterized=many,
+        zorder=2,
     )
     if not many:
         numbers = zip(scores.index, scores, accuracies, strict=True)

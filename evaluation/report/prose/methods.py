@@ -23,9 +23,10 @@ _SHARED = (
     "recipe", "split", "trained_on",
 )  # fmt: skip
 _SOURCES = {
-    "Truth": "a folder in the layout of Jung, Lukasik and Keuper (ICLR 2023), which records neither "
-    "who measured them nor how",
-    "RobBench": "NAS-RobBench-201 (Wu et al., ICLR 2024), whose networks were trained adversarially",
+    "Truth": "a folder in the layout of Jung, Lukasik and Keuper (ICLR 2023), which records "
+    "neither who measured them nor how",
+    "RobBench": "NAS-RobBench-201 (Wu et al., ICLR 2024), whose networks were trained "
+    "adversarially",
     "ArchiveTruth": "an archive of NATS-Bench or NAS-Bench-201 (clean accuracies of its own "
     "training)",
 }
@@ -118,8 +119,9 @@ def _group_sentence(
     if "batch_size" in facts:
         split = {"train": "training ", "test": "test "}.get(str(facts.get("split")), "")
         sentence += (
-            f" on one class-balanced batch of {_shown(facts['batch_size'])} {split}images of {printable(images)}"
-            f" (batch seed {_shown(facts.get('batch_seed', '?'))}, fingerprint {_shown(facts.get('batch', '?'))})"
+            f" on one class-balanced batch of {_shown(facts['batch_size'])} {split}images of "
+            f"{printable(images)} (batch seed {_shown(facts.get('batch_seed', '?'))}, fingerprint "
+            f"{_shown(facts.get('batch', '?'))})"
         )
     elif images:
         sentence += f" on {printable(images)}"

@@ -1,7 +1,7 @@
 """Gradients of a loss over the weights, and the weights themselves."""
 
-from proxies.spec import ProxySpec
 from testbed.basis.lazy import Later
+from testbed.catalogue.spec import ProxySpec
 
 __all__ = ["RECORDS"]
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from proxies.records import RECORDS
-from proxies.spec import GROUPS, ProxySpec
 from testbed.basis.errors import InputError, ToolkitError, did_you_mean
+from testbed.catalogue.records import RECORDS
+from testbed.catalogue.spec import GROUPS, ProxySpec
 
 __all__ = ["PROXIES", "ProxySpec", "UnknownProxyError", "chosen", "get", "register", "words"]
 

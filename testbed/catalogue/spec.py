@@ -47,6 +47,7 @@ class ProxySpec:
         independent: whether it needs samples that do not influence each other, so that
             batch-norm mode ``batch`` is refused.
         options: the options, which enter the key of a score, with their defaults.
+        cites: the keys of the reference in the report's bibliography.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ProxySpec:
     structural: bool = False
     independent: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    cites: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.better not in ("higher", "lower"):

@@ -1,6 +1,6 @@
 """The records of the proxies that come with the package, one family a file, free of torch."""
 
-from proxies.records import activation, baseline, gradient, hessian, jacobian, saliency
+from testbed.catalogue.records import activation, baseline, gradient, hessian, jacobian, saliency
 
 __all__ = ["RECORDS"]
 

@@ -1,7 +1,7 @@
 """Size: the baselines that any proxy must beat."""
 
-from proxies.spec import ProxySpec
 from testbed.basis.lazy import Later
+from testbed.catalogue.spec import ProxySpec
 
 __all__ = ["RECORDS"]
 

@@ -1,7 +1,7 @@
 """Patterns and features of forward passes."""
 
-from proxies.spec import ProxySpec
 from testbed.basis.lazy import Later
+from testbed.catalogue.spec import ProxySpec
 
 __all__ = ["RECORDS"]
 

@@ -1,7 +1,7 @@
 """Statistics of the gradients of samples and of parts of the batch, and the tangent kernel."""
 
-from proxies.spec import ProxySpec
 from testbed.basis.lazy import Later
+from testbed.catalogue.spec import ProxySpec
 
 __all__ = ["RECORDS"]
 

@@ -1,7 +1,7 @@
 """Derivatives of the logits over the image."""
 
-from proxies.spec import ProxySpec
 from testbed.basis.lazy import Later
+from testbed.catalogue.spec import ProxySpec
 
 __all__ = ["RECORDS"]
 
@@ -16,12 +16,13 @@ RECORDS = (
         "jacobian_norm", Later("proxies.jacobian:jacobian_norm"),
         "Frobenius norm of the logits' Jacobian over the image, exact",
         HOFFMAN, "lower", "1 forward, K backward", "jacobian", (), NEEDS,
+        cites=("hoffman2019robust",),
     ),
     ProxySpec(
         "jacobian_projection", Later("proxies.jacobian:jacobian_projection"),
-        "the same, estimated from random projections",
+        "that norm, estimated from random projections",
         HOFFMAN, "lower", "1 forward, `projections` backward", "jacobian", (), NEEDS,
-        options={"projections": 1},
+        options={"projections": 1}, cites=("hoffman2019robust",),
     ),
     ProxySpec(
         "jacov", Later("proxies.jacobian_correlation:jacov"),
