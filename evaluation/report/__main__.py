@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from evaluation.ranking.labels import printable
 from testbed.command.console import progress, split_words, whole_numbers
 from testbed.command.options import ARCHS_HELP, SCORES, Proxies, Truth, TruthImages, Where
 from testbed.command.shell import Command, application, refuse_given
@@ -116,6 +115,8 @@ def report(
 
 def command_line(context: typer.Context) -> str:
     """Return the command with the options that were given."""
+    from evaluation.ranking.labels import printable
+
     words = ["robustness-proxies", "report"]
     for parameter in context.command.params:
         name = parameter.name or ""

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbed.basis.errors import InputError
-
-if TYPE_CHECKING:
-    from proxies.probe import Score
 
 __all__ = ["GROUPS", "NEEDS", "ProxySpec"]
 
@@ -33,8 +30,8 @@ class ProxySpec:
 
     Attributes:
         name: the name on the command line and in the store.
-        function: ``function(probe, **options)``, which returns a `Score`; it is named here and
-            imported when it scores.
+        function: ``function(probe, **options)``, which returns a `proxies.Score`; it is named
+            here and imported when it scores.
         summary: one line for ``--help`` and tables.
         reference: the paper that the proxy comes from.
         better: ``higher`` or ``lower``: which scores promise a robust network, or a good one
@@ -51,7 +48,7 @@ class ProxySpec:
     """
 
     name: str
-    function: Callable[..., "Score"]
+    function: Callable[..., Any]
     summary: str
     reference: str
     better: str
