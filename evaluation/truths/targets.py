@@ -8,12 +8,13 @@ from typing import Any
 
 from evaluation.attacks.names import ATTACKS, find
 from testbed.basis.errors import InputError
+from testbed.basis.foreign_text import quoted, shown
 
 __all__ = ["CLEAN", "MEANS", "MEAN_ADVERSARIAL", "MEAN_CORRUPTION", "Target"]
 
 MEAN_ADVERSARIAL, MEAN_CORRUPTION = MEANS = ("mean adversarial", "mean corruption")
 # name, then norm and level in either order, then the norm as it is printed.
-FORM = re.compile(r"([^@()]+)((?:@[^@()]+){0,2})(?:\s*\(([^()]+)\))?")
+FORM = re.compile(r"([^@()]+)((?:@[^@()]+){0,2})(?:\s*\(([^@()]+)\))?")
 NORMS = {"linf": "Linf", "l2": "L2", "l1": "L1"}
 PRINTED = {"Linf": "ℓ∞", "L2": "ℓ2", "L1": "ℓ1"}
 
@@ -47,7 +48,9 @@ class Target:
         if not name:
             raise InputError("a target has a name, such as clean or fgsm; got none")
         if self.level is not None and not (self.level >= 0 and math.isfinite(self.level)):
-            raise InputError(f"{name}: an ε or a severity is a number from 0, got {self.level!r}")
+            raise InputError(
+                f"{shown(name)}: an ε or a severity is a number from 0, got {self.level!r}"
+            )
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "norm", self.norm or _usual_norm(name))
         object.__setattr__(self, "level", None if self.level is None else float(self.level))
@@ -84,7 +87,7 @@ class Target:
     def key(self) -> str:
         """Its short name in tables: ``fgsm@1``, ``pgd@L2@20``, ``fog@3``, ``clean``."""
         norm = [] if self.norm == _usual_norm(self.name) else [str(self.norm)]
-        level = [] if self.level is None else [f"{self.level:g}"]
+        level = [] if self.level is None else [_digits(self.level)]
         name = ATTACKS[self.name].column if self.name in ATTACKS else self.name
         return "@".join([name, *norm, *level])
 
@@ -108,7 +111,7 @@ class Target:
         """Return it as the field writes it: ``FGSM@1``, ``PGD@0.5 (ℓ2)``, ``fog@3``."""
         known = self.name in ATTACKS
         name = ATTACKS[self.name].title if known else self.name.replace("_", " ")
-        level = "" if self.level is None else f"@{self.level:g}"
+        level = "" if self.level is None else f"@{_digits(self.level)}"
         if self.norm == _usual_norm(self.name):
             return f"{name}{level}"
         return f"{name}{level} ({PRINTED.get(str(self.norm), self.norm)})"
@@ -124,6 +127,12 @@ class Target:
         rank = known.index(self.name) if self.name in known else len(known)
         level = -1.0 if self.level is None else self.level
         return (0 if self == CLEAN else kind, norm, str(self.norm), rank, self.name, level)
+
+
+def _digits(level: float) -> str:
+    """Return a level in as few digits as tell it from every other one."""
+    few = f"{level:g}"
+    return few if float(few) == level else repr(level)
 
 
 def _name(word: str) -> str:
@@ -150,7 +159,7 @@ def _is_number(word: str) -> bool:
 
 
 def _unreadable(text: str) -> str:
-    return f"expected a target such as clean, fgsm@1, pgd@20 (ℓ2) or fog@3; got {text!r}"
+    return f"expected a target such as clean, fgsm@1, pgd@20 (ℓ2) or fog@3; got {quoted(text)}"
 
 
 CLEAN = Target("clean")

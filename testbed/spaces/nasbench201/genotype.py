@@ -15,6 +15,7 @@ from functools import cache, cached_property
 from typing import NoReturn
 
 from testbed.basis.errors import ToolkitError
+from testbed.basis.foreign_text import described, shown
 
 __all__ = ["EDGES", "OPERATIONS", "Genotype", "GenotypeError"]
 
@@ -43,12 +44,12 @@ class Genotype:
         if len(self.operations) != len(EDGES):
             raise GenotypeError(
                 f"a genotype has {len(EDGES)} operations, one for each edge {EDGES}; "
-                f"got {len(self.operations)}: {self.operations}"
+                f"got {len(self.operations)}: {described(self.operations)}"
             )
         for edge, operation in zip(EDGES, self.operations, strict=True):
             if operation not in OPERATIONS:
                 raise GenotypeError(
-                    f"unknown operation {operation!r} on edge {edge[0]}→{edge[1]}; "
+                    f"unknown operation {described(operation)} on edge {edge[0]}→{edge[1]}; "
                     f"the space has {', '.join(OPERATIONS)}"
                 )
 
@@ -91,7 +92,7 @@ class Genotype:
         1→2, 1→3, 2→3.
         """
         if len(numbers) != len(EDGES) or not all(0 <= n < len(OPERATIONS) for n in numbers):
-            raise GenotypeError(f"expected six operations 0 to 4; got {tuple(numbers)}")
+            raise GenotypeError(f"expected six operations 0 to 4; got {described(tuple(numbers))}")
         chosen = dict(zip(sorted(EDGES), numbers, strict=True))
         return Genotype(tuple(NASLIB[chosen[edge]] for edge in EDGES))
 
@@ -185,8 +186,10 @@ def _operation_at(string: str, position: int) -> str:
 
 
 def _fail(string: str, position: int, expected: str) -> NoReturn:
+    # As much as a line takes: of the 190 characters of a whole string, all.
+    before, after = shown(string[max(0, position - 160) : position]), string[position:]
     raise GenotypeError(
         f"not an architecture string: {expected} at character {position}\n"
-        f"  {string}\n  {' ' * position}^\n"
+        f"  {before}{shown(after)}\n  {' ' * len(before)}^\n"
         f"  the form is |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
     )

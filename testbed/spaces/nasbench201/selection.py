@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from testbed.basis.foreign_text import quoted, shown
 from testbed.basis.seeding import generator
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
 from testbed.spaces.nasbench201.isomorphism import unique_ids
@@ -37,27 +38,31 @@ def _architecture(word: str) -> Genotype:
     if word.startswith("|"):
         return Genotype.parse(word)
     numbers = [number.strip() for number in word.strip("()").split(",")]
-    if not word.endswith(")") or not all(number.isdecimal() for number in numbers):
-        raise GenotypeError(f"expected six operations such as (4, 0, 3, 1, 4, 3); got {word!r}")
-    return Genotype.from_naslib([int(number) for number in numbers if len(number) < 9])
+    if not word.endswith(")") or not all(map(_is_number, numbers)):
+        raise GenotypeError(
+            f"expected six operations such as (4, 0, 3, 1, 4, 3); got {quoted(word)}"
+        )
+    return Genotype.from_naslib([int(number) for number in numbers])
 
 
 def _is_file(words: str) -> bool:
     try:
         return Path(words).is_file()
-    except OSError:  # a list of ids can be too long for a file name
+    except (OSError, ValueError):  # too long for a file name, or with a NUL in it
         return False
 
 
 def _is_number(word: str) -> bool:
-    return word.isdecimal() and len(word) < 1000  # Python reads no more than 4,300 digits
+    return word.isascii() and word.isdecimal() and len(word) < 100  # other scripts have digits too
 
 
 def _sample(words: str) -> list[Genotype]:
     numbers = words.split(":")[1:]
     unique = unique_ids()
     if not all(map(_is_number, numbers)) or not 1 <= len(numbers) <= 2:
-        raise GenotypeError(f"expected sample:N or sample:N:SEED with whole numbers; got {words!r}")
+        raise GenotypeError(
+            f"expected sample:N or sample:N:SEED with whole numbers; got {quoted(words)}"
+        )
     count, seed = int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else 0
     if not 1 <= count <= len(unique):
         raise GenotypeError(f"a sample has 1 to {len(unique)} architectures; got {count}")
@@ -72,12 +77,12 @@ def _from_ids(words: str) -> list[Genotype]:
         first, dash, last = word.strip().partition("-")
         if not _is_number(first) or (dash and not _is_number(last)):
             raise GenotypeError(
-                f"cannot read {word.strip()!r} as architectures, and there is no such file; "
+                f"cannot read {quoted(word.strip())} as architectures, and there is no such file; "
                 f"expected {SELECTION_HELP}"
             )
         span = range(int(first), int(last or first) + 1)
         if not span:
-            raise GenotypeError(f"the range {word.strip()!r} runs backwards")
+            raise GenotypeError(f"the range {quoted(word.strip())} runs backwards")
         found += [Genotype.from_index(index) for index in span]
     return found
 
@@ -87,7 +92,9 @@ def _from_file(path: Path) -> list[Genotype]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise GenotypeError(f"cannot read architectures from {path}: {error}") from error
+        raise GenotypeError(
+            f"cannot read architectures from {path}: {shown(str(error))}"
+        ) from error
     for number, line in enumerate(lines, 1):
         word = line.strip()
         if not word or word.startswith("#"):
