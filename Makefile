@@ -7,7 +7,7 @@ RUN := $(abspath $(BIN))/robustness-proxies
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test zoo lint bench clean
+.PHONY: demo test zoo fuzz lint bench clean
 
 # Train small networks on digits, score them untrained and trained, attack them, and see how
 # well the one ranks the other: the README's commands. Each step resumes where an interrupted
@@ -33,6 +33,10 @@ test: $(READY)
 zoo: $(READY)
 	$(BIN)/pip install --quiet --no-deps --requirement tests/zoo/transformers.txt
 	ZOO=all $(BIN)/python -m pytest tests/zoo -n auto --dist loadfile
+
+# Ten thousand malformed inputs over all readers and parsers; the tests run a few hundred.
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz
 
 lint: $(READY)
 	$(BIN)/ruff check .

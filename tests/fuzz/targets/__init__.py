@@ -1,0 +1,1 @@
+"""The readers and parsers that are fed: each module here has a tuple ``TARGETS``."""
