@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -145,9 +146,24 @@ META = {
     "no ids": (lambda m: m.pop("ids"), r"expected the key 'ids'.*found the keys 'epsilons'"),
     "no ε": (lambda m: m.pop("epsilons"), "expected the key 'epsilons'"),
     "ids in a list": (lambda m: m.update(ids=[1]), "expected objects"),
-    "ε as text": (lambda m: m["epsilons"].update({"fgsm@Linf": ["1"]}), "list of numbers under"),
+    "ε as text": (
+        lambda m: m["epsilons"].update({"fgsm@Linf": ["1"]}),
+        "to 255, found '1'",
+    ),
+    "ε below 0": (lambda m: m["epsilons"].update({"fgsm@Linf": [-1]}), "found -1"),
+    "ε NaN": (lambda m: m["epsilons"].update({"fgsm@Linf": [math.nan]}), "found nan"),
+    "ε infinite": (lambda m: m["epsilons"].update({"fgsm@Linf": [math.inf]}), "found inf"),
+    "ε true": (lambda m: m["epsilons"].update({"fgsm@Linf": [True]}), "found True"),
+    "ε of no pixel": (lambda m: m["epsilons"].update({"fgsm@Linf": [256]}), "found 256"),
+    "ε twice": (lambda m: m["epsilons"].update({"fgsm@Linf": [1, 2, 1.0]}), "found 1 twice"),
+    "no list of ε": (lambda m: m["epsilons"].update({"fgsm@Linf": 1}), "list of numbers, found 1"),
+    "id 05": (lambda m: m["ids"].update({"05": m["ids"]["5"]}), "'05' is not an arch"),
+    "id in Arabic": (lambda m: m["ids"].update({"٥": m["ids"]["5"]}), "'٥' is not an arch"),
     "id as text": (lambda m: m["ids"].update(x=m["ids"]["0"]), "'x' is not an architecture id"),
-    "id beyond": (lambda m: m["ids"].update({"15625": m["ids"]["0"]}), "15625 is outside"),
+    "id beyond": (
+        lambda m: m["ids"].update({"15625": m["ids"]["0"]}),
+        "an architecture id: expected 0 to 15624",
+    ),
     "no string": (lambda m: m["ids"]["3"].pop("nb201-string"), r"'nb201-string' at \['ids'\]"),
     "other string": (
         lambda m: m["ids"]["3"].update(m["ids"]["4"]),
@@ -215,6 +231,9 @@ MATRICES = {
     "negative": [[1, -1], [0, 1]],
     "no image": [[0, 0], [0, 0]],
     "text": [["1", "0"], ["0", "1"]],
+    "true": [[True, 0], [0, 1]],
+    "more than there are": [[2**62, 2**62], [2**62, 2**62]],
+    "of many bits": [[2**64 - 1, 0], [0, 1]],
     "of another size": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
 }
 
@@ -224,6 +243,29 @@ def test_a_broken_confusion_matrix_is_refused(folder, fault):
     write_table(folder, "clean", "cm", {"0": [[1, 0], [0, 1]], "7": MATRICES[fault]})
     with pytest.raises(TruthError, match="id 7: "):
         Truth.open(folder).confusion()
+
+
+@pytest.mark.parametrize("entry", [None, 0.5, [], {"label": 0.5}, {"label": 1, "prediction": 1.5}])
+def test_a_broken_confidence_is_refused(folder, entry):
+    rows = {"0": {"label": 0.5, "prediction": 0.6}, "7": entry}
+    write_table(folder, "clean", "confidence", rows)
+    with pytest.raises(TruthError, match="id 7: "):
+        Truth.open(folder).confidence("clean")
+
+
+@pytest.mark.parametrize("name", ["meta.json", "cifar10/clean_accuracy.json"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a": 1, "a": 2}', "found 'a' twice"),
+        ("[" * 200_000, "at most 50 levels"),
+        ("9" * 400, "at most 300 digits"),
+    ],
+)
+def test_what_is_no_strict_json_is_refused(folder, name, text, said):
+    (folder / name).write_text(text)
+    with pytest.raises(TruthError, match=f"{name}.*{said}"):
+        Truth.open(folder).targets()
 
 
 def test_confusion_matrices_of_an_attack_are_one_for_each_epsilon(folder):

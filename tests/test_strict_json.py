@@ -32,9 +32,8 @@ FAULTS = {
     "NaN": ('{"a": NaN}', "expected finite numbers, found NaN"),
     "an infinity": ("[-Infinity]", "found -Infinity"),
     "beyond doubles": ("[1e999]", "found 1e999"),
-    "digits": ("9" * 400, r"at most 64 bits, found 9{24}… \(400 characters\)"),
-    "many digits": ("9" * 5000, "at most 64 bits"),
-    "65 bits": (str(2**64), "at most 64 bits"),
+    "digits": ("9" * 400, r"at most 300 digits, found 9{24}… \(400 characters\)"),
+    "many digits": ("9" * 5000, "at most 300 digits"),
     "deep": ("[" * 200_000 + "]" * 200_000, f"at most {DEEPEST} levels"),
     "not so deep": ('{"a":' * 51 + "1" + "}" * 51, f"at most {DEEPEST} levels"),
     "half a pair": (r'["\ud800"]', "half a surrogate pair"),
@@ -70,7 +69,7 @@ def test_constants_are_read_where_they_are_allowed():
 
 def test_a_large_file_is_not_read(tmp_path):
     (path := tmp_path / "a.json").write_text("[1, 2, 3]")
-    with pytest.raises(InputError, match=r"has 9 bytes: expected JSON of at most 8"):
+    with pytest.raises(InputError, match=r"has 9 bytes: expected at most 8"):
         read_json(path, InputError, most=8)
 
 
@@ -88,7 +87,7 @@ def test_what_is_no_file_is_an_error(tmp_path, name):
 
 def test_other_encodings_are_an_error(tmp_path):
     (path := tmp_path / "a.json").write_bytes('{"é": 1}'.encode("utf-16"))
-    with pytest.raises(InputError, match="expected JSON in UTF-8"):
+    with pytest.raises(InputError, match="expected UTF-8"):
         read_json(path, InputError)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from evaluation.truths.files import (
     TruthError,
+    confidences,
     confusion_matrices,
     fractions,
     read_meta,
@@ -118,8 +119,9 @@ class Truth:
         index = pd.Index(list(table), name="id", dtype="int64")
         found = {}
         for part in ("label", "prediction"):
-            entries = {number: entry.get(part) for number, entry in table.items()}
-            values = fractions(entries, path, None if columns is None else len(columns))
+            values = fractions(
+                confidences(table, part, path), path, None if columns is None else len(columns)
+            )
             found[part] = pd.DataFrame(values, index, columns or ["clean"])
         return found
 

@@ -2,30 +2,38 @@
 
 Wu, Liu, Simon-Gabriel, Chrysos and Cevher, "Robust NAS benchmark under adversarial
 training", ICLR 2024: the 6,466 unique networks, trained with PGD at ε = 8, three times each.
-One JSON file holds ``d[data set][id][metric][seed]``: ``val_acc`` is clean, the others are
-``val_fgsm_3.0_acc``, ``val_pgd_8.0_acc`` and so on (ε in units of 1/255), each with the seeds
-and their mean ``threeseed``; ``autoattack`` is one number, of an ε that the file does not say.
-The ids are those of ``meta.json``, which follow from the space itself.
+There are two files of it. One holds ``d[data set][id][metric][seed]``: ``val_acc`` is clean, the
+others are ``val_fgsm_3.0_acc``, ``val_pgd_8.0_acc`` and so on (ε in units of 1/255), each with
+the seeds and their mean ``threeseed``; ``autoattack`` is one number, at ε = 8 as the project page
+says. The other is that page's own, see `evaluation.truths.robbench_page`. The ids are those of
+``meta.json``, which follow from the space itself.
 """
 
-import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from evaluation.truths.files import TruthError, brief, read_json
+from evaluation.truths.files import TruthError, published_id
 from evaluation.truths.means import settled
+from evaluation.truths.robbench_page import (
+    PAGE_COLUMNS,
+    metric_target,
+    page_datasets,
+    page_rows,
+    read_either,
+)
 from evaluation.truths.targets import CLEAN, MEAN_ADVERSARIAL, Target
-from testbed.spaces.nasbench201.isomorphism import representatives
+from testbed.basis.foreign_text import described, quoted, shown
+from testbed.basis.ranges import FRACTION
 
 __all__ = ["RobBench"]
 
 MEAN = "threeseed"
-CLEAN_METRIC, ATTACK = "val_acc", re.compile(r"val_([a-z0-9-]+)_(\d+(?:\.\d+)?)_acc")
+Row = tuple[int, str, str, float]
 
 
 @dataclass(frozen=True)
@@ -47,30 +55,33 @@ class RobBench:
 
     @staticmethod
     def open(path: str | Path, dataset: str = "cifar10") -> "RobBench":
-        """Read and check a file.
+        """Read and check a file of either form.
 
         Raises:
             TruthError: if it cannot be read, is laid out otherwise, lacks the data set, or
-                holds an id outside the space or an accuracy outside [0, 1].
+                holds an id outside the space, an accuracy outside [0, 1], or one twice.
         """
         path = Path(path)
-        content = read_json(path)
-        if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
-            raise TruthError(f"{path}: expected objects of data sets, found {brief(content)}")
-        if dataset not in content:
-            there = ", ".join(content) or "none"
-            raise TruthError(f"no data set {dataset!r} in {path}; there: {there}")
-        rows = pd.DataFrame(
-            _rows(content[dataset], path, dataset), columns=["id", "target", "seed", "accuracy"]
+        content = read_either(path)
+        of_page = PAGE_COLUMNS in content
+        if not of_page and not all(isinstance(entry, dict) for entry in content.values()):
+            raise TruthError(f"{path}: expected objects of data sets, found {described(content)}")
+        datasets = page_datasets(content, path) if of_page else tuple(content)
+        if dataset not in datasets:
+            there = shown(", ".join(datasets)) or "none"
+            raise TruthError(f"no data set {quoted(dataset)} in {path}; there: {there}")
+        found = (
+            page_rows(content, path, dataset) if of_page else _rows(content[dataset], path, dataset)
         )
+        rows = pd.DataFrame(found, columns=["id", "target", "seed", "accuracy"])
         if rows.empty:
             raise TruthError(f"{path}: no accuracies of {dataset!r}")
-        return RobBench(path, dataset, tuple(content), rows)
+        return RobBench(path, dataset, datasets, rows)
 
     def targets(self) -> pd.DataFrame:
         """Return the accuracies, means over the seeds; the index is the published id.
 
-        The columns are ``clean``, ``fgsm@3``, ``pgd@8`` and so on, ``autoattack``, and ``mean
+        The columns are ``clean``, ``fgsm@3``, ``pgd@8`` and so on, ``autoattack@8``, and ``mean
         adversarial``, the unweighted mean over all attacks. A network that lacks a target, or
         one of the seeds that others have, has NaN there.
         """
@@ -91,38 +102,48 @@ class RobBench:
         return table.rename_axis(columns=None)
 
 
-def _rows(table: dict[str, Any], path: Path, dataset: str) -> Iterator[tuple[int, str, str, float]]:
+def _rows(table: dict[str, Any], path: Path, dataset: str) -> Iterator[Row]:
     for word, metrics in table.items():
-        where = f"[{dataset!r}][{word!r}]"
-        if not word.isdecimal() or int(word) >= len(representatives()):
-            raise TruthError(f"{path}: {word!r} at [{dataset!r}] is not an architecture id")
+        number, where = published_id(word, path, f"[{dataset!r}]"), f"[{dataset!r}][{word!r}]"
         if not isinstance(metrics, dict):
-            raise TruthError(f"{path}: expected metrics at {where}, found {brief(metrics)}")
+            raise TruthError(f"{path}: expected metrics at {where}, found {described(metrics)}")
+        spelt: dict[str, str] = {}
         for metric, entry in metrics.items():
-            if (target := _target(metric)) is None:
+            if (target := metric_target(metric)) is None:
                 continue
-            for seed, value in _seeds(entry).items():
-                number = type(value) in (int, float)
-                if not number or not 0 <= value <= 1 or math.isnan(value):
+            place = f"{where}[{quoted(metric)}]"
+            if (other := spelt.setdefault(target, metric)) != metric:
+                raise TruthError(f"{path}: {place} says again what {quoted(other)} says")
+            for seed, value in _seeds(entry, path, place).items():
+                if not FRACTION.holds(value):
+                    at = f"{place}[{quoted(seed)}]" if seed else place
                     raise TruthError(
-                        f"{path}: expected an accuracy in [0, 1] at {where}[{metric!r}]"
-                        f"{f'[{seed!r}]' if seed else ''}, found {brief(value)}"
+                        f"{path}: expected {FRACTION.words} at {at}, found {described(value)}"
                     )
-                yield int(word), target, seed, float(value)
+                yield number, target, seed, _decimal(value)
 
 
-def _seeds(entry: Any) -> dict[str, Any]:
+def _seeds(entry: Any, path: Path, place: str) -> dict[str, Any]:
     """Return the accuracies by seed; the mean only where no seed is given."""
     if not isinstance(entry, dict):
         return {"": entry}
+    for seed in entry:
+        digits = seed.isascii() and seed.isdecimal() and len(seed) < 20 and str(int(seed)) == seed
+        if seed != MEAN and not digits:
+            raise TruthError(
+                f"{path}: expected seeds, whole numbers, and {MEAN} at {place}, found "
+                f"{quoted(seed)}"
+            )
     return {seed: value for seed, value in entry.items() if seed != MEAN} or entry
 
 
-def _target(metric: str) -> str | None:
-    """Return our name of a metric; None for losses and whatever else is in the file."""
-    if match := ATTACK.fullmatch(metric):
-        return Target(match[1], "Linf", float(match[2])).key
-    return {CLEAN_METRIC: CLEAN.key, "autoattack": Target("autoattack").key}.get(metric)
+def _decimal(value: float) -> float:
+    """Return a number that was written from single precision as the decimal that it was.
+
+    Means of such numbers tie where the counts of images do, and not by the order of adding.
+    """
+    single = np.float32(value)
+    return float(str(single)) if float(single) == value else float(value)
 
 
 def _place(target: Target) -> tuple[bool, str, float]:

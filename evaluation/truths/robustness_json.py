@@ -142,7 +142,8 @@ def _contents(
             continue
         found["cm"][str(number)] = _one_or_all(key, [json.loads(r["confusion"]) for r in mine])
         found["confidence"][str(number)] = {
-            name: _one_or_all(key, [record[f"confidence_{name}"] for record in mine])
+            # A mean of probabilities may exceed 1 by rounding.
+            name: _one_or_all(key, [min(1.0, record[f"confidence_{name}"]) for record in mine])
             for name in ("label", "prediction")
         }
     return {measure: content for measure, content in found.items() if content}

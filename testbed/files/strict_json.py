@@ -16,11 +16,12 @@ from testbed.basis.errors import ToolkitError
 from testbed.basis.foreign_text import quoted, shown
 from testbed.basis.ranges import first_twice
 
-__all__ = ["DEEPEST", "MOST_BYTES", "parse_json", "read_json"]
+__all__ = ["DEEPEST", "MOST_BYTES", "MOST_OF_DATA", "parse_json", "read_json", "read_text"]
 
 MOST_BYTES = 2**26  # Python's objects take some ten times as many
+MOST_OF_DATA = 2**32  # of published tables: confusion matrices of 100 classes take gigabytes
 DEEPEST = 50  # levels; no layout has ten, and what goes through it may call itself that often
-LONGEST_INTEGER = 20  # characters: 64 bits and a sign
+LONGEST_INTEGER = 300  # characters: a double still holds it
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -37,36 +38,44 @@ def read_json(
 ) -> Any:
     """Return what a JSON file holds.
 
-    A byte-order mark is read over.
-
     Args:
         path: of the file.
         error: makes the exception of a message.
         constants: as for `parse_json`.
+        most: as for `read_text`.
+
+    Raises:
+        ToolkitError: as `read_text` and `parse_json`.
+    """
+    return parse_json(read_text(path, error, most), str(path), error, constants=constants)
+
+
+def read_text(
+    path: Path, error: Callable[[str], ToolkitError] = ToolkitError, most: int = MOST_BYTES
+) -> str:
+    """Return the text of a file in UTF-8; a byte-order mark is read over.
+
+    Args:
+        path: of the file.
+        error: makes the exception of a message.
         most: the largest file that is read, in bytes.
 
     Raises:
         ToolkitError: the one that ``error`` makes, if the file cannot be read, is larger than
-            ``most``, is no regular file, or if `parse_json` raises it.
+            ``most``, is no regular file or not in UTF-8.
     """
-    path = Path(path)
     try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for
-            raise error(f"{path} cannot be read: expected a file, found something else")
-        if facts.st_size > most:
-            raise error(f"{path} has {facts.st_size:,} bytes: expected JSON of at most {most:,}")
-        text = path.read_bytes().decode("utf-8-sig")
+        facts = Path(path).stat()
+        if stat.S_ISREG(facts.st_mode) and facts.st_size <= most:
+            return Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        raise error(
-            f"{path} cannot be read: expected JSON in UTF-8; {shown(str(fault))}"
-        ) from fault
-    except (OSError, ValueError) as fault:
-        if isinstance(fault, ToolkitError):
-            raise
+        raise error(f"{path} cannot be read: expected UTF-8; {shown(str(fault))}") from fault
+    except (OSError, ValueError) as fault:  # the latter of a NUL in the path
         reason = getattr(fault, "strerror", None) or fault
         raise error(f"{path} cannot be read: {shown(str(reason))}") from fault
-    return parse_json(text, str(path), error, constants=constants)
+    if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for
+        raise error(f"{path} cannot be read: expected a file, found something else")
+    raise error(f"{path} has {facts.st_size:,} bytes: expected at most {most:,}")
 
 
 def parse_json(
@@ -87,8 +96,8 @@ def parse_json(
 
     Raises:
         ToolkitError: the one that ``error`` makes, if the text is no JSON, has an object with a
-            key twice, an integer of more than 64 bits, half a surrogate pair, more than
-            `DEEPEST` levels, or a number that is not finite.
+            key twice, an integer of more than 300 digits, half a surrogate pair, more
+            than `DEEPEST` levels, or a number that is not finite.
     """
     hooks: dict[str, Any] = {} if constants else {"parse_constant": _no_constant}
     hooks |= {"parse_int": _integer, "object_pairs_hook": _object}
@@ -128,10 +137,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _integer(digits: str) -> int:
     if len(digits) <= LONGEST_INTEGER:
-        number = int(digits)
-        if -(2**63) <= number < 2**64:
-            return number
-    raise _RefusedError(f"expected integers of at most 64 bits, found {shown(digits, 24)}")
+        return int(digits)
+    raise _RefusedError(
+        f"expected integers of at most {LONGEST_INTEGER} digits, found {shown(digits, 24)}"
+    )
 
 
 def _finite(digits: str) -> float:
