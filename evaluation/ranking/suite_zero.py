@@ -14,9 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.truths.files import TruthError, brief, read_json
+from testbed.basis.foreign_text import described, quoted, shown
+from testbed.basis.ranges import SECONDS
+from testbed.files.strict_json import MOST_OF_DATA, read_json
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import StoreError, read_scores
+from testbed.store.gate import checked
 from testbed.store.scores import SCORES
 
 __all__ = ["read_any_scores", "read_suite_zero"]
@@ -25,6 +28,7 @@ KEY = re.compile(r"\(\s*[0-4](?:\s*,\s*[0-4]){5}\s*\)")
 SETTINGS = '{"source":"NAS-Bench-Suite-Zero"}'
 # What the authors' code stores where a proxy failed.
 FAILED = -1e8
+NO_NUMBER = "no number in the file"
 
 
 def read_any_scores(path: str | Path, dataset: str = "cifar10") -> pd.DataFrame:
@@ -54,36 +58,48 @@ def read_suite_zero(path: str | Path, dataset: str = "cifar10") -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"there is no file {path}")
-    try:
-        content = read_json(path)
-    except TruthError as error:
-        raise StoreError(str(error)) from error
+    # The authors' code writes NaN where a proxy failed.
+    content = read_json(path, StoreError, constants=True, most=MOST_OF_DATA)
     if not isinstance(content, dict) or dataset not in content:
-        there = ", ".join(content) if isinstance(content, dict) else brief(content)
+        there = shown(", ".join(content)) if isinstance(content, dict) else described(content)
         raise StoreError(
             f"{path}: no data set {dataset!r} at the top level, as NAS-Bench-Suite-Zero's "
             f"zc_nasbench201.json has; there: {there or 'none'}"
         )
     table = content[dataset]
     if not isinstance(table, dict) or not table:
-        raise StoreError(f"{path}: expected architectures at [{dataset!r}], found {brief(table)}")
-    columns: dict[str, list[Any]] = {name: [] for name in SCORES.types}
-    for key, entry in table.items():
-        where = f"{path}: [{dataset!r}][{key!r}]"
-        network = str(_genotype(key, where))
-        if not isinstance(entry, dict):
-            raise StoreError(f"{where}: expected proxies, found {brief(entry)}")
-        for proxy, score in entry.items():
-            if proxy != "val_accuracy" and _is_score(score):
-                row = _row(score) | {"network": network, "proxy": proxy, "images": dataset}
-                for name, values in columns.items():
-                    values.append(row.get(name))
-    if not columns["value"]:
+        said = described(table)
+        raise StoreError(f"{path}: expected architectures at [{dataset!r}], found {said}")
+    rows = _rows(table, f"{path}: [{dataset!r}]")
+    # What is a number for no network is no proxy.
+    proxies = {row["proxy"] for row in rows if row["reason"] != NO_NUMBER}
+    if not proxies:
         raise StoreError(
             f"{path}: no entry of [{dataset!r}] is a score, an object with a number 'score'; "
-            f"the first architecture has {brief(next(iter(table.values())))}"
+            f"the first architecture has {described(next(iter(table.values())))}"
         )
-    return SCORES.frame(columns)
+    kept = [row | {"images": dataset} for row in rows if row["proxy"] in proxies]
+    columns = {name: [row.get(name) for row in kept] for name in SCORES.types}
+    try:
+        return checked(SCORES.frame(columns), SCORES)
+    except StoreError as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+
+
+def _rows(table: dict[str, Any], where: str) -> list[dict[str, Any]]:
+    rows, keys = [], {}
+    for key, entry in table.items():
+        place = f"{where}[{quoted(key)}]"
+        network = str(_genotype(key, place))
+        if (other := keys.setdefault(network, key)) != key:
+            raise StoreError(f"{place} is the architecture of {quoted(other)} once more")
+        if not isinstance(entry, dict):
+            raise StoreError(f"{place}: expected proxies, found {described(entry)}")
+        for proxy, score in entry.items():
+            if proxy != "val_accuracy" and isinstance(score, dict) and "score" in score:
+                said = f"{place}[{quoted(proxy)}]"
+                rows.append(_row(score, said) | {"network": network, "proxy": proxy})
+    return rows
 
 
 def _genotype(key: str, where: str) -> Genotype:
@@ -91,24 +107,23 @@ def _genotype(key: str, where: str) -> Genotype:
         raise StoreError(
             f"{where}: expected six operations 0 to 4, such as '(4, 0, 3, 1, 4, 3)', as key"
         )
-    return Genotype.from_naslib([int(digit) for digit in re.findall(r"\d", key)])
+    return Genotype.from_naslib([int(digit) for digit in re.findall(r"[0-4]", key)])
 
 
-def _is_score(entry: Any) -> bool:
-    """Say whether an entry is a proxy's; an id, an index or an architecture may stand beside."""
-    return isinstance(entry, dict) and type(entry.get("score")) in (int, float)
-
-
-def _row(entry: dict[str, Any]) -> dict[str, Any]:
+def _row(entry: dict[str, Any], where: str) -> dict[str, Any]:
     """Return what a score's entry says: value or reason, and seconds."""
-    score = entry["score"]
-    defined = abs(score) < float("inf") and score != FAILED
-    seconds = entry.get("time")
+    score, seconds = entry["score"], entry.get("time")
+    number = type(score) in (int, float)
+    defined = number and abs(score) < float("inf") and score != FAILED
+    if type(seconds) not in (int, float) or seconds != seconds:
+        seconds = None
+    elif not SECONDS.holds(seconds):
+        raise StoreError(f"{where}: expected {SECONDS.words} as 'time', found {described(seconds)}")
     return {
         "init": "random",
         "settings": SETTINGS,
         "value": score if defined else None,
-        "reason": None if defined else f"{score:g} in the file",
-        "seconds": seconds if type(seconds) in (int, float) else None,
+        "reason": None if defined else f"{score:g} in the file" if number else NO_NUMBER,
+        "seconds": seconds,
         "details": "{}",
     }

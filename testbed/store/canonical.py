@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from testbed.basis.foreign_text import described, quoted
+from testbed.files.strict_json import parse_json
 from testbed.store.errors import StoreError
 
 __all__ = ["canonical_json", "details_json", "recanonical", "storable"]
@@ -42,7 +44,7 @@ def _as_list(value: Any) -> Any:
         return dict(value)
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} is neither: {value!r}")
+    raise TypeError(f"{type(value).__name__} is neither")
 
 
 def recanonical(text: str) -> str:
@@ -51,10 +53,10 @@ def recanonical(text: str) -> str:
     Raises:
         StoreError: if they are not.
     """
-    try:
-        return canonical_json(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise StoreError(f"settings are canonical JSON; got {text!r}: {error}") from error
+    settings = parse_json(text, f"settings {quoted(text, 60)}", StoreError)
+    if not isinstance(settings, dict):
+        raise StoreError(f"settings are a JSON object; got {described(settings)}")
+    return canonical_json(settings)
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -62,7 +64,7 @@ def _plain(value: Any, where: str) -> Any:
         for name in value:
             # json.dumps would turn 1 and "1" into the same name.
             if not isinstance(name, str):
-                raise StoreError(f"{where}: names are text; got {name!r}")
+                raise StoreError(f"{where}: names are text; got {described(name)}")
         return {name: _plain(entry, f"{where}.{name}") for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry, f"{where}[{i}]") for i, entry in enumerate(value)]
@@ -70,4 +72,4 @@ def _plain(value: Any, where: str) -> Any:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    raise StoreError(f"{where}: expected a JSON value with finite numbers; got {value!r}")
+    raise StoreError(f"{where}: expected a JSON value with finite numbers; got {described(value)}")

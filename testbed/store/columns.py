@@ -9,10 +9,11 @@ from dataclasses import MISSING, Field, dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
+from testbed.basis.foreign_text import described
 from testbed.store.canonical import recanonical, storable
 from testbed.store.errors import StoreError
 
-__all__ = ["NEEDED", "Column", "Key", "column", "columns_of", "convert"]
+__all__ = ["NEEDED", "Column", "Key", "column", "columns_of", "convert", "name_fault"]
 
 _SQL = {"string": "TEXT", "Int64": "INTEGER", "float64": "REAL", "boolean": "INTEGER"}
 # SQLite stores a numpy number as bytes, so only Python's own types go in.
@@ -25,6 +26,7 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 
 
 NEEDED = object()
+LONGEST_NAME = 1000  # a genotype of DARTS takes 700
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,9 @@ class Key:
             if one.name == "settings":
                 _check_settings(value)
             elif fault := self._fault(one, value):
-                raise StoreError(f"the {one.name} of {self.what} is {fault}; got {value!r}")
+                raise StoreError(
+                    f"the {one.name} of {self.what} is {fault}; got {described(value, 200)}"
+                )
 
     def _fault(self, one: Column, value: Any) -> str | None:
         """Return what a value should have been; None if it is that."""
@@ -164,8 +168,7 @@ class Key:
             right = type(value) is float and 0 <= value < math.inf
             return None if right else "None or a float from 0"
         # Other empty names would be indistinguishable from None in a CSV file.
-        right = isinstance(value, str) and value.isprintable()
-        return None if right and (value or one.name in self.may_be_empty) else "printable text"
+        return name_fault(value, one.name in self.may_be_empty)
 
     @cached_property
     def digest(self) -> str:
@@ -174,6 +177,13 @@ class Key:
         return hashlib.sha256(json.dumps(values, separators=(",", ":")).encode()).hexdigest()
 
 
+def name_fault(value: Any, empty: bool = False) -> str | None:
+    """Return what a name should have been; None if it is one, or empty where that is allowed."""
+    if isinstance(value, str) and value.isprintable() and (value or empty):
+        return None if len(value) <= LONGEST_NAME else f"at most {LONGEST_NAME:,} characters"
+    return "printable text"
+
+
 def _check_settings(settings: Any) -> None:
     if not isinstance(settings, str) or settings != recanonical(settings):
-        raise StoreError(f"settings are canonical JSON; got {settings!r}: use make")
+        raise StoreError(f"settings are canonical JSON; got {described(settings, 200)}: use make")

@@ -2,17 +2,22 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from testbed.basis.foreign_text import quoted, shown
+from testbed.basis.ranges import first_twice
+from testbed.files.formulas import defused, restored
 from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
 from testbed.store.table import Table
 
 __all__ = ["READERS", "WRITERS", "runs_beside"]
+
+FEW_ROWS = 10_000
 
 
 def runs_beside(path: Path) -> Path:
@@ -25,7 +30,9 @@ def _write_csv(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> No
         temporary.write_text(json.dumps(runs, indent=2) + "\n", encoding="utf-8")
     with replacing(path) as temporary:
         # All text in quotes: before Python 3.12 the writer leaves a lone carriage return bare.
-        rows.to_csv(temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        defused(rows).to_csv(
+            temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+        )
 
 
 def _write_parquet(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
@@ -51,7 +58,10 @@ def _read_csv(path: Path, table: Table) -> pd.DataFrame:
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise StoreError(f"row {number} has {len(row)} cells; the header has {len(header)}")
-    columns: dict[str, Any] = {name: [row[i] for row in rows] for i, name in enumerate(header)}
+    _check_header(header)
+    columns: dict[str, Any] = {
+        name: [restored(row[i]) for row in rows] for i, name in enumerate(header)
+    }
     # Text that may be missing is never empty, see `testbed.store.columns.Column.plain`.
     for one in table.columns:
         if one.kind == "string" and one.optional and one.name in columns:
@@ -60,13 +70,30 @@ def _read_csv(path: Path, table: Table) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path, table: Table) -> pd.DataFrame:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    size = path.stat().st_size
     try:
-        return table.frame(pq.read_table(path).to_pydict(), foreign=True)
-    except pa.ArrowException as error:
-        raise StoreError(f"not a Parquet file: {error}") from error
+        facts = pq.read_metadata(path)
+        names = list(facts.schema.to_arrow_schema().names)
+    # The bytes decide what a broken file raises, here and below.
+    except Exception as error:
+        raise StoreError(f"not a Parquet file: {shown(str(error))}") from error
+    _check_header(names)
+    # Files of a few bytes can spell a row that is repeated for ever.
+    if facts.num_rows > max(size, FEW_ROWS):
+        raise StoreError(f"{facts.num_rows:,} rows in {size:,} bytes: no table of results is so")
+    known = [name for name in names if name in table.types]
+    try:
+        columns = pq.read_table(path, columns=known, use_threads=False).to_pydict()
+    except Exception as error:
+        raise StoreError(f"not a Parquet file that is whole: {shown(str(error))}") from error
+    return table.frame({**dict.fromkeys(names, ()), **columns}, foreign=True)
+
+
+def _check_header(names: Sequence[str]) -> None:
+    if (twice := first_twice(names)) is not None:
+        raise StoreError(f"expected each column once, found {quoted(twice)} twice")
 
 
 WRITERS: dict[str, Callable[[Path, pd.DataFrame, list[dict[str, Any]]], None]] = {

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from testbed.basis.foreign_text import described, shown
 from testbed.store.errors import StoreError
 
 __all__ = ["frame"]
@@ -23,7 +24,7 @@ def frame(columns: Mapping[str, Iterable[Any]], types: Mapping[str, str]) -> pd.
     if missing:
         raise StoreError(
             f"no column {', '.join(missing)}; expected {', '.join(types)}; "
-            f"got {', '.join(columns) or 'none'}"
+            f"got {shown(', '.join(map(str, columns))) or 'none'}"
         )
     return pd.DataFrame({name: _column(name, columns[name], kind) for name, kind in types.items()})
 
@@ -33,11 +34,14 @@ def _column(name: str, values: Iterable[Any], kind: str) -> Any:
     # 63-bit seed does not survive that.
     convert, converted = _CONVERTERS[kind], []
     for number, value in enumerate(values, start=1):
-        absent = value is None or value != value or (value == "" and kind != "string")
+        # Not of arrays, whose comparisons are no truth values.
+        plain = isinstance(value, float | str)
+        absent = value is None or (plain and (value != value or (value == "" and kind != "string")))
         try:
             converted.append(None if absent else convert(value))
-        except (TypeError, ValueError) as error:
-            raise StoreError(f"column {name}, row {number}: {value!r} is not {kind}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            said = f"{described(value)} is not {kind}"
+            raise StoreError(f"column {name}, row {number}: {said}") from error
     return pd.array(converted, dtype=kind) if kind != "float64" else _floats(converted)
 
 
@@ -47,10 +51,28 @@ def _floats(values: list[float | None]) -> Any:
     )
 
 
+def _text(value: Any) -> str:
+    if type(value) not in (str, int):  # ids may be numbers; what else there is has no one spelling
+        raise TypeError(type(value))
+    return str(value)
+
+
 def _integer(value: Any) -> int:
     if isinstance(value, float) and value != int(value):
         raise ValueError(value)
-    return int(value)
+    number = int(_number(value))
+    if not -(2**63) <= number < 2**63:
+        raise OverflowError(number)
+    return number
+
+
+def _number(value: Any) -> Any:
+    """Return what may be a number; True is none, nor what only Python or other scripts read."""
+    if isinstance(value, bool):
+        raise TypeError(value)
+    if isinstance(value, str) and (not value.isascii() or "_" in value):
+        raise ValueError(value)
+    return value
 
 
 def _boolean(value: Any) -> bool:
@@ -61,8 +83,8 @@ def _boolean(value: Any) -> bool:
 
 
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "string": str,
+    "string": _text,
     "Int64": _integer,
-    "float64": float,
+    "float64": lambda value: float(_number(value)),
     "boolean": _boolean,
 }

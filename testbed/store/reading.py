@@ -9,7 +9,9 @@ import pandas as pd
 from testbed.store.database import Store
 from testbed.store.errors import StoreError
 from testbed.store.files import READERS
+from testbed.store.gate import checked
 from testbed.store.schema import SUFFIXES, TABLES
+from testbed.store.table import Table
 
 __all__ = ["read_robustness", "read_scores"]
 
@@ -56,8 +58,16 @@ def _read(path: str | Path, table: Literal["scores", "robustness"], what: str) -
         raise StoreError(f"there is no file {path}")
     if path.suffix in SUFFIXES:
         with Store(path, "r") as store:
-            return store.scores() if table == "scores" else store.robustness()
+            rows = store.scores() if table == "scores" else store.robustness()
     try:
-        return READERS[path.suffix](path, TABLES[table])
+        if path.suffix in READERS:
+            rows = _foreign(path, TABLES[table])
+        return checked(rows, TABLES[table])
     except (StoreError, OSError, csv.Error) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
+
+
+def _foreign(path: Path, table: Table) -> pd.DataFrame:
+    if not path.is_file():  # a pipe would be waited for
+        raise StoreError("expected a file, found something else")
+    return READERS[path.suffix](path, table)
