@@ -20,6 +20,7 @@ from testbed.command.options import (
     Where,
 )
 from testbed.command.shell import Command, application
+from testbed.files.replacing import replacing
 from testbed.tables import RANDOM_CIFAR10
 
 __all__ = ["main"]
@@ -74,6 +75,7 @@ def correlate(
     from evaluation.ranking.table import rank
     from evaluation.ranking.where import chosen_scores
     from evaluation.truths import open_truth
+    from testbed.files.formulas import defused
 
     frame, opened = read_any_scores(scores or RANDOM_CIFAR10, dataset), open_truth(truth, dataset)
     ranking = rank(
@@ -86,8 +88,11 @@ def correlate(
         watch=lambda columns: quiet_track(columns, "ranking"),
     )
     if out is not None:
-        write = ranking.table.to_csv if out.suffix == ".csv" else ranking.table.to_parquet
-        write(out, index=False)
+        with replacing(out) as temporary:
+            if out.suffix == ".csv":
+                defused(ranking.table).to_csv(temporary, index=False)
+            else:
+                ranking.table.to_parquet(temporary, index=False)
     console = Console()
     print_ranking(ranking, console)
     if statistics:

@@ -12,6 +12,7 @@ from evaluation.report.statistics import main_targets
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import known
 from testbed.command.numbers import LATEX
+from testbed.files.formulas import defused
 from testbed.files.replacing import replacing
 from testbed.spaces.nasbench201.genotype import Genotype
 
@@ -60,7 +61,7 @@ def write_tables(study: ReportNumbers, folder: Path) -> list[Path]:
     for name, table in csv_tables(study):
         written.append(folder / f"{name}.csv")
         with replacing(written[-1]) as temporary:
-            table.to_csv(temporary, index=False)
+            defused(table).to_csv(temporary, index=False)
     for name, text in latex_tables(study):
         written.append(folder / f"{name}.tex")
         with replacing(written[-1]) as temporary:

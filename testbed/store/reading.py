@@ -58,11 +58,9 @@ def _read(path: str | Path, table: Literal["scores", "robustness"], what: str) -
         raise StoreError(f"there is no file {path}")
     if path.suffix in SUFFIXES:
         with Store(path, "r") as store:
-            rows = store.scores() if table == "scores" else store.robustness()
+            return store.scores() if table == "scores" else store.robustness()
     try:
-        if path.suffix in READERS:
-            rows = _foreign(path, TABLES[table])
-        return checked(rows, TABLES[table])
+        return checked(_foreign(path, TABLES[table]), TABLES[table])
     except (StoreError, OSError, csv.Error) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
 

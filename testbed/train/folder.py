@@ -49,13 +49,17 @@ def _compare(folder: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
     differences = [
         f"{shown(name, 60)} is {_said(old, name)} there and {_said(new, name)} here"
         for name in {**old, **new}
-        if old.get(name) != new.get(name)
+        if not _same(old.get(name), new.get(name))
     ]
     if differences:
         raise CheckpointError(
-            f"{folder} holds networks that were trained otherwise: {'; '.join(differences[:MOST])}. "
-            "Give the options of that folder, or another --out"
+            f"{folder} holds networks that were trained otherwise: "
+            f"{'; '.join(differences[:MOST])}. Give the options of that folder, or another --out"
         )
+
+
+def _same(old: Any, new: Any) -> bool:
+    return old == new and isinstance(old, bool) == isinstance(new, bool)  # True is 1 to Python
 
 
 def _said(settings: dict[str, Any], name: str) -> str:

@@ -226,10 +226,10 @@ def load_checkpoint(
     weights = read_tensors(path)
     found = fingerprint_of_weights(weights)
     if found != checkpoint.weights_fingerprint:
+        said = shown(checkpoint.weights_fingerprint, 60)
         raise CheckpointError(
-            f"the weights in {path} have the fingerprint {found}, their settings say "
-            f"{shown(checkpoint.weights_fingerprint, 60)}: they were changed or replaced; remove both "
-            "files and train again"
+            f"the weights in {path} have the fingerprint {found}, their settings say {said}: they "
+            "were changed or replaced; remove both files and train again"
         )
     return weights, checkpoint
 

@@ -71,7 +71,8 @@ def load_state(path: Path, plan: dict[str, Any]) -> tuple[TrainingState | None, 
         part, _, name = name.partition("/")
         if part not in parts:
             raise CheckpointError(
-                f"{path} holds {quoted(part, 60)}, which no training writes: remove it to begin anew"
+                f"{path} holds {quoted(part, 60)}, which no training writes: remove it to begin "
+                "anew"
             )
         parts[part][name] = tensor
     return TrainingState(parts["weights"], parts["momentum"], history), float(seconds)
