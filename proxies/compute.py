@@ -38,6 +38,8 @@ from testbed.command.options import (
 from testbed.command.shell import Command, application, refuse_given
 from testbed.sources.names import INITS
 
+MOST_MEMORY = 100_000  # gigabytes
+
 if TYPE_CHECKING:
     from testbed.sources import Source
 
@@ -123,7 +125,7 @@ def compute(
     from testbed.store import Store as ResultsFile
 
     names = chosen(split_words(proxies))
-    options = assigned(set_ or [], names)
+    options, memory = assigned(set_ or [], names), _bytes(memory_gb)
     loaded = load_images(image_set, data_root, download=download)
     choice = Choice(init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells)
     source, networks, seed_list = chosen_networks(choice, loaded)
@@ -131,7 +133,7 @@ def compute(
     check_proxies(names, mode)
     job = ScoringJob.of(
         loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
-        dtype=dtype, device=check_device(device), memory=int(memory_gb * 2**30), options=options,
+        dtype=dtype, device=check_device(device), memory=memory, options=options,
     )  # fmt: skip
     settings = job.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
     execution = Execution(
@@ -147,6 +149,12 @@ def compute(
             console.print(f"Exported to {export}.")
     console.print(f"Scores are in {store}.")
     ending.report(console, store)
+
+
+def _bytes(memory_gb: float) -> int:
+    if not memory_gb <= MOST_MEMORY:  # so that nan is refused too
+        raise InputError(f"--memory-gb is at most {MOST_MEMORY:,}; got {memory_gb}")
+    return int(memory_gb * 2**30)
 
 
 def refuse_unread(context: typer.Context, init: str, network: list[str] | None) -> None:

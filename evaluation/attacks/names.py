@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from testbed.basis.errors import InputError, did_you_mean
+from testbed.basis.foreign_text import quoted
 
 if TYPE_CHECKING:
     from evaluation.attacks.base import Attack
@@ -108,7 +109,7 @@ def attack_named(word: str) -> AttackRecord:
     if (record := find(word)) is not None:
         return record
     hint = did_you_mean(word, _NAMED)
-    raise InputError(f"unknown attack {word!r}; there are {', '.join(ATTACKS)}{hint}")
+    raise InputError(f"unknown attack {quoted(word)}; there are {', '.join(ATTACKS)}{hint}")
 
 
 def by_strength() -> Iterator[AttackRecord]:

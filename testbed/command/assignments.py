@@ -6,6 +6,7 @@ from types import NoneType
 from typing import Any, get_args
 
 from testbed.basis.errors import InputError, did_you_mean
+from testbed.basis.foreign_text import described, quoted, shown
 
 __all__ = ["Nouns", "assigned"]
 
@@ -43,15 +44,18 @@ def assigned(
         if match is None:
             raise InputError(
                 f"a setting is given as {nouns[0]}.setting=value, {nouns[2]} for instance; "
-                f"got {word!r}"
+                f"got {quoted(word)}"
             )
         name, setting = named(match[1]), match[2].replace("-", "_")
         value = _value(name, setting, match[3], *settings(name))
         if name not in running:
             there = ", ".join(running) or "none"
-            raise InputError(f"{word} would be ignored: {name} is none of the {nouns[1]} ({there})")
+            raise InputError(
+                f"{shown(word)} would be ignored: {name} is none of the {nouns[1]} ({there})"
+            )
         if found.setdefault(name, {}).setdefault(setting, value) != value:
-            raise InputError(f"{name}.{setting} is given twice: {found[name][setting]} and {value}")
+            values = f"{described(found[name][setting])} and {described(value)}"
+            raise InputError(f"{name}.{setting} is given twice: {values}")
     return found
 
 
@@ -61,7 +65,7 @@ def _value(
     if setting not in known:
         there = ", ".join(f"{key}={default}" for key, default in known.items()) or "none"
         raise InputError(
-            f"{name} has no setting {setting!r}; it has {there}{did_you_mean(setting, known)}"
+            f"{name} has no setting {quoted(setting)}; it has {there}{did_you_mean(setting, known)}"
         )
     kinds = get_args(hints[setting]) or (hints[setting],)
     if text.lower() == "none" and NoneType in kinds:
@@ -70,4 +74,4 @@ def _value(
     try:
         return FLAGS[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
-        raise InputError(f"{name}.{setting} is {KINDS[kind]}; got {text!r}") from None
+        raise InputError(f"{name}.{setting} is {KINDS[kind]}; got {quoted(text)}") from None

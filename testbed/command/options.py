@@ -131,4 +131,4 @@ Workers = Annotated[
     int | None,
     typer.Option(help="Processes; all cores if not given.", min=1, show_default=False),
 ]
-Threads = Annotated[int, typer.Option(help="Of each process.", min=1)]
+Threads = Annotated[int, typer.Option(help="Of each process.", min=1, max=1024)]
