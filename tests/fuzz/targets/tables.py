@@ -55,7 +55,7 @@ def _written(table: pd.DataFrame, path: Path) -> Path:
 def check_scores(table: pd.DataFrame) -> None:
     for name in ("network", "proxy"):
         assert table[name].notna().all(), f"an empty {name}"
-        assert table[name].map(str.isprintable).all(), f"a {name} that is not printable"
+        assert all(map(str.isprintable, table[name])), f"a {name} that is not printable"
     assert (table["seconds"].isna() | (table["seconds"] >= 0)).all(), "negative seconds"
 
 
