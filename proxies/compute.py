@@ -8,6 +8,7 @@ from rich.console import Console
 
 from proxies.assignments import assigned
 from testbed.basis.errors import InputError
+from testbed.catalogue.plugins import load
 from testbed.catalogue.registry import PROXIES, chosen, get, words
 from testbed.command.console import check_device, default_workers
 from testbed.command.inputs import (
@@ -68,6 +69,14 @@ def compute(
     proxies: Annotated[
         str, typer.Option(help=f"Names, or groups: {', '.join(words())}.")
     ] = DEFAULT_PROXIES,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="module:attribute, the ProxySpec of a proxy of your own, which is computed too. "
+            "May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -124,7 +133,8 @@ def compute(
     from testbed.sources import Choice, chosen_networks
     from testbed.store import Store as ResultsFile
 
-    names = chosen(split_words(proxies))
+    plugins = tuple(proxy or ())
+    names = chosen([*load(plugins), *split_words(proxies)])
     options, memory = assigned(set_ or [], names), _bytes(memory_gb)
     loaded = load_images(image_set, data_root, download=download)
     choice = Choice(init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells)
@@ -133,7 +143,7 @@ def compute(
     check_proxies(names, mode)
     job = ScoringJob.of(
         loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
-        dtype=dtype, device=check_device(device), memory=memory, options=options,
+        dtype=dtype, device=check_device(device), memory=memory, options=options, plugins=plugins,
     )  # fmt: skip
     settings = job.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
     execution = Execution(

@@ -9,6 +9,7 @@ import torch
 
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.scoring import evaluate
+from testbed.catalogue.plugins import load
 from testbed.catalogue.registry import get
 from testbed.catalogue.spec import ProxySpec
 from testbed.command.job import Words
@@ -74,6 +75,7 @@ class ScoringJob:
     device: str = "cpu"
     memory: int = DEFAULT_MEMORY
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by proxy
+    plugins: tuple[str, ...] = ()  # module:attribute of proxies that a worker does not know
 
     @staticmethod
     def of(
@@ -138,6 +140,7 @@ class ScoringJob:
 
     def __call__(self, task: Task) -> Scored:
         """Return the scores of a task; one that fails does the others no harm."""
+        load(self.plugins)
         network = self.source.build(task.network, task.seed)
         images = torch.from_numpy(self.images).to(self.device, getattr(torch, self.dtype))
         probe = Probe(

@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from testbed.catalogue.plugins import installed
 from testbed.catalogue.registry import PROXIES
 from testbed.catalogue.spec import GROUPS, ProxySpec
 from testbed.command.shell import Command, application
@@ -21,7 +22,7 @@ def proxies() -> None:
     A group or a collection can stand for its proxies in --proxies; the options are those of
     compute --set name.option=value, with their defaults.
     """
-    console = Console()
+    console, faults = Console(), installed()
     for group, meaning in GROUPS.items():
         records = [spec for spec in PROXIES.values() if spec.group == group]
         if records:
@@ -30,6 +31,8 @@ def proxies() -> None:
     for word in sorted(collections):
         names = [spec.name for spec in PROXIES.values() if word in spec.collections]
         console.print(Text(f"{word}: {', '.join(names)}"))
+    for name, fault in faults.items():
+        typer.echo(f"The proxy {name} of an installed package is left out: {fault}", err=True)
     typer.echo(
         "better: which scores the reference promises to be robust, or accurate; cost: in passes "
         "over the batch; all: every proxy but those of the group warm."

@@ -47,7 +47,7 @@ def _blocks(probe: Probe) -> Blocks:
     products = [product.number - tape.start for product in tape.products]
     maps = {place: kept for place, kept in maps.items() if products and place >= products[0]}
     places, ends = list(maps), []
-    for place, following in zip(places, [*places[1:], None], strict=True):
+    for place, following in zip(places, [*places, None][1:], strict=True):
         if following is None or any(place < product <= following for product in products):
             ends.append(maps[place])
     if not ends:

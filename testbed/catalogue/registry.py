@@ -46,6 +46,8 @@ def get(name: str) -> ProxySpec:
         UnknownProxyError: if there is no such proxy; the message lists the known names.
     """
     if name not in PROXIES:
+        _look_further()
+    if name not in PROXIES:
         raise UnknownProxyError(
             f"unknown proxy {name!r}{did_you_mean(name, [*PROXIES, *words()])}; known are "
             f"{', '.join(PROXIES)}"
@@ -61,6 +63,7 @@ def chosen(asked: Iterable[str]) -> list[str]:
     Raises:
         UnknownProxyError: for a word that is none of these.
     """
+    _look_further()
     names: dict[str, None] = {}
     for word in asked:
         if word in PROXIES or word not in words():
@@ -70,6 +73,13 @@ def chosen(asked: Iterable[str]) -> list[str]:
             if everything or word == spec.group or word in spec.collections:
                 names[spec.name] = None
     return list(names)
+
+
+def _look_further() -> None:
+    """Enter the proxies of installed packages, which need this table."""
+    from testbed.catalogue.plugins import installed
+
+    installed()
 
 
 for _spec in RECORDS:
