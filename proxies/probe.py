@@ -165,13 +165,14 @@ class Probe:
         make = lambda: loss_gradients(self.tape, self.labels)  # noqa: E731
         return self.shared("loss gradients", make)
 
-    def parts(self, bytes_beside: int) -> list[Tensor]:
+    def parts(self, bytes_beside: int, images: Tensor | None = None) -> list[Tensor]:
         """Return the parts of the images that fit into the memory budget each.
 
         Args:
             bytes_beside: the bytes that an image takes beside the graph.
+            images: the images to divide, (N, C, H, W); those of the batch by default.
         """
-        images = self.fast.arrange(self.images)
+        images = self.fast.arrange(self.images if images is None else images)
         if self.batch_norm == "batch":  # a sample's output depends on all the others
             return [images]
         need = self.fast.alone.graph_bytes + bytes_beside

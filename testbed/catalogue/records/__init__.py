@@ -1,10 +1,18 @@
 """The records of the proxies that come with the package, one family a file, free of torch."""
 
-from testbed.catalogue.records import activation, baseline, gradient, hessian, jacobian, saliency
+from testbed.catalogue.records import (
+    activation,
+    baseline,
+    gradient,
+    hessian,
+    jacobian,
+    robust,
+    saliency,
+)
 
 __all__ = ["RECORDS"]
 
 RECORDS = (
     *baseline.RECORDS, *jacobian.RECORDS, *hessian.RECORDS, *saliency.RECORDS, *gradient.RECORDS,
-    *activation.RECORDS,
+    *activation.RECORDS, *robust.RECORDS,
 )  # fmt: skip

@@ -8,6 +8,7 @@ __all__ = ["RECORDS"]
 ADVRUSH = "Mok et al., ICCV 2021, arXiv:2108.01289"
 PYHESSIAN = "Yao et al. 2020, arXiv:1912.07145"
 MOK, YAO = ("mok2021advrush",), ("yao2020pyhessian",)
+DENSITY = "Ghorbani et al., ICML 2019, arXiv:1901.10159"
 ITERATIVE = {"tolerance": 1e-3, "max_iterations": 200}
 MAGNITUDE, POSITIVE = {"which": "magnitude"}, {"which": "positive"}
 POWER = {"method": "power", "max_iterations": 500}
@@ -57,5 +58,28 @@ RECORDS = (
         "hessian_params by power iteration",
         PYHESSIAN, "lower", "6 passes a step, tens to hundreds of steps", "hessian", (), NEEDS,
         options=MAGNITUDE | ITERATIVE | POWER, cites=YAO,
+    ),
+    ProxySpec(
+        "hessian_input_trace", Later("proxies.hessian_spectrum:hessian_input_trace"),
+        "trace of the loss's Hessian over the image",
+        PYHESSIAN, "lower", "that of jacobian_norm if piecewise linear, else 3 passes a sample",
+        "hessian", (), NEEDS, independent=True, options={"method": "auto", "samples": 8},
+    ),
+    ProxySpec(
+        "hessian_params_trace", Later("proxies.hessian_spectrum:hessian_params_trace"),
+        "trace of the loss's Hessian over the parameters (Hutchinson)",
+        PYHESSIAN, "lower", "6 passes a sample", "hessian", (), NEEDS, options={"samples": 8},
+    ),
+    ProxySpec(
+        "hessian_params_negative", Later("proxies.hessian_spectrum:hessian_params_negative"),
+        "share of the negative eigenvalues of that Hessian in Σ |λ| (stochastic Lanczos)",
+        DENSITY, "lower", "6 passes a step", "hessian", (), NEEDS,
+        options={"starts": 1, "steps": 16},
+    ),
+    ProxySpec(
+        "hessian_params_entropy", Later("proxies.hessian_spectrum:hessian_params_entropy"),
+        "entropy of that Hessian's eigenvalues |λ| / Σ |λ| (stochastic Lanczos)",
+        DENSITY, "higher", "6 passes a step", "hessian", (), NEEDS,
+        options={"starts": 1, "steps": 16},
     ),
 )  # fmt: skip
