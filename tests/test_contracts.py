@@ -21,7 +21,8 @@ RANDOM = {"jacobian_projection", "zen", "near", "meco", "linear_regions", "az_tr
     if name.startswith("hessian")  # in their last digits
 }
 ZERO_WHERE_DEAD = {name for name in PROXIES if "_input" in name} | {
-    "jacobian_norm", "jacobian_projection", "gauss_newton_input", "curvature", "advrush", "fgsm_rise"
+    "jacobian_norm", "jacobian_projection", "gauss_newton_input",
+    "curvature", "advrush", "fgsm_rise",
 }  # fmt: skip
 EVERY = pytest.mark.parametrize("name", list(PROXIES))
 

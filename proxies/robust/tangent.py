@@ -60,9 +60,9 @@ def robust_zcp(probe: Probe, *, t: float = 1.0, h: float = 3.0) -> Score:
 
     Feng et al., "Zero-Cost Proxy for Adversarial Robustness Evaluation", ICLR 2025. What is public,
     a copy in another project, takes for A the products of *accumulated* loss gradients of fifty
-    batches in fifty coordinates of eleven tensors, t = 5e6, and for C the mean of the norms, neither
-    squared nor divided by h. The t of the paper belongs to its own A; here A alone decides where t
-    is large, C alone where it is 0.
+    batches in fifty coordinates of eleven tensors, t = 5e6, and for C the mean of the norms,
+    neither squared nor divided by h. That t belongs to that A: here A alone decides where t is
+    large, as at the default mostly, and C alone where t is 0.
 
     Raises:
         UndefinedError: if there are no weights, or the gradient does not change.
