@@ -106,7 +106,7 @@ def test_the_trace_over_the_parameters():
     found = score(smooth(), "hessian_params_trace", samples=600)
     error = found.details["standard_error"]
     off = 2 * ((rows**2).sum() - (rows.diagonal() ** 2).sum())
-    assert error == pytest.approx((off / 600) ** 0.5, rel=0.1)
+    assert error == pytest.approx((off / 600) ** 0.5, rel=0.2)  # three times its own error
     assert abs(found.value - np.trace(rows)) < 4 * error
     few = score(smooth(), "hessian_params_trace", samples=8)
     assert few.value == score(smooth(), "hessian_params_trace").value
