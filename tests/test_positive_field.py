@@ -65,6 +65,25 @@ def test_a_pooling_averages_nine_pixels_and_a_pixel_of_its_own_one():
     assert field(point, pooling, pooling)[0].value == pytest.approx((81 / 19) ** 2)
 
 
+def test_a_skip_and_a_layer_of_mean_gain_one_weigh_alike():
+    class Skip(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, x):
+            return x + self.conv(x)
+
+    r = kernel(conv(3, 3, 3))
+    assert r.sum() == pytest.approx(3)  # each of three channels averages
+    r[8, 8] += 3
+    size, leak = field(Skip)
+    assert size.value == pytest.approx(36 / (r**2).sum(), rel=1e-12)
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(16), np.fft.fftfreq(16)))
+    energy = np.abs(np.fft.fft2(r)) ** 2
+    assert leak.value == pytest.approx(energy[frequency > 0.3].sum() / 36, rel=1e-12)
+
+
 def test_normalisations_biases_and_scales_do_not_matter():
     def scaled():
         layer = nn.Conv2d(3, 5, 3, padding=1)

@@ -69,7 +69,8 @@ def clever(
     ends, known = end_points(maxima.mT.flatten(0, 1))
     margins = logits.gather(1, chosen[:, None]) - logits
     # Where a slope is 0 no step within the ball leads to the other class.
-    radii = (255 * margins / ends.view_as(margins)).nan_to_num(nan=radius).clamp(max=radius)
+    radii = (255 * margins / ends.view_as(margins)).nan_to_num(nan=radius)
+    # The image's own class stands for R, which no radius may pass.
     others = torch.ones_like(margins, dtype=torch.bool).scatter(1, chosen[:, None], False)
     values = radii.masked_fill(~others, radius).amin(1)
     return Score.mean_of(
