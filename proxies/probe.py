@@ -99,8 +99,16 @@ class Probe:
         return self._work.timed(lambda: function(self))
 
     def shared(self, name: str, compute: Callable[[], Any]) -> Any:
-        """Return a piece of work by its name, computed at its first use."""
-        return self._work.get(name, compute)
+        """Return a piece of work by its name, computed at its first use.
+
+        It is computed with gradients enabled, whoever asks first.
+        """
+
+        def enabled() -> Any:
+            with torch.enable_grad():
+                return compute()
+
+        return self._work.get(name, enabled)
 
     def generator(self, *words: object) -> torch.Generator:
         """Return a generator that depends on the probe's key and on ``words`` alone."""

@@ -11,6 +11,8 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OMP_WAIT_POLICY="PAS
 import pytest
 import torch
 
+pytest.register_assert_rewrite("proxies.testing")
+
 from testbed.basis.seeding import generator
 from testbed.images import ImageSet
 

@@ -15,7 +15,15 @@ from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
 from tests.small_networks import DEAD, ONE_OF_EACH, batch
 
-RANDOM = {"jacobian_projection", "zen", "near", "meco", "linear_regions", "az_trainability", "clever"} | {
+RANDOM = {
+    "jacobian_projection",
+    "zen",
+    "near",
+    "meco",
+    "linear_regions",
+    "az_trainability",
+    "clever",
+} | {
     name
     for name in PROXIES
     if name.startswith("hessian")  # in their last digits

@@ -1,7 +1,7 @@
 """Made for robustness: attacked inputs, smoothness, margins, kernels."""
 
-from testbed.catalogue.spec import ProxySpec
 from testbed.basis.lazy import Later
+from testbed.catalogue.spec import ProxySpec
 
 __all__ = ["RECORDS"]
 
