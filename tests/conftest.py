@@ -11,11 +11,10 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OMP_WAIT_POLICY="PAS
 import pytest
 import torch
 
-pytest.register_assert_rewrite("proxies.testing")
-
 from testbed.basis.seeding import generator
 from testbed.images import ImageSet
 
+pytest.register_assert_rewrite("proxies.testing")
 torch.set_num_threads(1)
 
 # A shell's background job ignores Ctrl-C, and so would the commands that tests interrupt.
