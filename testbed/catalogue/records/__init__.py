@@ -8,11 +8,13 @@ from testbed.catalogue.records import (
     jacobian,
     robust,
     saliency,
+    structural,
+    warm,
 )
 
 __all__ = ["RECORDS"]
 
 RECORDS = (
-    *baseline.RECORDS, *jacobian.RECORDS, *hessian.RECORDS, *saliency.RECORDS, *gradient.RECORDS,
-    *activation.RECORDS, *robust.RECORDS,
+    *baseline.RECORDS, *structural.RECORDS, *jacobian.RECORDS, *hessian.RECORDS, *saliency.RECORDS,
+    *gradient.RECORDS, *activation.RECORDS, *robust.RECORDS, *warm.RECORDS,
 )  # fmt: skip
