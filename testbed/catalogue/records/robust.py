@@ -16,6 +16,7 @@ ROBUST_NTK = "arXiv:2403.13134"
 FENG = "Feng et al., ICLR 2025"
 UNIVERSAL = "Moosavi-Dezfooli et al., CVPR 2017, arXiv:1610.08401"
 FOURIER = "Yin et al., NeurIPS 2019, arXiv:1906.08988"
+CROZE = "Ha, Kim and Hwang, NeurIPS 2023, arXiv:2306.05031"
 OWN = "own"
 LOSS = ("images", "labels", "gradients")
 JACOBIAN = "that of jacobian_norm"
@@ -88,6 +89,11 @@ RECORDS = (
         "robust_zcp", "tangent",
         "−t · mean product of gradients − log of the squared curvature",
         FENG, "higher", "3 forward, 3 backward", t=1.0, h=3.0,
+    ),
+    _spec(
+        "croze", "croze",
+        "consistency of features, weights and gradients with a perturbed network's",
+        CROZE, "higher", "4 forward, 3 backward", LOSS, False, beta=2.0, epsilon=2.55, rate=0.1,
     ),
     _spec(
         "gradient_alignment", "frequencies",
