@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import quiet_track, split_words, whole_numbers
 from testbed.command.inputs import export_path
@@ -17,8 +18,10 @@ from testbed.command.options import (
     Targets,
     Truth,
     TruthImages,
+    Where,
 )
 from testbed.command.shell import Command, application
+from testbed.files.replacing import replacing
 from testbed.tables import RANDOM_CIFAR10
 
 __all__ = ["main"]
@@ -31,6 +34,7 @@ def correlate(
     truth: Truth,
     scores: Scores = None,
     dataset: TruthImages = "cifar10",
+    where: Where = None,
     proxies: Proxies = None,
     targets: Targets = None,
     attacks: Annotated[
@@ -64,17 +68,21 @@ def correlate(
     and FLOPs stand in every table: a proxy that does not beat them is worth nothing.
     """
     out = export_path(out, format_, TABLE_FORMATS)
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}; make it first")
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
 
     from evaluation.ranking.printed import print_ranking
     from evaluation.ranking.statistics_table import print_statistics
     from evaluation.ranking.suite_zero import read_any_scores
     from evaluation.ranking.table import rank
+    from evaluation.ranking.where import chosen_scores
     from evaluation.truths import open_truth
+    from testbed.files.formulas import defused
 
     frame, opened = read_any_scores(scores or RANDOM_CIFAR10, dataset), open_truth(truth, dataset)
     ranking = rank(
-        frame,
+        chosen_scores(frame, split_words(where or "")),
         opened,
         None if proxies is None else split_words(proxies),
         None if targets is None else split_words(targets),
@@ -83,8 +91,11 @@ def correlate(
         watch=lambda columns: quiet_track(columns, "ranking"),
     )
     if out is not None:
-        write = ranking.table.to_csv if out.suffix == ".csv" else ranking.table.to_parquet
-        write(out, index=False)
+        with replacing(out) as temporary:
+            if out.suffix == ".csv":
+                defused(ranking.table).to_csv(temporary, index=False)
+            else:
+                ranking.table.to_parquet(temporary, index=False)
     console = plain_console()
     print_ranking(ranking, console)
     if statistics:

@@ -8,9 +8,10 @@ from testbed.basis.lazy import attributes
 
 if TYPE_CHECKING:
     from proxies.probe import Score
-    from proxies.registry import PROXIES, ProxySpec, UnknownProxyError
     from proxies.scoring import score
     from testbed.basis.version import __version__
+    from testbed.catalogue.registry import PROXIES, UnknownProxyError, register
+    from testbed.catalogue.spec import ProxySpec
 
 __all__ = [
     "PROXIES",
@@ -18,6 +19,7 @@ __all__ = [
     "Score",
     "UnknownProxyError",
     "__version__",
+    "register",
     "score",
 ]
 
@@ -25,9 +27,10 @@ __getattr__ = attributes(
     __name__,
     {
         "Score": "proxies.probe",
-        "PROXIES": "proxies.registry",
-        "ProxySpec": "proxies.registry",
-        "UnknownProxyError": "proxies.registry",
+        "PROXIES": "testbed.catalogue.registry",
+        "ProxySpec": "testbed.catalogue.spec",
+        "UnknownProxyError": "testbed.catalogue.registry",
+        "register": "testbed.catalogue.registry",
         "score": "proxies.scoring",
         "__version__": "testbed.basis.version",
     },

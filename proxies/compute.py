@@ -5,11 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from proxies.registry import PROXIES, get
+from proxies.assignments import assigned
 from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
+from testbed.catalogue.plugins import load
+from testbed.catalogue.registry import PROXIES, chosen, get, words
 from testbed.command.console import check_device, default_workers
-from testbed.command.inputs import check_choice, default_store, export_path, load_images, named
+from testbed.command.inputs import (
+    check_choice,
+    default_store,
+    export_path,
+    load_images,
+    split_words,
+)
 from testbed.command.options import (
     TABLE_FORMATS,
     Archive,
@@ -30,6 +38,8 @@ from testbed.command.options import (
 )
 from testbed.command.shell import Command, application, refuse_given
 from testbed.sources.names import INITS
+
+MOST_MEMORY = 100_000  # gigabytes
 
 if TYPE_CHECKING:
     from testbed.sources import Source
@@ -56,7 +66,25 @@ def compute(
     data_root: DataRoot = None,
     download: Download = False,
     archs: Archs = None,
-    proxies: Annotated[str, typer.Option(help="Names, or all.")] = DEFAULT_PROXIES,
+    proxies: Annotated[
+        str, typer.Option(help=f"Names, or groups: {', '.join(words())}.")
+    ] = DEFAULT_PROXIES,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="module:attribute, the ProxySpec of a proxy of your own, which is computed too. "
+            "May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="An option of a proxy: jacobian_projection.projections=3. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     seeds: Seeds = None,
     batch_size: Annotated[int, typer.Option(help="Images in the batch.", min=1)] = 16,
     batch_seed: Annotated[int, typer.Option(help="Which images.", min=0)] = 0,
@@ -105,7 +133,9 @@ def compute(
     from testbed.sources import Choice, chosen_networks
     from testbed.store import Store as ResultsFile
 
-    names = named(proxies, PROXIES)
+    plugins = tuple(proxy or ())
+    names = chosen([*load(plugins), *split_words(proxies)])
+    options, memory = assigned(set_ or [], names), _bytes(memory_gb)
     loaded = load_images(image_set, data_root, download=download)
     choice = Choice(init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells)
     source, networks, seed_list = chosen_networks(choice, loaded)
@@ -113,7 +143,7 @@ def compute(
     check_proxies(names, mode)
     job = ScoringJob.of(
         loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
-        dtype=dtype, device=check_device(device), memory=int(memory_gb * 2**30),
+        dtype=dtype, device=check_device(device), memory=memory, options=options, plugins=plugins,
     )  # fmt: skip
     settings = job.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
     execution = Execution(
@@ -129,6 +159,12 @@ def compute(
             console.print(f"Exported to {export}.", soft_wrap=True)
     console.print(f"Scores are in {store}.", soft_wrap=True)
     ending.report(console, store)
+
+
+def _bytes(memory_gb: float) -> int:
+    if not memory_gb <= MOST_MEMORY:  # so that nan is refused too
+        raise InputError(f"--memory-gb is at most {MOST_MEMORY:,}; got {memory_gb}")
+    return int(memory_gb * 2**30)
 
 
 def refuse_unread(context: typer.Context, init: str, network: list[str] | None) -> None:

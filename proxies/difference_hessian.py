@@ -63,12 +63,14 @@ class DifferenceParameterHessian:
     def __init__(self, network: nn.Module, images: Tensor, labels: Tensor) -> None:
         self.network, self.images = _precise(network, images.detach())
         self.labels, self.dtype = labels, images.dtype
-        parameters = [p for p in self.network.parameters() if p.is_floating_point()]
-        for parameter in parameters:
+        moving = {n: p for n, p in self.network.named_parameters() if p.is_floating_point()}
+        for parameter in moving.values():
             parameter.requires_grad_()
-        rows = self._rows(parameters)
-        reached = [(p, row) for p, row in zip(parameters, rows, strict=True) if row is not None]
-        self.parameters = [parameter for parameter, _ in reached]
+        rows = self._rows(list(moving.values()))
+        self.named_parameters: dict[str, nn.Parameter] = {
+            name: moving[name] for name, row in zip(moving, rows, strict=True) if row is not None
+        }
+        self.parameters = list(self.named_parameters.values())
         self.centre = [parameter.detach().clone() for parameter in self.parameters]
 
     @property

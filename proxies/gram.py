@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from proxies.conditions import require_derivative, require_independence
-from proxies.operators import jacobian
+from proxies.conditions import require_independence
+from proxies.input_gradients import batch_logits
+from proxies.jacobian_rows import jacobian_rows
 
 if TYPE_CHECKING:
     from proxies.probe import Probe
@@ -41,20 +42,12 @@ def gram(probe: Probe) -> Gram:
     Raises:
         UndefinedError: if the samples have no Jacobians of their own.
     """
-    require_derivative(probe)
-    network, classes = probe.fast.network, probe.fast.classes
-    parts = probe.parts(classes * probe.images[0].nbytes)
-    logits, products = torch.empty(0), []
-    for images in parts:
-        logits, rows = jacobian(network, images)
-        products += [_product(sample) for sample in rows]
-    if len(parts) > 1:
-        # The last bits of a matrix product depend on its number of rows, so the logits are
-        # those of the whole batch however it was divided.
-        with torch.no_grad():
-            logits = network(torch.cat(parts))
+    products = [_product(sample) for _, rows in jacobian_rows(probe) for sample in rows]
+    # The last bits of a matrix product depend on its number of rows, so the logits are those of
+    # the whole batch however it was divided.
+    logits = batch_logits(probe)
     require_independence(probe, logits)
-    return Gram(logits.detach().double().cpu(), torch.stack(products))
+    return Gram(logits.double().cpu(), torch.stack(products))
 
 
 def _product(rows: Tensor) -> Tensor:

@@ -92,13 +92,18 @@ class ParameterHessian:
         images = _in_order(images.detach(), order)
         with torch.enable_grad():
             with twice_differentiable(), lean_double_backward(), safe_strides():
-                logits, parameters = _evaluated(network, images, fold, order)
+                logits, leaves = _evaluated(network, images, fold, order)
                 loss = cross_entropy(logits, labels)
-            gradients = _gradients(loss, parameters)
-        pairs = [(p, g) for p, g in zip(parameters, gradients, strict=True) if g is not None]
-        self.parameters = [parameter for parameter, _ in pairs]
-        self.gradients = [gradient for _, gradient in pairs]
+            gradients = _gradients(loss, list(leaves.values()))
+        reached = {n: g for n, g in zip(leaves, gradients, strict=True) if g is not None}
+        self.named_parameters = {name: leaves[name] for name in reached}
+        self.gradients = list(reached.values())
         self.dtype, self.device = loss.dtype, loss.device
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """Return the parameters that reach the loss."""
+        return list(self.named_parameters.values())
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -123,21 +128,23 @@ class ParameterHessian:
 
 def _evaluated(
     network: nn.Module, images: Tensor, fold: bool, order: torch.memory_format
-) -> tuple[Tensor, list[Tensor]]:
-    """Return the logits of a copy of the network and the leaves they depend on."""
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the logits of a copy of the network and the leaves by name."""
     if fold and _may_fold(network):
         leaves: dict[str, Tensor] = {
             name: _in_order(parameter.detach(), order).requires_grad_(_moves(parameter))
             for name, parameter in network.named_parameters()
         }
         logits = FoldedFunction(network)(leaves, images)
-        return logits, [leaf for leaf in leaves.values() if leaf.requires_grad]
+        return logits, {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
     network = working_copy(network)
-    parameters = [parameter for parameter in network.parameters() if _moves(parameter)]
-    for parameter in parameters:
+    parameters: dict[str, Tensor] = {
+        name: parameter for name, parameter in network.named_parameters() if _moves(parameter)
+    }
+    for parameter in parameters.values():
         parameter.data = _in_order(parameter.data, order)
         parameter.requires_grad_()
-    return network(images), list(parameters)
+    return network(images), parameters
 
 
 def _may_fold(network: nn.Module) -> bool:

@@ -15,7 +15,7 @@ from proxies.hessian_operators import ParameterHessian
 from proxies.probe import Probe, Score
 from proxies.second_order import NoSecondDerivativeError
 
-__all__ = ["hessian_parameters"]
+__all__ = ["hessian_parameters", "parameter_tricks"]
 
 FLIP = 0.02  # of a gradient's norm: what rounding, and a ReLU that it flips, may change
 
@@ -34,7 +34,7 @@ def hessian_parameters(
     """
     check_method(method)
     network, images, labels = probe.network, probe.images, probe.labels
-    tricks = probe.shared("parameter tricks", lambda: _parameter_tricks(probe))
+    tricks = parameter_tricks(probe)
     kinds = (
         (method, lambda: ParameterHessian(network, images, labels, **tricks)),
         (
@@ -50,8 +50,12 @@ def hessian_parameters(
     return replace(score, details=score.details | ({} if all(tricks.values()) else {"plain": True}))
 
 
-def _parameter_tricks(probe: Probe) -> dict[str, bool]:
-    """Return which tricks keep the gradient over the parameters, on the first image."""
+def parameter_tricks(probe: Probe) -> dict[str, bool]:
+    """Return which tricks of `ParameterHessian` keep the gradient, on the first image."""
+    return probe.shared("parameter tricks", lambda: _tricks(probe))
+
+
+def _tricks(probe: Probe) -> dict[str, bool]:
     tricks = {
         "fold": "folding" not in probe.fast.given_up,
         "channels_last": "layout" not in probe.fast.given_up,

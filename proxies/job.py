@@ -1,15 +1,17 @@
 """The job of ``proxies.compute``: one batch, one source of weights, many networks."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
-from proxies.registry import PROXIES, ProxySpec, get
 from proxies.scoring import evaluate
+from testbed.catalogue.plugins import load
+from testbed.catalogue.registry import get
+from testbed.catalogue.spec import ProxySpec
 from testbed.command.job import Words
 from testbed.images import Batch, ImageSet
 from testbed.sources import Source
@@ -72,6 +74,8 @@ class ScoringJob:
     dtype: str = "float32"
     device: str = "cpu"
     memory: int = DEFAULT_MEMORY
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by proxy
+    plugins: tuple[str, ...] = ()  # module:attribute of proxies that a worker does not know
 
     @staticmethod
     def of(
@@ -93,19 +97,25 @@ class ScoringJob:
         """Return the key of a score.
 
         A structural proxy's knows neither weights nor batch, where the size of the network
-        says it all.
+        says it all; one that looks at no image knows no batch.
         """
         return self._key(spec, network, seed, self.source.settings(network, seed))
 
     def _key(
         self, spec: ProxySpec, network: str, seed: int | None, weights: dict[str, Any]
     ) -> ScoreKey:
+        options = {**spec.options, **self.options.get(spec.name, {})}
+        channels, *size = self.images.shape[1:]
+        shape = {"in_channels": channels, "classes": self.classes, "size": size}
         if spec.structural and {"channels", "cells"} <= weights.keys():
-            channels, *size = self.images.shape[1:]
-            shape = {"in_channels": channels, "classes": self.classes, "size": size}
             width = {"channels": weights["channels"], "cells": weights["cells"]}
-            return ScoreKey.make(network, spec.name, settings=width | shape)
-        settings = self.common | weights | spec.options
+            return ScoreKey.make(network, spec.name, settings=width | shape | options)
+        if not spec.structural and not spec.needs_images:
+            return ScoreKey.make(
+                network, spec.name, init=self.source.init, seed=seed,
+                settings={"dtype": self.dtype} | shape | weights | options,
+            )  # fmt: skip
+        settings = self.common | weights | options
         return ScoreKey.make(
             network, spec.name, init=self.source.init, seed=seed, images=self.image_set,
             settings=settings,
@@ -130,6 +140,7 @@ class ScoringJob:
 
     def __call__(self, task: Task) -> Scored:
         """Return the scores of a task; one that fails does the others no harm."""
+        load(self.plugins)
         network = self.source.build(task.network, task.seed)
         images = torch.from_numpy(self.images).to(self.device, getattr(torch, self.dtype))
         probe = Probe(
@@ -140,11 +151,14 @@ class ScoringJob:
             key=("probe", task.network, self.source.init, task.seed),
             memory=self.memory,
         )
-        scores = {key: evaluate(PROXIES[key.proxy], probe, {}) for key in task.keys}
+        scores = {key: self._score(key.proxy, probe) for key in task.keys}
         return Scored(
             [_row(key, score) for key, score in scores.items() if not score.failed],
             {key.proxy: str(score.reason) for key, score in scores.items() if score.failed},
         )
+
+    def _score(self, name: str, probe: Probe) -> Score:
+        return evaluate(get(name), probe, self.options.get(name, {}))
 
     def name(self, task: Task) -> str:
         """Return the network of a task."""

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from proxies.calibration import FEW
 from proxies.copies import Copies, copies
 from proxies.gram import Gram, gram
+from proxies.loss_gradients import LossGradients, loss_gradients
 from proxies.operators import chunks
 from proxies.piecewise import is_piecewise_linear
 from proxies.preparation import resolve
 from proxies.shared_work import SharedWork
+from proxies.tape import Tape, record
 from testbed.basis.seeding import generator
 from testbed.networks.errors import NetworkError
 from testbed.networks.fast import FastCopy
@@ -97,8 +99,16 @@ class Probe:
         return self._work.timed(lambda: function(self))
 
     def shared(self, name: str, compute: Callable[[], Any]) -> Any:
-        """Return a piece of work by its name, computed at its first use."""
-        return self._work.get(name, compute)
+        """Return a piece of work by its name, computed at its first use.
+
+        It is computed with gradients enabled, whoever asks first.
+        """
+
+        def enabled() -> Any:
+            with torch.enable_grad():
+                return compute()
+
+        return self._work.get(name, enabled)
 
     def generator(self, *words: object) -> torch.Generator:
         """Return a generator that depends on the probe's key and on ``words`` alone."""
@@ -151,13 +161,26 @@ class Probe:
         """Return the logits and J Jᵀ of every sample."""
         return self.shared("gram", lambda: gram(self))
 
-    def parts(self, bytes_beside: int) -> list[Tensor]:
+    @property
+    def tape(self) -> Tape:
+        """Return the recorded forward pass of the batch through the plain copy."""
+        make = lambda: record(self.network, self.fast.arrange(self.images))  # noqa: E731
+        return self.shared("tape", make)
+
+    @property
+    def loss_gradients(self) -> LossGradients:
+        """Return the gradients of the batch's mean cross-entropy over the parameters."""
+        make = lambda: loss_gradients(self.tape, self.labels)  # noqa: E731
+        return self.shared("loss gradients", make)
+
+    def parts(self, bytes_beside: int, images: Tensor | None = None) -> list[Tensor]:
         """Return the parts of the images that fit into the memory budget each.
 
         Args:
             bytes_beside: the bytes that an image takes beside the graph.
+            images: the images to divide, (N, C, H, W); those of the batch by default.
         """
-        images = self.fast.arrange(self.images)
+        images = self.fast.arrange(self.images if images is None else images)
         if self.batch_norm == "batch":  # a sample's output depends on all the others
             return [images]
         need = self.fast.alone.graph_bytes + bytes_beside

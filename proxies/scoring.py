@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from proxies.conditions import OptionError, UndefinedError
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
-from proxies.registry import ProxySpec, get
 from testbed.basis.errors import InputError
 from testbed.basis.seeding import global_draws
+from testbed.catalogue.registry import chosen as named
+from testbed.catalogue.registry import get
+from testbed.catalogue.spec import ProxySpec
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
 from testbed.networks.modes import own_modes
@@ -43,7 +45,7 @@ def score(
         images: the batch, (B, C, H, W), float32 or float64 in [0, 1]; its dtype and device are
             those of the computation.
         labels: the class numbers, (B,); they may be None for proxies that do not need them.
-        proxies: names of `registry.PROXIES`, or one name.
+        proxies: names of `registry.PROXIES` or of groups (`spec.GROUPS`), or one name.
         batch_norm: ``calibrated``, ``running``, ``batch``, or ``auto``: calibrated for a
             network whose batch norms are fresh, running otherwise (see `preparation`).
         seed: the seed of random projections and of the estimators' starts.
@@ -61,7 +63,7 @@ def score(
         ValueError: for a mode or an option that does not fit.
     """
     names = [proxies] if isinstance(proxies, str) else list(proxies)
-    specs = [get(name) for name in names]
+    specs = [get(name) for name in named(names)]
     chosen = {spec.name: _settings(spec, (options or {}).get(spec.name, {})) for spec in specs}
     check_images(images, labels)
     if memory < 1:

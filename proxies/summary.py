@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proxies.job import Task
-from proxies.registry import PROXIES
+from testbed.catalogue.registry import PROXIES
 from testbed.command.numbers import decimal, general
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 

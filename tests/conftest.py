@@ -14,6 +14,7 @@ import torch
 from testbed.basis.seeding import generator
 from testbed.images import ImageSet
 
+pytest.register_assert_rewrite("proxies.testing")
 torch.set_num_threads(1)
 
 # A shell's background job ignores Ctrl-C, and so would the commands that tests interrupt.

@@ -38,3 +38,29 @@ def test_what_it_lacks_is_named(tmp_path):
     (tmp_path / "000011.pickle.pbz2").write_bytes(b"nothing")
     with pytest.raises(TruthError, match="000011"):
         open_truth(tmp_path).targets()
+
+
+def test_a_single_file_of_a_few_networks_ranks_what_is_there(tmp_path):
+    path = writer.write_single(tmp_path / "NAS-Bench-201-v1_1-096897.pth", [*IDS, 284])
+    truth = open_truth(path)
+    assert truth.targets().index.tolist() == list(IDS)
+    assert rank(frame(score_rows(ids=(*IDS, 13))), truth).n == 3
+
+
+def test_a_network_that_lacks_the_data_set_has_no_row(tmp_path):
+    for number in IDS:
+        trials = [("cifar10", 777)] if number == 11 else [("cifar100", 777)]
+        writer.write_nats(tmp_path, number, trials=trials)
+    assert open_truth(tmp_path).targets().index.tolist() == [11]
+    with pytest.raises(TruthError, match="has no data set 'ImageNet16-120' for hp 200; it has"):
+        open_truth(tmp_path, "ImageNet16-120").targets()
+
+
+def test_the_size_space_is_named(tmp_path):
+    found = {
+        hp: {"arch_str": "8:16:24:32:64", "arch_index": 0, "all_results": {}}
+        for hp in ("01", "12", "90")
+    }
+    writer.write_nats(tmp_path, 0, found)
+    with pytest.raises(TruthError, match="NATS-Bench's size space: its network is 8:16:24:32:64"):
+        open_truth(tmp_path).targets()

@@ -1,19 +1,37 @@
 """What every proxy promises, tested once over the registry."""
 
-import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 import proxies
-from proxies.preparation import BatchNormError
-from proxies.registry import PROXIES, ProxySpec, _index
+from proxies.testing import ProxyContract
+from testbed.catalogue.registry import PROXIES, chosen, register
+from testbed.catalogue.spec import ProxySpec
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
 from tests.small_networks import DEAD, ONE_OF_EACH, batch
 
+RANDOM = {
+    "jacobian_projection",
+    "zen",
+    "near",
+    "meco",
+    "linear_regions",
+    "az_trainability",
+    "clever",
+} | {
+    name
+    for name in PROXIES
+    if name.startswith("hessian")  # in their last digits
+}
+ZERO_WHERE_DEAD = {name for name in PROXIES if "_input" in name} | {
+    "jacobian_norm", "jacobian_projection", "gauss_newton_input",
+    "curvature", "advrush", "fgsm_rise",
+}  # fmt: skip
 EVERY = pytest.mark.parametrize("name", list(PROXIES))
 
 
@@ -31,102 +49,41 @@ def value(network, name, size=9, **options):
     return proxies.score(network, images.float(), labels, [name], **options)[name]
 
 
-@pytest.fixture(scope="module")
-def alone() -> dict[str, proxies.Score]:
-    """Each score, computed with no other, of a network of its own."""
-    return {name: value(one_of_each(), name) for name in PROXIES}
+class TestEvery(ProxyContract):
+    """The promises, of every proxy in the table, on a cell with one of each operation."""
+
+    network = staticmethod(one_of_each)
+
+    @pytest.fixture(params=list(PROXIES))
+    def spec(self, request):
+        return PROXIES[request.param]
 
 
-@pytest.fixture(scope="module")
-def together() -> dict[str, proxies.Score]:
-    """All scores of one call, in the reverse order, and after another random state."""
+def test_scores_do_not_depend_on_their_company():
     images, labels = batch(9)
-    torch.manual_seed(1234)
-    return proxies.score(one_of_each(), images.float(), labels, list(reversed(PROXIES)))
-
-
-@EVERY
-def test_a_score_is_finite_timed_and_repeatable(name, network, alone):
-    first, second = alone[name], value(network, name)
-    assert math.isfinite(first.value)
-    assert first.value == float(second)
-    assert first.seconds > 0
-    assert first.converged in (True, None)
-    assert (first.iterations is None) == (first.converged is None)
-
-
-@EVERY
-def test_a_score_does_not_depend_on_what_ran_before(name, alone, together):
-    assert alone[name].value == together[name].value
-
-
-@EVERY
-def test_the_network_is_left_as_it_was(name, network):
-    network.train()
-    network.stem[0].weight.requires_grad_(False)
-    before = copy.deepcopy(network.state_dict())
-    modes = [(n, layer.training) for n, layer in network.named_modules()]
-    random_state = torch.get_rng_state()
-    value(network, name)
-    assert torch.equal(torch.get_rng_state(), random_state)
-    assert [(n, layer.training) for n, layer in network.named_modules()] == modes
-    for key, tensor in network.state_dict().items():
-        assert torch.equal(tensor, before[key]), key
-    assert not network.stem[0].weight.requires_grad
-    assert network.classifier.weight.requires_grad
-    assert all(parameter.grad is None for parameter in network.parameters())
-
-
-@EVERY
-def test_a_score_does_not_depend_on_the_memory_budget(name, network):
-    tight, ample = (value(network, name, 29, memory=memory) for memory in (1, 2**34))
-    assert tight.value == ample.value
+    together = proxies.score(one_of_each(), images.float(), labels, list(reversed(PROXIES)))
+    for name in PROXIES:
+        assert together[name].value == value(one_of_each(), name).value, name
 
 
 @EVERY
 def test_a_dead_network_has_a_defined_score_or_a_reason(name):
     network = random_network(Genotype.parse(DEAD), 0, channels=4, cells=1, classes=3)
     found = value(network, name)
-    if "input" in name or "jacobian" in name:
+    if name in ZERO_WHERE_DEAD:
         assert found.value == 0  # J = 0, and so is everything made of it
     else:
-        assert math.isfinite(found.value)
+        assert math.isfinite(found.value) or found.reason
+    if name in ("hessian_params", "hessian_params_positive", "hessian_params_power"):
         assert found.value > 0  # the classifier's bias still bends the loss
 
 
-@EVERY
-def test_labels_matter_only_where_the_table_says_so(name, network, alone):
-    if not PROXIES[name].needs_labels:
-        images, labels = batch(9)
-        other = proxies.score(network, images.float(), (labels + 1) % 3, [name])[name]
-        assert other.value == alone[name].value
-
-
-@EVERY
-def test_batch_statistics_are_allowed_or_refused(name, network):
-    if PROXIES[name].independent:
-        with pytest.raises(ValueError, match="independent samples"):
-            value(network, name, batch_norm="batch")
-    else:
-        assert math.isfinite(value(network, name, batch_norm="batch").value)
-
-
-@EVERY
-def test_fresh_running_statistics_are_refused(name, network):
-    with pytest.raises(BatchNormError, match="fresh"):
-        value(network, name, batch_norm="running")
-
-
-@EVERY
-def test_unknown_options_are_refused(name, network):
-    with pytest.raises(ValueError, match="has no option colour"):
-        value(network, name, options={name: {"colour": 1}})
-
-
-def test_seeds_reach_what_is_random_and_nothing_else(network, alone):
-    values = {name for name in PROXIES if value(network, name, seed=1).value != alone[name].value}
+def test_seeds_reach_what_is_random_and_nothing_else(network):
+    values = {
+        name for name in PROXIES if value(network, name, seed=1).value != value(network, name).value
+    }
     assert "jacobian_projection" in values
-    assert not values & {"params", "flops", "jacobian_norm", "gauss_newton_input"}
+    assert values <= RANDOM
 
 
 def test_a_wrong_number_is_nan_with_a_reason():
@@ -177,9 +134,25 @@ def test_unknown_proxies_are_listed_against_the_known(network):
 
 
 def test_a_name_can_stand_in_the_table_only_once():
-    spec = ProxySpec("twice", lambda probe: None, "", "", "lower", "")
-    with pytest.raises(ValueError, match="twice"):
-        _index((spec, spec))
+    for name in ("params", "saliency", "suite-zero", "all", "two words"):
+        with pytest.raises(ValueError, match=r"in the table already|is an identifier"):
+            register(ProxySpec(name, lambda probe: None, "", "", "lower", ""))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"better": "more"}, {"group": "jacobians"}, {"needs": ("label",)}]
+)
+def test_a_record_says_only_what_is_known(wrong):
+    with pytest.raises(ValueError, match=r"higher or lower|is one of|are of"):
+        replace(PROXIES["params"], **wrong)
+
+
+def test_groups_and_collections_stand_for_their_proxies():
+    assert chosen(["baseline", "params"]) == ["params", "flops"]
+    assert len(chosen(["suite-zero"])) == 13
+    assert chosen(["all"]) == [name for name, spec in PROXIES.items() if spec.group != "warm"]
+    with pytest.raises(proxies.UnknownProxyError, match="did you mean 'saliency'"):
+        chosen(["salience"])
 
 
 def test_published_costs_count_dead_edges_and_other_modules_are_measured(network):

@@ -159,7 +159,7 @@ def test_imports_of_the_real_modules_are_seen():
             "evaluation",
         ),
         ("proxies/jacobian.py", '__import__("evaluation")', "evaluation"),
-        ("evaluation/correlate.py", "from proxies.registry import PROXIES", "proxies"),
+        ("evaluation/correlate.py", "from proxies.probe import Probe", "proxies"),
         ("evaluation/search/__init__.py", "import proxies", "proxies"),
         ("evaluation/search/objectives.py", "import proxies", "proxies"),
         ("evaluation/objective.py", "import proxies", "proxies"),
@@ -208,7 +208,10 @@ def test_a_violation_is_found(tmp_path, file, line, target):
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("evaluation/search/adapters.py", "from proxies.registry import PROXIES\nimport proxies"),
+        (
+            "evaluation/search/adapters.py",
+            "from proxies.probe import Probe\nimport proxies",
+        ),
         ("evaluation/correlate.py", "from testbed.store import Store"),
         ("evaluation/correlate.py", "import proxies_of_others\nfrom .proxies import f"),
         ("evaluation/truths/targets.py", "from evaluation.attacks.names import ATTACKS"),

@@ -1,11 +1,21 @@
 """A sample of the malformed inputs; ``make fuzz`` runs all of them."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from evaluation.truths.targets import Target as Accuracy
+from testbed.basis.errors import ToolkitError
+from testbed.files.strict_json import parse_json
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.selection import select
+from testbed.store import StoreError
+from testbed.store.canonical import canonical_json, recanonical
 from tests.fuzz.child import make_input, verdict
 from tests.fuzz.driver import feed
 from tests.fuzz.target import Target, all_targets
@@ -65,3 +75,35 @@ def test_an_unknown_target_is_an_error():
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no target nobody" in done.stderr
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(value=VALUES)
+def test_any_json_is_read_as_it_is_or_refused(value):
+    text = json.dumps(value)
+    assert repr(parse_json(text, "it", constants=True)) == repr(json.loads(text))
+    finite = text.translate(str.maketrans("", "", " ")) if isinstance(value, dict) else None
+    try:
+        again = recanonical(text)
+    except StoreError:
+        assert finite is None or "NaN" in text or "Infinity" in text
+    else:
+        assert again == canonical_json(value) == recanonical(again)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(max_size=30), parse=st.sampled_from([Accuracy.parse, Genotype.parse, select]))
+def test_any_word_is_read_or_refused_in_bounds(text, parse):
+    said = ""
+    try:
+        parse(text)
+    except ToolkitError as error:
+        said = str(error)
+    assert said.replace("\n", "").isprintable()

@@ -9,8 +9,8 @@ import torch
 from evaluation.ranking.table import rank
 from evaluation.truths.published import Truth
 from proxies.job import ScoringJob, Task
-from proxies.registry import PROXIES
 from testbed import images
+from testbed.catalogue.registry import PROXIES
 from testbed.sources import RandomSource
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.isomorphism import unique_ids

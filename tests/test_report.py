@@ -216,7 +216,7 @@ def test_methods_name_networks_images_batch_norm_seeds_and_versions(small):
         "jacobian_norm for 40 networks of NAS-Bench-201 (C = 16, N = 5) after our own training",
         "one class-balanced batch of 16 training images of cifar10 (batch seed 0, ",
         "batch norm used the statistics of this batch",
-        "hessian_<&_x (method auto)",
+        "hessian_<&_x was computed exactly where the network is piecewise linear and by Lanczos",
         "one seed of the weights.",
         "means over 2 seeds",
         "robustness-proxies 0.1.0+g0123456789, PyTorch 2.9.1, Python 3.11.7, on cpu (some)",

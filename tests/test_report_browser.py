@@ -154,6 +154,63 @@ def test_the_explorer_draws_points_and_cells(page, window):
     assert window.complaints == []
 
 
+def test_an_unknown_network_leaves_nothing_of_the_one_before(page, window):
+    window.open(page, *SIZES["desktop"])
+    parts = """(() => { const input = document.querySelector('#network'); input.value = '%s';
+        input.dispatchEvent(new Event('change'));
+        return ['#string', '#cell', '#accuracies', '#point'].map(
+            (id) => document.querySelector(id).textContent); })()"""
+    assert all(window.evaluate(parts % "11"))
+    for wrong in ("99999", "1e1", "", "x"):
+        said, *rest = window.evaluate(parts % wrong)
+        assert said == f"the truth has no network {wrong}"
+        assert rest == ["", "", ""]
+    assert window.complaints == []
+
+
+def test_the_column_of_names_sorts(page, window):
+    window.open(page, *SIZES["desktop"])
+    script = """(() => { const table = document.querySelector('table.sortable');
+        const place = [...table.tHead.rows[0].cells].findIndex((c) => /^best/.test(c.textContent));
+        table.tHead.rows[0].cells[place].querySelector('button').click();
+        return [...table.tBodies[0].rows].map((row) => row.cells[place].dataset.value); })()"""
+    names = window.evaluate(script)
+    assert len(set(names)) > 1
+    assert names == sorted(names)
+    assert window.evaluate(script) == sorted(names, reverse=True)
+
+
+def test_arrow_keys_tell_the_values_of_figures_tables_and_points(page, window):
+    window.open(page, *SIZES["desktop"])
+    for box in ("#figure-proxies .scroll", "#table .scroll"):
+        window.evaluate(f"document.querySelector('{box}').focus()")
+        first = window.evaluate(f"document.querySelector('{box} [data-tip]').dataset.tip")
+        told = []
+        for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "Escape"):
+            window.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+            window.settle()
+            window.settle()
+            told.append(
+                window.evaluate("document.querySelector('#tip:not([hidden])')?.textContent")
+            )
+        assert told[0] == told[2] == first
+        assert told[1] != first
+        assert told[3] is None
+    window.evaluate("document.querySelector('#chart').focus()")
+    points = set()
+    for _ in range(3):
+        window.call("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
+        points.add(window.evaluate("document.querySelector('#point').textContent"))
+    assert len(points) == 3
+    assert all(": score " in point for point in points)
+
+
+def test_tables_use_the_width_of_the_window(page, window):
+    window.open(page, *SIZES["desktop"])
+    width = window.evaluate("document.querySelector('#table .scroll').clientWidth")
+    assert width > 0.95 * SIZES["desktop"][0]
+
+
 def corner(window):
     """Return the colour of the page's first pixel."""
     return Image.open(io.BytesIO(window.screenshot(whole=False))).convert("RGB").getpixel((0, 0))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from testbed.basis.errors import InputError, did_you_mean
+from testbed.basis.foreign_text import quoted
 
 if TYPE_CHECKING:
     from evaluation.attacks.base import Attack
@@ -43,6 +44,7 @@ class AttackRecord:
         gradients: whether it needs gradients. One that does not tells of masked gradients.
         epsilons: of the published data, in units of 1/255.
         colour: in figures, ``#rrggbb``; any that is free if None.
+        cites: its papers, as keys of the report's ``references.bib``.
     """
 
     name: str
@@ -56,6 +58,7 @@ class AttackRecord:
     gradients: bool = True
     epsilons: tuple[float, ...] = PAPER_EPSILONS
     colour: str | None = None
+    cites: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "published", self.published or self.name)
@@ -106,7 +109,7 @@ def attack_named(word: str) -> AttackRecord:
     if (record := find(word)) is not None:
         return record
     hint = did_you_mean(word, _NAMED)
-    raise InputError(f"unknown attack {word!r}; there are {', '.join(ATTACKS)}{hint}")
+    raise InputError(f"unknown attack {quoted(word)}; there are {', '.join(ATTACKS)}{hint}")
 
 
 def by_strength() -> Iterator[AttackRecord]:
@@ -117,39 +120,45 @@ def by_strength() -> Iterator[AttackRecord]:
 
 ATTACKS: dict[str, AttackRecord] = {}
 _NAMED: dict[str, str] = {}  # all words that stand for an attack → its name
+_AUTO_PGD, _FAB = "croce2020reliable", "croce2020minimally"
+_SQUARE = "andriushchenko2020square"
 _RECORDS = (
     AttackRecord(
         "fgsm", "FGSM", "one signed gradient step", "evaluation.attacks.pgd:FGSM",
         strength=1, epsilons=FGSM_EPSILONS, colour="#0072b2",
+        cites=("goodfellow2015explaining",),
     ),
     AttackRecord(
         "pgd", "PGD", "40 signed gradient steps from a random start", "evaluation.attacks.pgd:PGD",
-        strength=2, colour="#d55e00",
+        strength=2, colour="#d55e00", cites=("madry2018towards",),
     ),
     AttackRecord(
         "apgd-ce", "APGD-CE", "Auto-PGD on the cross-entropy, 100 steps",
         "evaluation.attacks.apgd:APGDCE", "aa_apgd-ce", "apgd", strength=3, colour="#cc79a7",
+        cites=(_AUTO_PGD,),
     ),
     AttackRecord(
         "square", "Square", "random search along squares, 5,000 queries, no gradients",
         "evaluation.attacks.square:Square", "aa_square", gradients=False, colour="#009e73",
+        cites=(_SQUARE,),
     ),
     # Not published, but measured by evaluation.robustness; "aa" is AutoAttack.
     AttackRecord(
         "apgd-dlr", "APGD-DLR", "Auto-PGD on the difference of logits ratio",
-        "evaluation.attacks.apgd:APGDDLR", "aa_apgd-dlr",
+        "evaluation.attacks.apgd:APGDDLR", "aa_apgd-dlr", cites=(_AUTO_PGD,),
     ),
     AttackRecord(
         "apgd-t", "APGD-T", "Auto-PGD on the targeted DLR loss, 9 targets",
-        "evaluation.attacks.apgd:APGDT", "aa_apgd-t",
+        "evaluation.attacks.apgd:APGDT", "aa_apgd-t", cites=(_AUTO_PGD,),
     ),
     AttackRecord(
         "fab-t", "FAB-T", "FAB, targeted: the smallest perturbation, 9 targets",
-        "evaluation.attacks.fab:FABT", "aa_fab-t", aliases=("fab",),
+        "evaluation.attacks.fab:FABT", "aa_fab-t", aliases=("fab",), cites=(_FAB,),
     ),
     AttackRecord(
         "autoattack", "AutoAttack", "APGD-CE, APGD-T, FAB-T, Square",
         "evaluation.attacks.ensemble:Standard", "aa_standard", aliases=("aa", "standard"),
+        cites=(_AUTO_PGD, _FAB, _SQUARE),
     ),
 )  # fmt: skip
 for _record in _RECORDS:

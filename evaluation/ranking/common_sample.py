@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from evaluation.ranking.score_columns import RankingError, ScoreColumn, labels
+from evaluation.ranking.labels import labels, printable
+from evaluation.ranking.score_columns import RankingError, ScoreColumn
 from testbed.spaces.nasbench201.isomorphism import representatives, unique_ids
 
 __all__ = ["common_sample", "population"]
@@ -26,7 +27,9 @@ def common_sample(
     known = scored & set(accuracies.index) if columns else set(accuracies.index)
     sample, notes = known & complete, []
     if foreign:
-        notes.append(f"{len(foreign):,} are no NAS-Bench-201 architecture ({foreign[0]!r})")
+        notes.append(
+            f"{len(foreign):,} are no NAS-Bench-201 architecture ({printable(foreign[0])!r})"
+        )
     if unknown := scored - known:
         members = sum(representatives()[number] != number for number in unknown)
         notes.append(
@@ -38,7 +41,9 @@ def common_sample(
     for column, label in zip(columns, labels([c.identity for c in columns]), strict=True):
         has = set(column.values.dropna().index)
         if lacking := known - has:
-            reasons = "; ".join(f"{count:,} × {why}" for why, count in column.reasons.items())
+            reasons = "; ".join(
+                f"{count:,} × {printable(why)}" for why, count in column.reasons.items()
+            )
             notes.append(
                 f"{len(lacking):,} lack a score of {label}"
                 f"{' for one of its seeds' if column.seeds > 1 else ''}"
@@ -46,7 +51,12 @@ def common_sample(
             )
         sample &= has
     if len(sample) < 2:
-        why = "; ".join(notes) or "the scores hold no network"
+        why = "; ".join(notes) or "none is left out"
+        if sample:
+            raise RankingError(
+                "n = 1: a single network has every chosen score and target, and a ranking takes "
+                f"two; of {len(scored) + len(foreign):,} scored, {why}"
+            )
         raise RankingError(
             f"nothing in common with the truth to rank: {len(sample)} networks have every "
             f"chosen score and target; of {len(scored) + len(foreign):,} scored, {why}"

@@ -57,6 +57,10 @@ def _legend(ranking: Ranking) -> Iterator[str]:
     dataset = ranking.table["dataset"].iloc[0]
     yield f"n = {ranking.population}; accuracies on {dataset}."
     yield from ranking.other_images
+    yield from ranking.set_aside
+    yield from ranking.few
+    if ranking.constant:
+        yield f"There is no τ, for all values are equal: {ranking.constant}."
     yield (
         "τ-b; sign as measured: a positive τ means a larger score goes with a more robust "
         "network. ± is one standard error. ε in units of 1/255."
@@ -71,4 +75,6 @@ def _legend(ranking: Ranking) -> Iterator[str]:
 
 
 def _cell(tau: float, error: float) -> str:
-    return "undefined" if tau != tau else TERMINAL.signed(tau, error)
+    if tau != tau:
+        return "undefined"
+    return TERMINAL.signed(tau, error) + ("±?" if error != error else "")

@@ -5,17 +5,18 @@ and only where a network has all of them: a mean of three and a mean of one are 
 equally noisy, so they are not comparable.
 """
 
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import pandas as pd
 
-from testbed.basis.errors import ToolkitError
+from evaluation.ranking.coverage import together
+from evaluation.ranking.labels import IDENTITY, Identity, labels, printable, row_labels
+from testbed.basis.errors import ToolkitError, did_you_mean
 from testbed.spaces.nasbench201.cost import flops, parameters
 from testbed.spaces.nasbench201.genotype import Genotype, enumerate_space
 
@@ -32,8 +33,6 @@ __all__ = [
     "score_columns",
 ]
 
-Identity = tuple[str, str, str, str]
-IDENTITY = ("proxy", "init", "images", "settings")
 REQUIRED = ("network", *IDENTITY, "seed", "value")
 BASELINES: dict[str, Callable[[Genotype], int]] = {"params": parameters, "flops": flops}
 
@@ -53,6 +52,8 @@ class ScoreColumn:
             undefined.
         reasons: the number of undefined scores by their reason.
         unconverged: the ids of networks with a score whose iteration did not converge.
+        sparse_seeds: the seeds that are not averaged, since they were computed for too few
+            networks, each with the number of these.
     """
 
     identity: Identity
@@ -60,6 +61,7 @@ class ScoreColumn:
     values: pd.Series
     reasons: dict[str, int]
     unconverged: frozenset[int]
+    sparse_seeds: dict[int, int] = field(default_factory=dict)
 
 
 def score_columns(
@@ -73,7 +75,8 @@ def score_columns(
         scores: a table of one row for each score, as :func:`testbed.store.read_scores` returns.
         proxies: the chosen proxies, in this order; None takes all, in the order of their names.
             A baseline may be named that the scores do not have.
-        seeds: the chosen seeds; None takes all. Scores that have no seed are always kept.
+        seeds: the chosen seeds. None takes all but those of too few networks, see
+            :func:`~evaluation.ranking.coverage.together`. Scores that have no seed are always kept.
 
     Raises:
         RankingError: if a column of the table is missing, a proxy or seed is unknown, or one
@@ -90,8 +93,8 @@ def score_columns(
     if foreign and scores["id"].isna().all():
         raise RankingError(
             f"none of the {len(foreign):,} scored networks is an architecture of NAS-Bench-201 "
-            f"({foreign[0]!r}): expected its strings, such as {Genotype.from_index(0)}, or its "
-            "published ids, 0 to 15624"
+            f"({printable(foreign[0])!r}): expected its strings, such as {Genotype.from_index(0)}, "
+            "or its published ids, 0 to 15624"
         )
     known = sorted(set(scores["proxy"]))
     proxies = known if proxies is None else list(dict.fromkeys(proxies))
@@ -105,7 +108,7 @@ def score_columns(
         scores[name] = scores[name].astype("string").fillna("")
     scores["settings"] = scores["settings"].map(_common_settings)
     groups = scores.sort_values(["id", "seed"]).groupby(list(IDENTITY), sort=True)
-    columns = [_column(identity, rows) for identity, rows in groups]
+    columns = [_column(identity, rows, every=seeds is not None) for identity, rows in groups]
     return sorted(columns, key=lambda column: proxies.index(column.identity[0])), foreign
 
 
@@ -122,18 +125,26 @@ def _common_settings(settings: str) -> str:
     """Return settings without the fingerprint of one network's weights: no column has it."""
     if '"weights":"' not in settings:
         return settings
-    facts = {name: value for name, value in json.loads(settings).items() if name != "weights"}
+    try:
+        facts = json.loads(settings)
+    except (ValueError, RecursionError):
+        return settings
+    if not isinstance(facts, dict):
+        return settings
+    facts.pop("weights", None)
     return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
 
-def _column(identity: Any, rows: pd.DataFrame) -> ScoreColumn:
+def _column(identity: Any, rows: pd.DataFrame, every: bool) -> ScoreColumn:
     rows = rows.drop_duplicates(["id", "seed", "value"])
     if len(twice := rows.loc[rows.duplicated(["id", "seed"])]):
         first = twice.iloc[0]
         raise RankingError(
-            f"{identity[0]} of {first['network']} is there twice with different values "
-            f"(seed {first['seed']}, {' '.join(filter(None, identity[1:]))})"
+            f"{printable(identity[0])} of {first['network']} is there twice with different values "
+            f"(seed {first['seed']}, {printable(' '.join(filter(None, identity[1:])))}); expected "
+            "one value for each network, proxy, init, seed, images and settings"
         )
+    rows, sparse = (rows, {}) if every else _without_sparse_seeds(rows)
     seeds = rows["seed"].nunique(dropna=False)
     grouped = rows.groupby("id")["value"]
     reasons = Counter(rows.loc[rows["value"].isna(), "reason"].dropna())
@@ -144,7 +155,19 @@ def _column(identity: Any, rows: pd.DataFrame) -> ScoreColumn:
         values=pd.Series(grouped.mean()).where(grouped.count() == seeds),
         reasons=dict(reasons.most_common()),
         unconverged=frozenset(rows.loc[unconverged, "id"]),
+        sparse_seeds=sparse,
     )
+
+
+def _without_sparse_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, int]]:
+    """Return the rows of one column without seeds of few networks, and the count of each."""
+    networks = dict(iter(rows.loc[rows["seed"].notna()].groupby("seed")["id"]))
+    if len(networks) < 2:
+        return rows, {}
+    keep = together([set(ids) for ids in networks.values()])
+    chosen = zip(networks.items(), keep, strict=True)
+    sparse = {int(str(seed)): len(ids) for (seed, ids), kept in chosen if not kept}
+    return rows.loc[~rows["seed"].isin(list(sparse)).fillna(False)], sparse
 
 
 def baseline_column(name: str, ids: Iterable[int]) -> ScoreColumn:
@@ -169,7 +192,7 @@ def other_images(columns: Collection[ScoreColumn], dataset: str) -> list[str]:
     others: dict[str, list[str]] = {}
     names = labels([column.identity for column in columns])
     for name, column in zip(names, columns, strict=True):
-        images = column.identity[IDENTITY.index("images")]
+        images = printable(column.identity[IDENTITY.index("images")] or dataset)
         if images not in ("", dataset):
             others.setdefault(images, []).append(name)
     return [
@@ -179,55 +202,14 @@ def other_images(columns: Collection[ScoreColumn], dataset: str) -> list[str]:
     ]
 
 
-def labels(identities: Sequence[Identity]) -> list[str]:
-    """Return a name for each column: its proxy, and the facts that set it apart from others.
-
-    Of the facts that differ, the first ones that suffice are named: ``jacobian_norm (trained)``.
-    """
-    return [
-        _label(identity, [other for other in identities if other[0] == identity[0]])
-        for identity in identities
-    ]
-
-
-def row_labels(table: pd.DataFrame) -> list[str]:
-    """Return for each row of a table with the columns of ``IDENTITY`` the name of its column."""
-    identities = [tuple(map(str, row)) for row in table[list(IDENTITY)].itertuples(index=False)]
-    unique = list(dict.fromkeys(identities))
-    names = dict(zip(unique, labels(unique), strict=True))  # type: ignore[arg-type]
-    return [names[identity] for identity in identities]
-
-
-def _label(identity: Identity, peers: list[Identity]) -> str:
-    own, others = _facts(identity), [_facts(peer) for peer in peers]
-    chosen: list[str] = []
-    for name in dict.fromkeys(name for facts in others for name in facts):
-        before = len({tuple(facts.get(n) for n in chosen) for facts in others})
-        if len({tuple(facts.get(n) for n in (*chosen, name)) for facts in others}) > before:
-            chosen.append(name)
-    named = ", ".join(
-        own[name] if name == "init" else f"{name}={own[name]}" for name in chosen if own.get(name)
-    )
-    return f"{identity[0]} ({named})" if named else identity[0]
-
-
-def _facts(identity: Identity) -> dict[str, str]:
-    """Return init, images and each setting of a column in one flat dictionary."""
-    settings: Any = identity[3]
-    with contextlib.suppress(json.JSONDecodeError):
-        settings = json.loads(settings)
-    if not isinstance(settings, dict):
-        settings = {"settings": settings}
-    plain = {k: v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()}
-    return {"init": identity[1], "images": identity[2], **plain}
-
-
 def _refuse_unknown(
     what: str, chosen: Iterable[Any], known: Sequence[Any], also: Collection[Any] = ()
 ) -> None:
     if unknown := [str(word) for word in chosen if word not in known and word not in also]:
-        there = ", ".join(map(str, known)) or "none"
-        raise RankingError(f"unknown {what}: {', '.join(unknown)}; the scores have {there}")
+        there = ", ".join(map(printable, map(str, known))) or "none"
+        names = ", ".join(map(printable, unknown))
+        hint = did_you_mean(unknown[0], [*map(str, known), *map(str, also)])
+        raise RankingError(f"unknown {what}: {names}; the scores have {there}{hint}")
 
 
 @cache

@@ -41,7 +41,7 @@ def _block(target: str, rows: pd.DataFrame) -> Table:
     for row in rows.to_dict("records"):
         others = ("partial_clean", "partial_params", "difference_params")
         numbers = (
-            TERMINAL.signed(row["tau"]),
+            TERMINAL.signed(row["tau"]) + ("±?" if pd.isna(row["standard_error"]) else ""),
             f"{TERMINAL.signed(row['low'])} {TERMINAL.signed(row['high'])}",
             *map(TERMINAL.signed, (row["spearman"], row["weighted_tau"])),
             "–" if pd.isna(row["top_precision"]) else f"{row['top_precision']:.0%}",

@@ -8,6 +8,7 @@ import pandas as pd
 
 from evaluation.correlation import TauB, Winner, holm, winners
 from evaluation.ranking.common_sample import common_sample, population
+from evaluation.ranking.coverage import left_seeds, set_aside
 from evaluation.ranking.pair_statistics import PairStatistics
 from evaluation.ranking.score_columns import (
     BASELINES,
@@ -22,8 +23,13 @@ from evaluation.ranking.score_columns import (
 )
 from evaluation.ranking.target_choice import choose_targets
 from evaluation.truths import AnyTruth
+from evaluation.truths.targets import Target
 
-__all__ = ["Ranking", "RankingError", "rank"]
+__all__ = ["FEW", "Ranking", "RankingError", "listed", "rank"]
+
+FEW = 50  # networks: below, a standard error of τ is about .1
+VERY_FEW = 10
+LISTED = 8  # names in one sentence
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Ranking:
         population: a description of these networks in words.
         left_out: one sentence for each kind of scored networks that are not in the sample,
             which says why.
+        set_aside: one sentence for each score column, or seed, that too few networks have.
         winners: the winner of each target, by the names that
             :func:`~evaluation.ranking.score_columns.labels` gives; None where no τ-b is defined.
         columns: the score columns by these names, baselines first.
@@ -60,6 +67,7 @@ class Ranking:
     n: int
     population: str
     left_out: tuple[str, ...]
+    set_aside: tuple[str, ...] = ()
     winners: dict[str, Winner | None] = field(default_factory=dict)
     columns: dict[str, ScoreColumn] = field(default_factory=dict, repr=False)
     values: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
@@ -68,6 +76,32 @@ class Ranking:
     def other_images(self) -> list[str]:
         """A sentence if scores are ranked that were computed on images of another data set."""
         return other_images(self.columns.values(), self.table["dataset"].iloc[0])
+
+    @property
+    def few(self) -> list[str]:
+        """A sentence if the networks are so few that τ, or its standard error, says little."""
+        if self.n == 2:
+            return [
+                "n = 2: with two networks τ is 1 or −1 whatever the score, and has no standard "
+                "error: nothing follows from it."
+            ]
+        if self.n < FEW:
+            rough = " Below 10, and near τ = ±1, so are not even the intervals to be trusted."
+            return [
+                f"The sample is of {self.n} networks only: read the intervals, not the values of τ."
+                + (rough if self.n < VERY_FEW else "")
+            ]
+        return []
+
+    @property
+    def constant(self) -> str:
+        """The names of the score columns and targets of which all values are equal."""
+        missing = self.labelled.loc[self.table["tau"].isna()]
+        constant = missing["degenerate"].str.contains("constant score")
+        scores = list(dict.fromkeys(missing.loc[constant, "label"]))
+        targets = list(dict.fromkeys(missing.loc[~constant, "target"]))
+        names = [*scores, *(str(Target.parse(target)) for target in targets)]
+        return listed(names)
 
     @property
     def labelled(self) -> pd.DataFrame:
@@ -88,18 +122,21 @@ def rank(
     """Correlate scores with published accuracies.
 
     The sample is one for all: the networks that have every chosen target and every seed of
-    every chosen column. The sign is as measured: a positive τ means that a larger score goes
-    with a larger accuracy. A baseline (parameters, FLOPs) that is not among the chosen
-    columns is computed in closed form, so that it stands in every table.
+    every chosen column. Columns and seeds that would leave less than half of it are set aside
+    and named, see :func:`~evaluation.ranking.coverage.set_aside`. The sign
+    is as measured: a positive τ means that a larger score goes with a larger accuracy. A
+    baseline (parameters, FLOPs) that is not among the chosen columns is computed in closed form,
+    so that it stands in every table.
 
     Args:
         scores: a table of one row for each score, as :func:`testbed.store.read_scores` returns.
         truth: an open truth.
-        proxies: the chosen proxies; None takes all.
+        proxies: the chosen proxies; None takes all. Of a chosen proxy, columns are set aside
+            only beside others of the same proxy.
         targets: the chosen targets, see
             :func:`~evaluation.ranking.target_choice.choose_targets`.
         attacks: the attacks or corruptions of which all targets are chosen, see the same.
-        seeds: the chosen seeds; None takes all.
+        seeds: the chosen seeds; None takes all but sparse ones.
         watch: yields the columns that it is given one by one, for instance a progress bar.
         top: the fraction of networks that top-k precision looks at, in (0, 1].
 
@@ -111,6 +148,9 @@ def rank(
     known = truth.targets()
     accuracies = known.filter(items=choose_targets(known.columns, targets, attacks))
     columns, foreign = score_columns(scores, proxies, seeds)
+    known_ids = set(accuracies.index)
+    columns, aside = set_aside(columns, known_ids, BASELINES, named=proxies is not None)
+    aside += left_seeds(columns)
     sample, left_out = common_sample(columns, accuracies, foreign)
     columns = _with_baselines(columns, sample)
     named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
@@ -138,7 +178,14 @@ def rank(
             )
     best = winners(taus)
     table = _judged(pd.DataFrame(rows), best)
-    return Ranking(table, len(sample), who, tuple(left_out), best, named, values)
+    return Ranking(table, len(sample), who, tuple(left_out), tuple(aside), best, named, values)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words on one line, and how many more there are than a sentence bears."""
+    words = list(words)
+    rest = len(words) - LISTED
+    return ", ".join(words[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _with_baselines(columns: list[ScoreColumn], sample: list[int]) -> list[ScoreColumn]:

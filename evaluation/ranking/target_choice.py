@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from evaluation.ranking.score_columns import RankingError
 from evaluation.truths.targets import Target
 from testbed.basis.errors import did_you_mean
+from testbed.basis.foreign_text import quoted
 
 __all__ = ["DEFAULT_TARGETS", "choose_targets"]
 
@@ -39,13 +40,13 @@ def choose_targets(
         elif (target := _parsed(word)) in there:
             picked.append(there[target])
         else:
-            raise RankingError(f"unknown target {word!r}; known: all, {_in_brief(there)}")
+            raise RankingError(f"unknown target {quoted(word)}; known: all, {_in_brief(there)}")
     for word in attacks:
         members = [name for target, name in there.items() if _belongs(target, word)]
         if not members:
             known = _families(there)
             hint = did_you_mean(word, known)
-            raise RankingError(f"unknown attack {word!r}; known: {', '.join(known)}{hint}")
+            raise RankingError(f"unknown attack {quoted(word)}; known: {', '.join(known)}{hint}")
         picked += members
     if not picked:
         raise RankingError(f"no target chosen; known: all, {_in_brief(there)}")

@@ -1,5 +1,6 @@
 """The command ``python -m evaluation.report``: a page, figures and tables to publish."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from testbed.basis.terminal import plain_console
 from testbed.command.console import progress, split_words, whole_numbers
-from testbed.command.options import ARCHS_HELP, SCORES, Truth, TruthImages
+from testbed.command.options import ARCHS_HELP, SCORES, Proxies, Truth, TruthImages, Where
 from testbed.command.shell import Command, application, refuse_given
 from testbed.tables import RANDOM_CIFAR10
 
@@ -16,6 +17,7 @@ __all__ = ["main", "report"]
 
 app = application()
 NO_SCORES = "none"
+LONGEST = 300  # letters of a word of the command line
 
 
 @app.command(cls=Command)
@@ -33,14 +35,8 @@ def report(
         ),
     ] = None,
     dataset: TruthImages = "cifar10",
-    proxies: Annotated[
-        str | None,
-        typer.Option(
-            help="Names, separated by commas. If not given, all but those computed for less than "
-            "half of the networks that others were computed for.",
-            show_default=False,
-        ),
-    ] = None,
+    where: Where = None,
+    proxies: Proxies = None,
     targets: Annotated[
         str | None,
         typer.Option(
@@ -70,13 +66,15 @@ def report(
     """
     alone = scores == NO_SCORES
     if alone:
-        refuse_given(context, "--scores none reports the truth alone", "proxies", "seeds")
+        refuse_given(context, "--scores none reports the truth alone", "where", "proxies", "seeds")
     path = RANDOM_CIFAR10 if scores is None else Path(scores)
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
 
     import pandas as pd
 
     from evaluation.ranking.suite_zero import read_any_scores
+    from evaluation.ranking.where import chosen_scores
+    from evaluation.report.page import Made
     from evaluation.report.runs import measured, read_runs
     from evaluation.report.searches import read_searches
     from evaluation.report.study import study
@@ -85,6 +83,8 @@ def report(
     from testbed.spaces.nasbench201.selection import select
 
     opened = open_truth(truth, dataset)
+    conditions = split_words(where or "")
+    frame = None if alone else chosen_scores(read_any_scores(path, dataset), conditions)
     searches = None if search is None else read_searches(search)
     with progress(plain_console(stderr=True)) as bar:
 
@@ -98,7 +98,7 @@ def report(
         done: list[bool] = []
         found = study(
             opened,
-            None if alone else read_any_scores(path, dataset),
+            frame,
             None if proxies is None else split_words(proxies),
             None if targets is None else split_words(targets),
             numbers,
@@ -108,8 +108,22 @@ def report(
         done.append(True)
         own = pd.DataFrame() if alone else measured(path, dataset)
         chosen = select(archs) if archs else []
-        page = write_report(found, out, chosen, own, searches, watch)
+        made = Made(command_line(context))
+        page = write_report(found, out, chosen, own, searches, watch, made)
     plain_console().print(f"The report is in {page}", soft_wrap=True, highlight=False)
+
+
+def command_line(context: typer.Context) -> str:
+    """Return the command with the options that were given."""
+    from evaluation.ranking.labels import printable
+
+    words = ["robustness-proxies", "report"]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            words += [parameter.opts[0], str(context.params[name])]
+    return shlex.join(printable(word, LONGEST) for word in words)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ def explorer(study: ReportNumbers) -> dict[str, Any]:
 
     The networks are all of the truth. Numbers are little-endian arrays: ``ids`` in uint16,
     ``operations`` in six uint8 for each network, ``live`` in one bit for each edge, ``targets``
-    in uint16, and ``scores`` in float32 (NaN outside the sample).
+    in uint16, and ``scores`` in float32 (NaN outside the sample), or float64 where they exceed it.
     """
     ids = study.accuracies.index
     genotypes = [Genotype.from_index(i) for i in ids.to_list()]
@@ -47,7 +47,7 @@ def explorer(study: ReportNumbers) -> dict[str, Any]:
         "targets": {name: _accuracies(study.accuracies[name]) for name in study.targets},
         "names": {name: plain(name) for name in study.targets},
         "scores": {
-            label: _packed(study.values[label].reindex(ids).to_numpy(), "<f4")
+            label: _scores(study.values[label].reindex(ids).to_numpy(dtype=float))
             for label in study.labels
         },
         "linear_below": {label: linear_below(study.values[label]) for label in study.labels},
@@ -70,6 +70,13 @@ def _themed(colour: str) -> str:
 def _accuracies(values: pd.Series) -> str:
     scaled = (values * SCALE).round().fillna(UNKNOWN)
     return _packed(scaled.to_numpy(), "<u2")
+
+
+def _scores(values: np.ndarray) -> str:
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    single = np.finfo(np.float32)
+    fits = not len(sizes) or (single.tiny <= sizes.min() and sizes.max() <= single.max)
+    return _packed(values, "<f4" if fits else "<f8")
 
 
 def _packed(numbers: Any, kind: str) -> str:

@@ -1,5 +1,6 @@
 """The figures of a report in their order: what each shows, or why it is left out."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,7 +122,7 @@ def _of_scores(study: ReportNumbers) -> Iterator[Picture | Missing]:
         for target in key_targets(study)[:2]:
             accuracies = study.accuracies.loc[study.values.index, target]
             yield Picture(
-                f"scatter-{place + 1}-{target.replace('@', '-').replace(' ', '-')}", SCATTER,
+                f"scatter-{place + 1}-{re.sub(r'[^A-Za-z0-9.]+', '-', target)}", SCATTER,
                 f"{label} and accuracy: {plain(target)}. Each point is a network.",
                 scatter, (study.values[label], accuracies, rows[label, target]),
             )  # fmt: skip

@@ -12,14 +12,24 @@ _SPECIAL = {
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     "τ": r"$\tau$", "ε": r"$\varepsilon$", "±": r"$\pm$", "×": r"$\times$", "−": "$-$",
     "–": "--", "→": r"$\to$", "’": "'", "†": r"$\dagger$", "≥": r"$\geq$",
-    "ℓ": r"$\ell$", "∞": r"$\infty$",
+    "ℓ": r"$\ell$", "∞": r"$\infty$", "…": r"\ldots{}", "`": r"\`{}",
+    "-": "-{}",  # before another: two hyphens would be a dash
 }  # fmt: skip
-_PATTERN = re.compile("|".join(map(re.escape, _SPECIAL)))
+_PATTERN = re.compile(
+    "|".join([*(re.escape(s) for s in _SPECIAL if s != "-"), "-(?=-)", r"[^\x20-\x7e\xa1-\xff]"])
+)
 
 
 def escape(text: str) -> str:
-    r"""Return text that LaTeX prints as it stands: ``a_b`` becomes ``a\_b``."""
-    return _PATTERN.sub(lambda match: _SPECIAL[match[0]], text)
+    r"""Return text that LaTeX prints as it stands: ``a_b`` becomes ``a\_b``.
+
+    A letter beyond Latin-1, which LaTeX has no definition of by default, is printed as its code.
+    """
+    return _PATTERN.sub(lambda match: _SPECIAL.get(match[0]) or _code(match[0]), text)
+
+
+def _code(letter: str) -> str:
+    return rf"\texttt{{U+{ord(letter):04X}}}" if letter.isprintable() else " "
 
 
 def table(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from evaluation.ranking.labels import printable
 from evaluation.truths.targets import Target
 
 __all__ = ["attacks_of", "corruptions_of", "grouped", "plain"]
@@ -9,7 +10,7 @@ __all__ = ["attacks_of", "corruptions_of", "grouped", "plain"]
 
 def plain(target: str) -> str:
     """Return a target as the field writes it: ``FGSM@1``, ``gaussian noise@3``."""
-    return str(Target.parse(target))
+    return printable(str(Target.parse(target)))
 
 
 def grouped(targets: Iterable[str]) -> dict[Target, list[str]]:

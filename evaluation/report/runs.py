@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from testbed.basis.foreign_text import shown
+from testbed.files.strict_json import parse_json, read_text
 from testbed.store import Store, StoreError, read_robustness
 from testbed.store.files import runs_beside
 from testbed.store.schema import SUFFIXES
@@ -26,7 +28,7 @@ def read_runs(path: str | Path) -> list[dict[str, Any]]:
         with Store(path, "r") as store:
             records = json.loads(store.runs().to_json(orient="records") or "[]")
         for record in records:
-            record["provenance"] = json.loads(record["provenance"])
+            record["provenance"] = parse_json(record["provenance"], "provenance", StoreError)
         return records
     try:
         if path.suffix == ".parquet":
@@ -35,10 +37,11 @@ def read_runs(path: str | Path) -> list[dict[str, Any]]:
             text = (pq.read_schema(path).metadata or {}).get(b"runs", b"[]").decode()
         else:
             beside = runs_beside(path)
-            text = beside.read_text(encoding="utf-8-sig") if beside.exists() else "[]"
-        runs = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"the runs of {path} cannot be read: {error}") from error
+            text = read_text(beside, StoreError) if beside.exists() else "[]"
+        runs = parse_json(text, "runs", StoreError)
+    except Exception as error:  # the bytes decide what a broken Parquet file raises
+        said = shown(str(error))
+        raise StoreError(f"the runs of {path} cannot be read: {said}") from error
     return [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
 
 

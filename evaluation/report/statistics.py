@@ -73,7 +73,9 @@ def statistics(study: ReportNumbers) -> list[Statistic]:
     """Return a table for each statistic that the ranking has."""
     if study.ranking is None:
         return []
-    return [_statistic(study, name) for name in TITLES if study.table[name].notna().any()]
+    # Of two networks, every statistic is ±1 or nothing.
+    shown = TITLES if study.ranking.n > 2 else ("tau",)
+    return [_statistic(study, name) for name in shown if study.table[name].notna().any()]
 
 
 def _statistic(study: ReportNumbers, name: str) -> Statistic:
@@ -99,8 +101,10 @@ def _statistic(study: ReportNumbers, name: str) -> Statistic:
 def _cell(row: dict[str, Any], name: str) -> Cell:
     value, error = known(row, name), known(row, ERRORS.get(name, ""))
     plain_number = _number(value, 3)
-    spread = "" if error is None or value is None else f"± {PAGE.unsigned(error)}"
-    better = _sure(row, "difference_params_holm") and (known(row, "difference_params") or 0) > 0
+    spread = "" if value is None or name not in ERRORS else f"± {_error(error)}"
+    better = (
+        _significant(row, "difference_params_holm") and (known(row, "difference_params") or 0) > 0
+    )
     return Cell(plain_number.value, plain_number.text, spread, tau_in_words(row), better)
 
 
@@ -111,12 +115,16 @@ def _best(rows: list[dict[str, Any]]) -> Cell:
             p = known(row, "winner_holm")
             beaten = f"p = {general(p, 2)} against the closest rival, after Holm"
             tip = "no rival" if p is None else beaten
-            star = "*" if _sure(row, "winner_holm") else ""
+            star = "*" if _significant(row, "winner_holm") else ""
             return Cell(row["label"], f"{row['label']}{star}", tip=f"{row['label']}: {tip}")
     return Cell("", "–")
 
 
-def _sure(row: dict[str, Any], p: str) -> bool:
+def _error(error: float | None) -> str:
+    return "?" if error is None else PAGE.unsigned(error)  # of two networks there is none
+
+
+def _significant(row: dict[str, Any], p: str) -> bool:
     value = known(row, p)
     return value is not None and value < LEVEL
 
@@ -134,7 +142,11 @@ def _caption(study: ReportNumbers, name: str) -> str:
         parts.append("A positive τ means that a larger score goes with a more robust network.")
         if study.table["ties_flag"].any():
             parts.append("† more than half of all pairs of networks are tied.")
-        parts.append("* surely beats every score that ranks otherwise (5 %, Holm over the table).")
+        parts.append(
+            "* significantly above every score that ranks otherwise (p < .05, Holm over the table)."
+        )
     if study.table["difference_params_holm"].notna().any():
-        parts.append("Shaded: surely further from 0 than params (5 %, Holm over all comparisons).")
+        parts.append(
+            "Shaded: significantly further from 0 than params (p < .05, Holm over all comparisons)."
+        )
     return " ".join([*parts, "ε in units of 1/255; params and flops are baselines."])

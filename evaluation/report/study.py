@@ -7,13 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.ranking.score_columns import (
-    ScoreColumn,
-    score_columns,
-)
+from evaluation.ranking.score_columns import ScoreColumn, score_columns
 from evaluation.ranking.table import Ranking, rank
 from evaluation.ranking.target_choice import choose_targets
-from evaluation.report.coverage import without_rare
 from evaluation.report.names import attacks_of
 from evaluation.report.pairwise import pairwise_tau
 from evaluation.truths import AnyTruth
@@ -48,7 +44,9 @@ class ReportNumbers:
         pairs: τ of the proxies among each other.
         seconds: the seconds of one network, by label, for the proxies whose time was measured.
         runs: the provenance of the scores, as JSON values.
-        left_aside: one sentence for each proxy that is not in the report, which says why.
+        source: the class of the truth, which says whose layout it was read from.
+        left_aside: one sentence for each score column or seed that is not in the report, which
+            says why.
     """
 
     dataset: str
@@ -64,6 +62,7 @@ class ReportNumbers:
     seconds: Mapping[str, float] = field(default_factory=dict)
     runs: Sequence[Mapping[str, Any]] = ()
     left_aside: tuple[str, ...] = ()
+    source: str = "Truth"
 
     @property
     def targets(self) -> list[str]:
@@ -90,9 +89,8 @@ def study(
     Args:
         truth: an open truth.
         scores: a table of one row for each score; None for a report of the truth alone.
-        proxies: the chosen proxies. None takes all but those that were computed for less than
-            half of the networks that another one has: the sample is one for all, and would
-            shrink to theirs.
+        proxies: the chosen proxies; None takes all but sparse ones, see
+            :func:`~evaluation.ranking.table.rank`.
         targets: names as in :func:`~evaluation.ranking.target_choice.choose_targets`; None for all.
         seeds: the chosen seeds; None takes all.
         runs: the provenance of the scores.
@@ -112,12 +110,10 @@ def study(
         guessing=_guessing(truth),
         agreement=pairwise_tau(accuracies.filter(attacked), watch),
         section33=section33(everything),
+        source=type(truth).__name__,
     )
     if scores is None:
         return truth_alone
-    left_aside: list[str] = []
-    if proxies is None:
-        scores, left_aside = without_rare(scores, set(accuracies.index))
     ranking = rank(scores, truth, proxies, chosen, (), seeds, watch=watch)
     used = scores.loc[scores["proxy"].isin({c.identity[0] for c in ranking.columns.values()})]
     return replace(
@@ -129,7 +125,7 @@ def study(
         pairs=pairwise_tau(ranking.values, watch),
         seconds=_seconds(used, ranking, seeds),
         runs=[run for run in runs if run.get("id") in set(used["run"])],
-        left_aside=tuple(left_aside),
+        left_aside=ranking.set_aside,
     )
 
 

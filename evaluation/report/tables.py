@@ -12,6 +12,7 @@ from evaluation.report.statistics import main_targets
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import known
 from testbed.command.numbers import LATEX
+from testbed.files.formulas import defused
 from testbed.files.replacing import replacing
 from testbed.spaces.nasbench201.genotype import Genotype
 
@@ -30,8 +31,18 @@ def csv_tables(study: ReportNumbers) -> Iterator[tuple[str, pd.DataFrame]]:
     if study.ranking is not None:
         yield "tau", study.table
         yield "proxy_pairs", study.pairs
+        yield "networks", _networks(study)
         seconds = pd.Series(study.seconds, name="seconds", dtype="float64")
         yield "cost", seconds.rename_axis("label").reset_index()
+
+
+def _networks(study: ReportNumbers) -> pd.DataFrame:
+    """Return the scores and accuracies of each ranked network, what scatter plots show."""
+    ids = study.values.index
+    names = {"id": ids, "network": [str(Genotype.from_index(i)) for i in ids.to_list()]}
+    scores = study.values.add_prefix("score: ").reset_index(drop=True)
+    accuracies = study.accuracies.loc[ids].add_prefix("accuracy: ").reset_index(drop=True)
+    return pd.concat([pd.DataFrame(names), scores, accuracies], axis="columns")
 
 
 def latex_tables(study: ReportNumbers) -> Iterator[tuple[str, str]]:
@@ -50,12 +61,18 @@ def write_tables(study: ReportNumbers, folder: Path) -> list[Path]:
     for name, table in csv_tables(study):
         written.append(folder / f"{name}.csv")
         with replacing(written[-1]) as temporary:
-            table.to_csv(temporary, index=False)
+            defused(table).to_csv(temporary, index=False)
     for name, text in latex_tables(study):
         written.append(folder / f"{name}.tex")
         with replacing(written[-1]) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return written
+
+
+def _cell(row: dict) -> str:
+    tau, error = known(row, "tau"), known(row, "standard_error")
+    bare = tau is not None and error is None  # of two networks there is no error
+    return f"$ {LATEX.signed(tau).strip('$')} \\pm ? $" if bare else LATEX.signed(tau, error)
 
 
 def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str:
@@ -65,7 +82,7 @@ def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str
     for target in targets:
         found = [cells[target, label] for label in study.labels]
         row = [latex.escape(plain(target) + ("†" if found[0]["ties_flag"] else ""))]
-        row += [LATEX.signed(known(one, "tau"), known(one, "standard_error")) for one in found]
+        row += [_cell(one) for one in found]
         row += [LATEX.signed(known(found[0], "ceiling"), digits=2)] if ceiling else []
         rows.append(row)
     header = ["target", *map(latex.escape, study.labels), *(["ceiling"] if ceiling else [])]

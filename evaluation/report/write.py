@@ -8,7 +8,8 @@ import pandas as pd
 from evaluation.report.figures.style import styled
 from evaluation.report.figures.svg import DPI, standalone, with_background
 from evaluation.report.gallery import Missing, Picture, gallery
-from evaluation.report.page import page
+from evaluation.report.page import Made, page
+from evaluation.report.prose.measured import is_of
 from evaluation.report.prose.methods import methods
 from evaluation.report.searches import search_pictures
 from evaluation.report.study import ReportNumbers
@@ -28,6 +29,7 @@ def write_report(
     measured: pd.DataFrame | None = None,
     searches: pd.DataFrame | None = None,
     watch: Callable[[Iterable], Iterable] = iter,
+    made: Made | None = None,
 ) -> Path:
     """Write a report and return the path of its page.
 
@@ -37,9 +39,11 @@ def write_report(
             are replaced.
         architectures: the architectures whose cells are drawn.
         measured: the user's own robust accuracies, see
-            :func:`~evaluation.report.prose.methods.methods`.
+            :func:`~evaluation.report.prose.methods.methods`. They are told of if they are those
+            of the truth.
         searches: trajectories, as :func:`~evaluation.report.searches.read_searches` returns.
         watch: yields the figures that it is given one by one, for instance a progress bar.
+        made: when and by which command; today, from Python, if not given.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -50,9 +54,11 @@ def write_report(
     found = [] if searches is None else search_pictures(searches)
     for item in watch([*gallery(study, architectures), *found]):
         shown.append((item, "" if isinstance(item, Missing) else _write_figure(item, folder)))
-    parts = methods(study, measured)
+    own = measured if measured is not None and is_of(study, measured) else None
+    parts = methods(study, own)
     with replacing(folder / PAGE) as temporary:
-        text = page(study, shown, parts, [path.name for path in written])
+        names = [path.name for path in written]
+        text = page(study, shown, parts, names, made, own)
         temporary.write_text(text, encoding="utf-8")
     return folder / PAGE
 

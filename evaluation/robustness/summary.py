@@ -18,6 +18,7 @@ from evaluation.truths.robustness_json import write_truth
 from evaluation.truths.targets import Target
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 from testbed.store import Store, unpack_robust
+from testbed.store.robustness import stored_doubts
 
 __all__ = ["compare_attacks", "export", "print_summary"]
 
@@ -82,9 +83,8 @@ def print_summary(
 def _print_warnings(records: list[dict], console: Console) -> None:
     lines: dict[str, None] = {}
     for row in records:
-        for text in json.loads(row["warnings"]) + json.loads(row["cross_warnings"]):
-            if not text.startswith("note: "):
-                lines[f"{_short(row['network'])}, {row['measure']}: {text}"] = None
+        for text in stored_doubts(row):
+            lines[f"{_short(row['network'])}, {row['measure']}: {text}"] = None
     for line in list(lines)[:MOST]:
         console.print(Text(f"warning: {line}", style="yellow"))
     if len(lines) > MOST:

@@ -14,7 +14,7 @@ from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, split_words, whole_numbers
 from testbed.command.inputs import check_choice
-from testbed.command.options import Assignments, Scores, Threads
+from testbed.command.options import Assignments, Scores, Threads, Where
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.images.names import NAMES
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
@@ -75,6 +75,7 @@ def search(
         ),
     ] = None,
     scores: Scores = None,
+    where: Where = None,
     held_out: Annotated[
         str | None,
         typer.Option(
@@ -134,7 +135,9 @@ def search(
     fitted = whole_numbers(held_out, "--held-out") if held_out else []
     recipe = override(preset_named(preset), epochs=epochs, channels=channels, cells=cells)
 
+    from evaluation.ranking.coverage import left_seeds
     from evaluation.ranking.score_columns import other_images, score_columns
+    from evaluation.ranking.where import chosen_scores
     from evaluation.search.live_setup import LiveSettings
     from evaluation.search.problem import truth_problem
     from evaluation.search.proxy_scores import choose_proxies
@@ -142,7 +145,7 @@ def search(
     from evaluation.truths.published import Truth
     from testbed.store import read_scores
 
-    frame = read_scores(scores or RANDOM_CIFAR10)
+    frame = chosen_scores(read_scores(scores or RANDOM_CIFAR10), split_words(where or ""))
     proxies = choose_proxies(frame, split_words(proxy or ""))
     _check_fit(algorithms, bool(proxies))
     image_set = image_set or ("digits" if live else "cifar10")
@@ -167,7 +170,8 @@ def search(
     console = plain_console()
     findings.show(console)
     findings.show_proxies(frame, fitted, console)
-    for sentence in other_images(score_columns(frame)[0], image_set):
+    columns, _ = score_columns(frame)
+    for sentence in (*other_images(columns, image_set), *left_seeds(columns)):
         console.print(Text(sentence))
     for path in written:
         console.print(Text(f"Written: {path}"))

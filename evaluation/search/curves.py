@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from testbed.command.plots import names_are_text, spell_powers
 from testbed.files.replacing import replacing
 
 __all__ = ["curves", "front_figure", "save", "steps"]
@@ -17,6 +18,7 @@ GRID = 200
 COLOURS, LINES = 10, ("-", "--", ":")
 
 
+@names_are_text()
 def curves(
     queries: pd.DataFrame,
     against: str = "query",
@@ -51,6 +53,7 @@ def curves(
     axes.set_xlabel({"query": "queries", "seconds": "seconds"}[against])
     axes.set_ylabel(label)
     axes.set_xscale("log")
+    spell_powers(axes.xaxis)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize="small")
     return figure
@@ -78,6 +81,7 @@ def steps(part: pd.DataFrame, against: str) -> tuple[NDArray[np.float64], NDArra
     return places, np.stack(rows)
 
 
+@names_are_text()
 def front_figure(
     asked: pd.DataFrame, front: pd.DataFrame, known: pd.DataFrame | None = None
 ) -> Figure:

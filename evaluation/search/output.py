@@ -7,6 +7,7 @@ import pandas as pd
 
 from evaluation.search.cells import cells, published_ids
 from evaluation.search.curves import curves, front_figure, save
+from testbed.files.formulas import defused
 from testbed.files.replacing import replacing
 
 __all__ = ["readable", "write_figures", "write_front", "write_table"]
@@ -34,7 +35,7 @@ def write_table(table: pd.DataFrame, path: Path, kind: str = "csv") -> Path:
     target = path.with_suffix(f".{kind}")
     with replacing(target) as temporary:
         if kind == "csv":
-            table.to_csv(temporary, index=False)
+            defused(table).to_csv(temporary, index=False)
         else:
             table.to_parquet(temporary, index=False)
     return target

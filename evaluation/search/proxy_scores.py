@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evaluation.ranking.coverage import together
 from evaluation.ranking.score_columns import (
     BASELINES,
     RankingError,
@@ -17,6 +18,7 @@ from evaluation.ranking.score_columns import (
 )
 from evaluation.search.base import Proxy
 from evaluation.search.cells import cells, published_ids
+from testbed.basis.errors import did_you_mean
 
 __all__ = ["ProxyScores", "all_proxies", "choose_proxies", "top_one", "top_ones"]
 
@@ -61,6 +63,9 @@ def all_proxies(scores: pd.DataFrame) -> dict[str, ProxyScores]:
 def choose_proxies(scores: pd.DataFrame, words: Sequence[str]) -> list[ProxyScores]:
     """Return the proxies that are named; ``-name`` means that smaller promises more.
 
+    Where several columns fit a name, those that too few networks have do not count, see
+    :func:`~evaluation.ranking.coverage.together`.
+
     Raises:
         RankingError: if a word is the name of no column, or of several.
     """
@@ -68,11 +73,15 @@ def choose_proxies(scores: pd.DataFrame, words: Sequence[str]) -> list[ProxyScor
     for word in words:
         sign, name = (-1, word[1:]) if word.startswith("-") else (1, word)
         fitting = [label for label in known if label == name or label.startswith(f"{name} (")]
+        networks = [np.flatnonzero(np.isfinite(known[label].values)) for label in fitting]
+        kept = together([ids.tolist() for ids in networks])
+        fitting = [label for label, keep in zip(fitting, kept, strict=True) if keep]
         if len(fitting) != 1:
             there = ", ".join(repr(label) for label in (fitting or known))
             raise RankingError(
                 f"{'several proxies fit' if fitting else 'unknown proxy'} {name!r}; "
                 f"name one of {there}, with a - in front if smaller promises more"
+                f"{', or choose with --where' if fitting else did_you_mean(name, known)}"
             )
         values = known[fitting[0]].values
         chosen.append(ProxyScores(fitting[0] if sign > 0 else f"−{fitting[0]}", sign * values))

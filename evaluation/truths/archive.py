@@ -11,7 +11,7 @@ import pandas as pd
 from evaluation.truths.files import TruthError
 from testbed.command.console import quiet_track
 from testbed.spaces.nasbench201.archive import DATASETS, Archive, ArchiveError, open_archive
-from testbed.spaces.nasbench201.archive.errors import MissingArchitectureError
+from testbed.spaces.nasbench201.archive.errors import MissingArchitectureError, MissingTrialError
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 
 __all__ = ["ArchiveTruth"]
@@ -51,7 +51,8 @@ class ArchiveTruth:
         """Return one column, ``clean``, in [0, 1]; the index is the published id.
 
         It is the accuracy on the whole official test set, averaged over the seeds that a
-        network was trained with. A file is read for each network, some 30 in a second.
+        network was trained with. A file is read for each network, some 30 in a second. Networks
+        that the archive lacks, or lacks the data set of, have no row.
 
         Raises:
             TruthError: if a file is broken, or the archive holds no unique network.
@@ -61,21 +62,21 @@ class ArchiveTruth:
         return self._read[0].copy()
 
     def _table(self) -> pd.DataFrame:
-        bar = quiet_track(unique_ids(), "reading")
+        rows, lacking = {}, None
         try:
-            rows = {number: self._accuracy(number) for number in bar if self._has(number)}
+            for number in quiet_track(unique_ids(), "reading"):
+                try:
+                    rows[number] = self._accuracy(number)
+                except MissingArchitectureError:
+                    continue
+                except MissingTrialError as error:  # trained on other data sets only, say
+                    lacking = lacking or error
         except ArchiveError as error:
             raise TruthError(str(error)) from error
         if not rows:
-            raise TruthError(f"{self.archive.path} holds none of the unique networks")
+            none = f"{self.archive.path} holds none of the unique networks"
+            raise TruthError(str(lacking or none)) from lacking
         return pd.DataFrame({"clean": pd.Series(rows, dtype="float64")}).rename_axis("id")
-
-    def _has(self, number: int) -> bool:
-        try:
-            self.archive.layout.file(number)
-        except MissingArchitectureError:
-            return False
-        return True
 
     def _accuracy(self, number: int) -> float:
         found = []

@@ -20,6 +20,7 @@ from evaluation.truths.export_folder import META, replaced_files
 from evaluation.truths.targets import Target
 from testbed.basis.errors import ToolkitError
 from testbed.files.replacing import replacing
+from testbed.files.strict_json import parse_json
 from testbed.images.corrupted import SEVERITIES
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
 from testbed.spaces.nasbench201.isomorphism import representatives
@@ -68,7 +69,8 @@ def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: 
     """
     written, records = Written(), []
     for row in table.to_dict("records"):
-        record: Record = {**json.loads(row["settings"]), **{str(k): v for k, v in row.items()}}
+        settings = parse_json(row["settings"], "settings", ExportError)
+        record: Record = {**settings, **{str(k): v for k, v in row.items()}}
         if record["images"] == images and all(
             record.get(name, value) == value for name, value in choose.items()
         ):
@@ -116,7 +118,7 @@ def _by_place(records: list[Record]) -> dict[tuple[str, int, float], Record]:
         if place in places:
             other = places[place]
             names = [n for n in sorted(record.keys() & other.keys()) if n in CHOICES or n in
-                     json.loads(record["settings"])]  # fmt: skip
+                     parse_json(record["settings"], "settings", ExportError)]  # fmt: skip
             differing = [
                 f"{name} ({other[name]} or {record[name]})"
                 for name in names
@@ -147,13 +149,17 @@ def _contents(
         found["accuracy"][str(number)] = _one_or_all(key, [r["accuracy"] for r in mine])
         if any(pd.isna(record["confusion"]) for record in mine):
             continue
-        found["cm"][str(number)] = _one_or_all(key, [json.loads(r["confusion"]) for r in mine])
+        found["cm"][str(number)] = _one_or_all(key, [_matrix(r) for r in mine])
         found["confidence"][str(number)] = {
             # A mean of probabilities may exceed 1 by rounding.
             name: _one_or_all(key, [min(1.0, record[f"confidence_{name}"]) for record in mine])
             for name in ("label", "prediction")
         }
     return {measure: content for measure, content in found.items() if content}
+
+
+def _matrix(record: Record) -> Any:
+    return parse_json(record["confusion"], "confusion", ExportError)
 
 
 def _one_or_all(key: str, values: list[Any]) -> Any:

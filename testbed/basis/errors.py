@@ -24,6 +24,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("fsgm", ["fgsm", "pgd"])
     " (did you mean 'fgsm'?)"
     """
+    if len(word) > 100:  # no name is so long, and the comparison takes the square of it
+        return ""
     lower = {name.lower(): name for name in known}
     close = get_close_matches(word.strip().lower(), lower, n=1)
     return f" (did you mean {lower[close[0]]!r}?)" if close else ""

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from testbed.basis.errors import InputError
+from testbed.basis.foreign_text import quoted
 from testbed.basis.terminal import plain_console
 from testbed.command.heartbeat import Heartbeat
 
@@ -27,6 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 Item = TypeVar("Item")
+MOST_NUMBERS = 1_000_000  # of seeds: as many as a run could ever be of
 
 
 def fail(message: object, code: int = 2) -> NoReturn:
@@ -84,15 +86,28 @@ def whole_numbers(option: str, name: str) -> list[int]:
     Raises:
         ValueError: if it is neither.
     """
-    numbers: list[int] = []
+    spans, numbers = [], 0
     for word in split_words(option):
         first, dash, last = word.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise InputError(f"{name} are whole numbers such as 0,1,2 or 0-9; got {option!r}")
-        numbers += range(int(first), int(last or first) + 1)
+        if not _is_whole(first) or (dash and not _is_whole(last)):
+            raise _not_whole(option, name)
+        # The length of a range may exceed what Python's len takes.
+        spans.append((int(first), int(last or first) + 1))
+        numbers += max(0, spans[-1][1] - spans[-1][0])
     if not numbers:
-        raise InputError(f"{name} are whole numbers such as 0,1,2 or 0-9; got {option!r}")
-    return list(dict.fromkeys(numbers))
+        raise _not_whole(option, name)
+    if numbers > MOST_NUMBERS:
+        raise InputError(f"at most {MOST_NUMBERS:,} {name}; got {numbers:,} by {quoted(option)}")
+    return list(dict.fromkeys(number for span in spans for number in range(*span)))
+
+
+def _is_whole(word: str) -> bool:
+    # In ASCII: other scripts have digits too. Of 64 bits.
+    return word.isascii() and word.isdecimal() and len(word) < 20 and int(word) < 2**63
+
+
+def _not_whole(option: str, name: str) -> InputError:
+    return InputError(f"{name} are whole numbers such as 0,1,2 or 0-9; got {quoted(option)}")
 
 
 def check_device(name: str) -> str:

@@ -16,7 +16,7 @@ __all__ = [
     "ARCHS_HELP", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments", "DataRoot",
     "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "Proxies", "Scores", "Seeds", "Show",
     "Split", "Store", "TableFormat", "Targets", "Threads", "Truth", "TruthImages", "Weights",
-    "Workers",
+    "Where", "Workers",
 ]  # fmt: skip
 
 ImageSetName = Annotated[str, typer.Option("--images", help=", ".join(NAMES))]
@@ -71,9 +71,21 @@ Scores = Annotated[
         show_default=False,
     ),
 ]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        help="Which scores count: images=digits,init=random; keys are images, init, seed and "
+        "settings such as batch_norm or cells.",
+        show_default=False,
+    ),
+]
 Proxies = Annotated[
     str | None,
-    typer.Option(help="Names, separated by commas; all if not given.", show_default=False),
+    typer.Option(
+        help="Names, separated by commas. All if not given, but for those that would leave less "
+        "than half of the networks to rank.",
+        show_default=False,
+    ),
 ]
 Targets = Annotated[
     str | None,
@@ -119,4 +131,4 @@ Workers = Annotated[
     int | None,
     typer.Option(help="Processes; all cores if not given.", min=1, show_default=False),
 ]
-Threads = Annotated[int, typer.Option(help="Of each process.", min=1)]
+Threads = Annotated[int, typer.Option(help="Of each process.", min=1, max=1024)]

@@ -10,9 +10,11 @@ import numpy as np
 from torch import Tensor
 
 from testbed.basis import interrupts
+from testbed.basis.foreign_text import described
 from testbed.corruptions.generate import corrupt, eight_bits
 from testbed.corruptions.severities import TABLE
 from testbed.files.replacing import naming
+from testbed.files.strict_json import read_json
 from testbed.images.batch import fingerprint
 from testbed.images.corrupted import CORRUPTIONS, GENERATED, SEVERITIES
 from testbed.images.errors import ImagesError
@@ -96,14 +98,17 @@ def _claim(folder: Path, images: ImageSet, key: int | str) -> None:
             part.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
-        other = {word: found[word] for word in note if found[word] != note[word]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ImagesError(f"{path} is damaged ({error!r}); choose another folder") from error
+        found = read_json(path, ImagesError)
+    except ImagesError as error:
+        raise ImagesError(f"{error}; choose another folder") from error
+    if not isinstance(found, dict) or not note.keys() <= found.keys():
+        raise ImagesError(f"{path} is damaged ({described(found)}); choose another folder")
+    other = [word for word in note if repr(found[word]) != repr(note[word])]
     if other:
-        wanted = {word: note[word] for word in other}
+        there = ", ".join(f"{word} {described(found[word])}" for word in other)
+        wanted = ", ".join(f"{word} {note[word]!r}" for word in other)
         raise ImagesError(
-            f"{folder} holds corruptions of something else: {other}, expected {wanted}; "
+            f"{folder} holds corruptions of something else: {there}, expected {wanted}; "
             f"choose another folder, or remove it"
         )
 

@@ -19,6 +19,7 @@ from testbed.networks.errors import NetworkError
 from testbed.networks.folding import folded
 from testbed.networks.independence import relative_change
 from testbed.networks.outcome import Outcome, explained, outcome
+from testbed.networks.rows import MANY, least_rows
 
 __all__ = ["FastCopy", "OwnInput", "channels_last", "fast_copy"]
 
@@ -85,7 +86,8 @@ class FastCopy:
     def least_rows(self) -> int:
         """Return how many images a pass needs for last bits that do not depend on that number."""
         # Below, kernels add up in another order; with all tricks, on one thread, later.
-        return 4 if not self.given_up and torch.get_num_threads() == 1 else 16
+        single = not self.given_up and torch.get_num_threads() == 1
+        return least_rows(self.network) if single else MANY
 
     def arrange(self, images: Tensor) -> Tensor:
         """Return images in the memory layout that the copy is fastest with."""

@@ -16,8 +16,12 @@ from testbed.store.errors import StoreError
 from testbed.store.table import Table
 
 __all__ = [
-    "ROBUSTNESS", "RobustnessKey", "RobustnessRow", "set_cross_warnings", "unpack_robust",
+    "ROBUSTNESS", "RobustnessKey", "RobustnessRow", "set_cross_warnings", "stored_doubts",
+    "unpack_robust",
 ]  # fmt: skip
+
+
+NOTE = "note: "
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class RobustnessRow:
         seconds: wall time.
         gradients: backward passes, in images.
         queries: forward passes, in images.
-        warnings: what makes the result doubtful.
+        warnings: what makes the result doubtful; and notes, see `stored_doubts`.
         cross_warnings: what other attacks say of it, see `set_cross_warnings`.
         details: whatever else there is to say: JSON values.
 
@@ -163,6 +167,25 @@ class RobustnessRow:
 
 
 ROBUSTNESS = Table.of("robustness", RobustnessKey, RobustnessRow)
+
+
+def stored_doubts(row: Mapping[str, Any]) -> list[str]:
+    """Return what makes a stored result doubtful: its warnings, and those of other attacks.
+
+    A sentence that begins with ``note: `` says what is worth knowing of a sound result, such as
+    how many clean images are misclassified. It is stored beside them, and is no doubt.
+
+    Args:
+        row: with ``warnings`` and ``cross_warnings``, JSON lists as `read_robustness` gives them.
+    """
+    texts: list[Any] = []
+    for name in ("warnings", "cross_warnings"):
+        try:
+            found = json.loads(str(row[name]))
+        except (ValueError, RecursionError):
+            found = [str(row[name])]
+        texts += found if isinstance(found, list) else [found]
+    return [str(text) for text in texts if not str(text).startswith(NOTE)]
 
 
 def set_cross_warnings(

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from testbed.basis.foreign_text import described, shown
 from testbed.command.console import progress
 from testbed.spaces.nasbench201.checkpoint_files import CheckpointError, read_json, write_json
 from testbed.store.lock import WriterLock
@@ -16,6 +17,7 @@ from testbed.train.job import PROGRESS, Task, is_finished
 __all__ = ["claim", "watch"]
 
 DESCRIPTION = "recipe.json"
+MOST = 20  # differences that are named
 POLL = 1.0  # seconds between two looks at the folder
 
 
@@ -46,15 +48,26 @@ def claim(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
 def _compare(folder: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
     old, new = _flat(there), _flat(here)
     differences = [
-        f"{name} is {old.get(name, 'not given')} there and {new.get(name, 'not given')} here"
+        f"{shown(name, 60)} is {_said(old, name)} there and {_said(new, name)} here"
         for name in {**old, **new}
-        if old.get(name) != new.get(name)
+        if not _same(old.get(name), new.get(name))
     ]
     if differences:
         raise CheckpointError(
-            f"{folder} holds networks that were trained otherwise: {'; '.join(differences)}. "
-            "Give the options of that folder, or another --out"
+            f"{folder} holds networks that were trained otherwise: "
+            f"{'; '.join(differences[:MOST])}. Give the options of that folder, or another --out"
         )
+
+
+def _same(old: Any, new: Any) -> bool:
+    return old == new and isinstance(old, bool) == isinstance(new, bool)  # True is 1 to Python
+
+
+def _said(settings: dict[str, Any], name: str) -> str:
+    if name not in settings:
+        return "not given"
+    value = settings[name]
+    return shown(value) if isinstance(value, str) else described(value)
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:

@@ -43,9 +43,24 @@ def verdict(target: Target, path: Path, whole: bool = False) -> tuple[str, str]:
         return "fault", f"{type(error).__name__}\n{traceback.format_exc(limit=-6)[-3000:]}"
     try:
         target.check(result)
+        _check_keys(path)
     except Exception as error:
         return "fault", f"wrong and accepted: {error}\n{traceback.format_exc(limit=-2)[-1500:]}"
     return "read", ""
+
+
+def _check_keys(path: Path) -> None:
+    """Whatever was read: no object of its JSON may have had a key twice, for one would be lost."""
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        assert len(dict(pairs)) == len(pairs), f"a key twice in {path.name}"
+        return dict(pairs)
+
+    for file in [path, *path.rglob("*.json")] if path.is_dir() else [path]:
+        if file.suffix == ".json":
+            text = file.read_text(encoding="utf-8-sig")
+            json.loads(text[text.find("=") + 1 :] if text.startswith("acc=") else text,
+                       object_pairs_hook=unique)  # fmt: skip
 
 
 def _documented(error: BaseException, whole: bool) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import proxies
-from proxies.registry import PROXIES
+from testbed.catalogue.registry import PROXIES
 from tests.zoo.architectures import CLASSES, ZOO
 from tests.zoo.case import Case, fingerprint
 from tests.zoo.oracle import OracleError, forget

@@ -6,6 +6,10 @@
   const numbers = (Kind, text) => new Kind(bytes(text).buffer);
   const ids = numbers(Uint16Array, data.ids);
   const operations = bytes(data.operations), live = bytes(data.live);
+  const scores = (name) => {
+    const raw = bytes(data.scores[name]);
+    return raw.length === 8 * ids.length ? new Float64Array(raw.buffer) : new Float32Array(raw.buffer);
+  };
   const accuracies = (name) => numbers(Uint16Array, data.targets[name]);
   const accuracy = (raw) => (raw === 65535 ? NaN : raw / data.scale);
   const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
@@ -50,19 +54,25 @@
     return [[0], [1, 2], [3, 4, 5]].map((edges) =>
       `|${edges.map((edge, source) => `${name(edge)}~${source}`).join("|")}|`).join("+");
   };
+  const shown = (value) => (isNaN(value) ? "unknown" : value.toFixed(3));
   const show = (index) => {
     chosen = index;
     input.value = ids[index];
     $("#string").textContent = text(index);
     drawCell(index);
     $("#accuracies").textContent = data.shown.map((name) =>
-      `${data.names[name]} ${accuracy(accuracies(name)[index]).toFixed(3)}`).join(", ");
+      `${data.names[name]} ${shown(accuracy(accuracies(name)[index]))}`).join(", ");
     drawChart();
   };
   input.addEventListener("change", () => {
-    const index = ids.indexOf(Number(input.value.trim() || NaN));
-    if (index >= 0) show(index);
-    else $("#string").textContent = `the truth has no network ${input.value}`;
+    const index = /^\d+$/.test(input.value.trim()) ? ids.indexOf(Number(input.value)) : -1;
+    if (index >= 0) return show(index);
+    // Nothing of the network before it may stay: it would be read as this one's.
+    chosen = -1;
+    $("#cell").replaceChildren();
+    $("#accuracies").textContent = "";
+    $("#string").textContent = `the truth has no network ${input.value}`;
+    drawChart();
   });
 
   const canvas = $("#chart"), proxy = $("#proxy"), target = $("#target");
@@ -95,7 +105,7 @@
     canvas.height = height * ratio;
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
-    const score = numbers(Float32Array, data.scores[proxy.value]);
+    const score = scores(proxy.value);
     const values = accuracies(target.value), below = data.linear_below[proxy.value];
     const bend = (v) => (below ? Math.sign(v) * Math.log10(1 + Math.abs(v) / below) : v);
     const known = [...ids.keys()].filter((k) => !isNaN(score[k]) && values[k] !== 65535);
@@ -140,7 +150,11 @@
       pen.stroke();
     }
     $("#tau").textContent = data.tau[proxy.value][target.value];
+    $("#point").textContent = chosen < 0 ? "" : isNaN(score[chosen])
+      ? `network ${ids[chosen]} is not among the ranked ones` : pointText(chosen);
   }
+  const pointText = (index) => `network ${ids[index]}: score ${scores(proxy.value)[index].toPrecision(4)}, `
+    + `accuracy ${shown(accuracy(accuracies(target.value)[index]))}`;
   const nearest = (event) => {
     const box = canvas.getBoundingClientRect();
     const x = event.clientX - box.left, y = event.clientY - box.top;
@@ -158,15 +172,20 @@
     canvas.addEventListener("pointermove", (event) => {
       const index = nearest(event);
       if (index === null) return hideTip();
-      const score = numbers(Float32Array, data.scores[proxy.value])[index];
-      const value = accuracy(accuracies(target.value)[index]);
-      showTip(`network ${ids[index]}: score ${score.toPrecision(4)}, accuracy ${value.toFixed(3)}`,
-        event.clientX, event.clientY);
+      showTip(pointText(index), event.clientX, event.clientY);
     });
     canvas.addEventListener("pointerleave", hideTip);
     canvas.addEventListener("click", (event) => {
       const index = nearest(event);
       if (index !== null) show(index);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const step = STEPS[event.key];
+      if (!step || !points.length) return;
+      event.preventDefault();
+      const order = [...points].sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , k]) => k);
+      const place = order.indexOf(chosen);
+      show(order[place < 0 ? 0 : (place + step + order.length) % order.length]);
     });
     new ResizeObserver(drawChart).observe(canvas);
     document.addEventListener("repaint", drawChart);

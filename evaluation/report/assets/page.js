@@ -48,23 +48,53 @@ for (const kind of ["pointermove", "pointerdown"]) {
   });
 }
 document.addEventListener("scroll", hideTip, { capture: true, passive: true });
-document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
+// Without a pointer: the arrow keys go from value to value of the figure or table in focus.
+const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
+let told = null;
+const untell = () => { told?.classList.remove("told"); told = null; };
+const tell = (element) => {
+  untell();
+  told = element;
+  told.classList.add("told");
+  told.scrollIntoView({ block: "nearest", inline: "nearest" });
+  // Scrolling hides the text; it is shown once that is over.
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    const { left, bottom } = element.getBoundingClientRect();
+    showTip(element.dataset.tip, left, bottom);
+  }));
+};
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") { untell(); return hideTip(); }
+  const step = STEPS[event.key];
+  if (!step || !event.target.matches?.(".scroll")) return;
+  const all = $$("[data-tip]", event.target).filter((one) => one.getClientRects().length);
+  if (!all.length) return;
+  event.preventDefault();
+  const place = all.indexOf(told);
+  tell(all[place < 0 ? (step > 0 ? 0 : all.length - 1) : (place + step + all.length) % all.length]);
+});
+document.addEventListener("focusout", () => { untell(); hideTip(); });
 
-// Tables: numbers by value, what is undefined always last; the first column by its own order.
+// Tables: numbers by value, names by their letters, what is undefined always last; the first
+// column by its own order.
 const valueOf = (row, column) => {
   const text = row.cells[column].dataset.value;
-  return text === "" || text === undefined ? NaN : Number(text);
+  if (text === "" || text === undefined) return null;
+  return isNaN(text) ? text : Number(text);
 };
+const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 const sortBy = (table, column) => {
   const head = $$("thead th", table);
-  const first = column === 0 ? "ascending" : "descending";
+  const rows = $$("tbody tr", table).map((row) => [valueOf(row, column), row]);
+  const names = rows.some(([value]) => typeof value === "string");
+  if (names) for (const pair of rows) if (pair[0] !== null) pair[0] = String(pair[0]);
+  const first = column === 0 || names ? "ascending" : "descending";
   const other = first === "ascending" ? "descending" : "ascending";
   const order = head[column].getAttribute("aria-sort") === first ? other : first;
   for (const cell of head) cell.removeAttribute("aria-sort");
   head[column].setAttribute("aria-sort", order);
   const sign = order === "ascending" ? 1 : -1;
-  const rows = $$("tbody tr", table).map((row) => [valueOf(row, column), row]);
-  rows.sort(([a], [b]) => (isNaN(a) ? (isNaN(b) ? 0 : 1) : isNaN(b) ? -1 : sign * (a - b)));
+  rows.sort(([a], [b]) => (a === null ? (b === null ? 0 : 1) : b === null ? -1 : sign * compare(a, b)));
   $("tbody", table).append(...rows.map(([, row]) => row));
 };
 for (const table of $$("table.sortable")) {

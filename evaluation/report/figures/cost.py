@@ -10,6 +10,7 @@ from evaluation.report.figures.style import CYCLE, GRID, MUTED, figure, hover
 from evaluation.report.names import plain
 from evaluation.report.words import bounds, known, records, tau_in_words
 from testbed.command.numbers import general
+from testbed.command.plots import spell_powers
 
 __all__ = ["cost"]
 
@@ -58,6 +59,7 @@ def _panel(panel: Axes, rows: pd.DataFrame, seconds: dict[str, float], looks: di
             textcoords="offset points", fontsize=6.5, color=MUTED, ha="center",
         )  # fmt: skip
     panel.set_xscale("log")
+    spell_powers(panel.xaxis)
     panel.grid(color=GRID, linewidth=0.5, zorder=0)
     for row in records(rows):
         tau = known(row, "tau")

@@ -66,6 +66,7 @@ _SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "robustness-proxies",  # the same file from the same numbers
     "pdf.fonttype": 42,
     "axes.unicode_minus": True,
+    "text.parse_math": False,  # names of proxies are no formulas
 }
 
 
@@ -85,7 +86,7 @@ def figure(width: float, height: float) -> Figure:
 
 def hover(artist: Artist, *texts: str) -> None:
     """Give an artist a text that the page shows under the pointer, or each of its points one."""
-    artist.set_gid(HOVER + BETWEEN.join(texts))
+    artist.set_gid(HOVER + BETWEEN.join(text.replace(BETWEEN, "|") for text in texts))
 
 
 def ink_on(value: float, limit: float = 1.0, colours: Colormap = DIVERGING) -> str:

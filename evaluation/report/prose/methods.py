@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation.ranking.labels import printable
 from evaluation.ranking.score_columns import BASELINES, ScoreColumn
 from evaluation.report.prose.measured import measured_sentences
+from evaluation.report.prose.options import how_computed
 from evaluation.report.study import ReportNumbers
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 
@@ -20,6 +22,14 @@ _SHARED = (
     "archive", "batch", "batch_norm", "batch_seed", "batch_size", "cells", "channels", "dtype",
     "recipe", "split", "trained_on",
 )  # fmt: skip
+_SOURCES = {
+    "Truth": "a folder in the layout of Jung, Lukasik and Keuper (ICLR 2023), which records "
+    "neither who measured them nor how",
+    "RobBench": "NAS-RobBench-201 (Wu et al., ICLR 2024), whose networks were trained "
+    "adversarially",
+    "ArchiveTruth": "an archive of NATS-Bench or NAS-Bench-201 (clean accuracies of its own "
+    "training)",
+}
 _COMMIT = re.compile(r"(\+g[0-9a-f]{10})[0-9a-f]+")  # ten digits name a commit well enough
 _INIT = {
     "random": "at initialisation",
@@ -79,6 +89,8 @@ def _scores(study: ReportNumbers) -> Iterable[str]:
             groups.setdefault(_group(column), []).append(column)
     for (init, images, seeds, shared), columns in groups.items():
         yield _group_sentence(init, images, seeds, json.loads(shared), columns, study)
+    for names, options in _options_of(study):
+        yield f"{how_computed(names, options)}."
     if groups and study.runs:
         yield f"Scores were computed with {_versions(study.runs)}."
     if baselines := [c for c in study.columns.values() if c.identity[0] in BASELINES]:
@@ -98,24 +110,25 @@ def _group_sentence(
     init: str, images: str, seeds: int, facts: Mapping[str, Any], columns: Sequence[ScoreColumn],
     study: ReportNumbers,
 ) -> str:  # fmt: skip
-    names = joined(_with_options(column) for column in columns)
-    size = f" (C = {facts['channels']}, N = {facts['cells']})" if {"channels", "cells"} <= facts.keys() else ""  # fmt: skip # noqa: E501
+    names = joined(dict.fromkeys(printable(column.identity[0]) for column in columns))
+    size = f" (C = {_shown(facts['channels'])}, N = {_shown(facts['cells'])})" if {"channels", "cells"} <= facts.keys() else ""  # fmt: skip # noqa: E501
     sentence = (
         f"We computed {names} for {len(study.values):,} networks of NAS-Bench-201{size} "
-        f"{_INIT.get(init, f'(weights: {init})')}{_weights(facts)}"
+        f"{_INIT.get(init, f'(weights: {printable(init)})')}{_weights(facts)}"
     )
     if "batch_size" in facts:
         split = {"train": "training ", "test": "test "}.get(str(facts.get("split")), "")
         sentence += (
-            f" on one class-balanced batch of {facts['batch_size']} {split}images of {images}"
-            f" (batch seed {facts.get('batch_seed', '?')}, fingerprint {facts.get('batch', '?')})"
+            f" on one class-balanced batch of {_shown(facts['batch_size'])} {split}images of "
+            f"{printable(images)} (batch seed {_shown(facts.get('batch_seed', '?'))}, fingerprint "
+            f"{_shown(facts.get('batch', '?'))})"
         )
     elif images:
-        sentence += f" on {images}"
+        sentence += f" on {printable(images)}"
     if "dtype" in facts:
-        sentence += f" in {facts['dtype']}"
+        sentence += f" in {_shown(facts['dtype'])}"
     if "batch_norm" in facts:
-        sentence += f"; {_BATCH_NORM.get(facts['batch_norm'], facts['batch_norm'])}"
+        sentence += f"; {_BATCH_NORM.get(mode := _shown(facts['batch_norm']), mode)}"
     if seeds == 1:
         sentence += "; one seed of the weights"
     elif seeds:
@@ -125,26 +138,47 @@ def _group_sentence(
 
 def _weights(facts: Mapping[str, Any]) -> str:
     """Say what the weights were trained on and how, or which of an archive they are."""
-    on = facts.get("trained_on") or {}
+    on = _mapping(facts.get("trained_on"))
     known = {"count", "name"} <= on.keys()
-    which = f" on {on['count']:,} images of {on['name']}" if known else ""
-    details = _plainly({**(facts.get("recipe") or {}), **(facts.get("archive") or {})})
+    which = f" on {_count(on['count'])} images of {_shown(on['name'])}" if known else ""
+    details = _plainly({**_mapping(facts.get("recipe")), **_mapping(facts.get("archive"))})
     return which + (f" ({details})" if details else "")
 
 
 def _plainly(facts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sorted(facts.items()))
+    return ", ".join(f"{_shown(k).replace('_', ' ')} {_shown(v)}" for k, v in sorted(facts.items()))
 
 
-def _with_options(column: ScoreColumn) -> str:
-    options = {k: v for k, v in _facts(column.identity[3]).items() if k not in _SHARED}
-    return f"{column.identity[0]} ({_plainly(options)})" if options else column.identity[0]
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a setting that is a mapping; whoever wrote the file may have meant another thing."""
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any) -> str:
+    return f"{value:,}" if type(value) is int else _shown(value)
+
+
+def _shown(value: Any) -> str:
+    return printable(str(value))
+
+
+def _options_of(study: ReportNumbers) -> list[tuple[str, dict[str, Any]]]:
+    """Return the options that are a proxy's own, with the names of the proxies that have them."""
+    groups: dict[str, dict[str, None]] = {}
+    for column in study.columns.values():
+        if column.identity[0] not in BASELINES:
+            facts = _facts(column.identity[3])
+            options = {name: value for name, value in facts.items() if name not in _SHARED}
+            if options:
+                text = json.dumps(options, sort_keys=True)
+                groups.setdefault(text, {})[printable(column.identity[0])] = None
+    return [(joined(names), json.loads(text)) for text, names in groups.items()]
 
 
 def _facts(settings: str) -> dict[str, Any]:
     try:
         facts = json.loads(settings)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
 
@@ -169,10 +203,10 @@ def _read(study: ReportNumbers) -> Iterable[str]:
             "those that Jung, Lukasik and Keuper published (ICLR 2023); ε is in units of 1/255."
         )
     else:
+        sentence = _SOURCES.get(study.source, _SOURCES["Truth"])
         yield (
-            f"Accuracies on {study.dataset} of {count} networks were read from a folder in the "
-            "layout of Jung, Lukasik and Keuper (ICLR 2023), which records neither who measured "
-            "them nor how; ε is in units of 1/255."
+            f"Accuracies on {study.dataset} of {count} networks were read from {sentence}; ε is in "
+            "units of 1/255."
         )
 
 

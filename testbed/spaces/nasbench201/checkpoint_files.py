@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from testbed.basis.errors import ToolkitError
+from testbed.files import strict_json
 from testbed.files.replacing import replacing
 
 __all__ = [
@@ -93,10 +94,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: if it cannot be read or holds no JSON object.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"cannot read settings from {path}: {error}") from error
+    content = strict_json.read_json(path, CheckpointError)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds no JSON object but a {type(content).__name__}")
     return content

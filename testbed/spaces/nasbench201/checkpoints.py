@@ -4,13 +4,16 @@
 settings. The JSON is written last: a network is finished once it is there.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from testbed.basis.foreign_text import described, shown
+from testbed.basis.ranges import COUNT, FRACTION, SECONDS, Range
 from testbed.images import ImageSet
 from testbed.images.batch import fingerprint
 from testbed.networks.normalise import normalised
@@ -75,16 +78,31 @@ class Checkpoint:
         """Return the checkpoint that the content of a JSON file describes.
 
         Raises:
-            CheckpointError: if an entry is missing or unknown, or the recipe is not valid.
+            CheckpointError: if an entry is missing, unknown or not of its kind, or the recipe is
+                not valid.
         """
+        names = {field.name for field in fields(Checkpoint)}
+        if settings.keys() != names:
+            raise CheckpointError(
+                f"a checkpoint has the entries {', '.join(sorted(names))}; got "
+                f"{shown(', '.join(sorted(map(str, settings))))}"
+            )
+        for name, (words, holds) in _ENTRIES.items():
+            if not holds(settings[name]):
+                said = described(settings[name])
+                raise CheckpointError(f"{name} of a checkpoint is {words}; got {said}")
+        if {len(settings["mean"]), len(settings["std"])} != {settings["in_channels"]}:
+            raise CheckpointError(
+                f"a checkpoint has a mean and a std for each of its {settings['in_channels']} "
+                f"channels; got {len(settings['mean'])} and {len(settings['std'])}"
+            )
         try:
-            changed = {
-                "recipe": Recipe.from_settings(settings["recipe"]),
-                **{name: tuple(settings[name]) for name in ("mean", "std", "history")},
-            }
-            return Checkpoint(**{**settings, **changed})
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"these are no settings of a checkpoint: {error!r}") from error
+            Genotype.parse(settings["genotype"])
+            recipe = Recipe.from_settings(settings["recipe"])
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"these are no settings of a checkpoint: {error}") from error
+        lists = {name: tuple(settings[name]) for name in ("mean", "std", "history")}
+        return Checkpoint(**{**settings, **lists, "recipe": recipe})
 
     def network(self) -> Network:
         """Return the bare network, its weights not yet loaded."""
@@ -94,6 +112,53 @@ class Checkpoint:
                 self.classes, self.in_channels,
             )  # fmt: skip
         return network.to_empty(device="cpu")
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int
+
+
+def _facts(value: Any, **entries: Callable[[Any], bool]) -> bool:
+    """Say whether a value is an object with these entries, each of its kind, and perhaps more."""
+    return isinstance(value, dict) and all(
+        name in value and holds(value[name]) for name, holds in entries.items()
+    )
+
+
+def _each(value: Any, holds: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list | tuple) and all(map(holds, value))
+
+
+def _epoch(value: Any) -> bool:
+    return _facts(value, loss=Range("").holds, accuracy=FRACTION.holds)
+
+
+_IMAGES = {"name": _text, "split": _text, "count": COUNT.holds, "fingerprint": _text}
+# What each entry of the JSON is, and how it is told.
+_ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "genotype": ("an architecture string", _text),
+    "seed": ("a whole number", _whole),
+    "recipe": ("an object", lambda value: _facts(value)),
+    "images": (f"an object of {', '.join(_IMAGES)}", lambda value: _facts(value, **_IMAGES)),
+    "classes": ("a whole number from 1", lambda value: _whole(value) and value >= 1),
+    "in_channels": ("a whole number from 1", lambda value: _whole(value) and value >= 1),
+    "mean": ("a list of numbers in [0, 1]", lambda value: _each(value, FRACTION.holds)),
+    "std": (
+        "a list of positive numbers",
+        lambda value: _each(value, lambda one: Range("").holds(one) and one > 0),
+    ),
+    "history": ("a list of loss and accuracy", lambda value: bool(value) and _each(value, _epoch)),
+    "test": (
+        f"an object of accuracy, {', '.join(_IMAGES)}",
+        lambda value: _facts(value, accuracy=FRACTION.holds, **_IMAGES),
+    ),
+    "weights_fingerprint": ("a text", _text),
+    "provenance": ("an object with seconds", lambda v: _facts(v, seconds=SECONDS.holds)),
+}
 
 
 def checkpoint_path(folder: str | Path, genotype: Genotype, seed: int) -> Path:
@@ -122,7 +187,8 @@ def settings_of(folder: str | Path, genotype: Genotype, seed: int) -> dict[str, 
     """Return the settings of a trained network; only its JSON is read.
 
     Raises:
-        CheckpointError: if it is missing, unreadable, or of another architecture or seed.
+        CheckpointError: if it is missing, unreadable, of another architecture or seed, or not
+            what `Checkpoint.from_settings` takes.
     """
     path = checkpoint_path(folder, genotype, seed).with_suffix(".json")
     if not path.is_file():
@@ -133,11 +199,16 @@ def settings_of(folder: str | Path, genotype: Genotype, seed: int) -> dict[str, 
         )
     settings = read_json(path)
     for name, wanted in (("genotype", str(genotype)), ("seed", seed)):
-        if settings.get(name) != wanted:
+        found = settings.get(name)
+        if found != wanted or type(found) is not type(wanted):
             raise CheckpointError(
-                f"{path} is of {name} {settings.get(name)!r}; expected {wanted!r}: "
+                f"{path} is of {name} {described(found, 200)}; expected {wanted!r}: "
                 "a renamed file? Remove it and train again"
             )
+    try:
+        Checkpoint.from_settings(settings)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}; remove it and train again") from error
     return settings
 
 
@@ -151,18 +222,14 @@ def load_checkpoint(
             or the weights are not those that the settings describe.
     """
     settings = settings_of(folder, genotype, seed)
-    path = checkpoint_path(folder, genotype, seed)
-    try:
-        checkpoint = Checkpoint.from_settings(settings)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path.with_suffix('.json')}: {error}") from error
+    path, checkpoint = checkpoint_path(folder, genotype, seed), Checkpoint.from_settings(settings)
     weights = read_tensors(path)
     found = fingerprint_of_weights(weights)
     if found != checkpoint.weights_fingerprint:
+        said = shown(checkpoint.weights_fingerprint, 60)
         raise CheckpointError(
-            f"the weights in {path} have the fingerprint {found}, their settings say "
-            f"{checkpoint.weights_fingerprint}: they were changed or replaced; remove both "
-            "files and train again"
+            f"the weights in {path} have the fingerprint {found}, their settings say {said}: they "
+            "were changed or replaced; remove both files and train again"
         )
     return weights, checkpoint
 

@@ -9,6 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from testbed.basis.foreign_text import quoted, shown
+from testbed.basis.ranges import FRACTION, SECONDS, Range
+from testbed.files.strict_json import parse_json
 from testbed.spaces.nasbench201.checkpoint_files import (
     CheckpointError,
     read_notes,
@@ -50,17 +53,30 @@ def load_state(path: Path, plan: dict[str, Any]) -> tuple[TrainingState | None, 
     if not path.is_file():
         return None, 0.0
     try:
-        notes = {name: json.loads(text) for name, text in read_notes(path).items()}
-        found, seconds = notes["plan"], float(notes["seconds"])
+        notes = {
+            name: parse_json(text, name, CheckpointError) for name, text in read_notes(path).items()
+        }
+        found, seconds = notes["plan"], notes["seconds"]
         history = tuple(Epoch(**epoch) for epoch in notes["history"])
+        if not SECONDS.holds(seconds) or not all(map(_is_epoch, history)):
+            raise TypeError("seconds or a history out of range")
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is no unfinished training ({error}): remove it to begin anew"
+            f"{path} is no unfinished training ({shown(str(error))}): remove it to begin anew"
         ) from error
     if found != plan:
         raise CheckpointError(f"{path} belongs to another training: remove it to begin anew")
     parts: dict[str, dict] = {"weights": {}, "momentum": {}}
     for name, tensor in read_tensors(path).items():
         part, _, name = name.partition("/")
+        if part not in parts:
+            raise CheckpointError(
+                f"{path} holds {quoted(part, 60)}, which no training writes: remove it to begin "
+                "anew"
+            )
         parts[part][name] = tensor
-    return TrainingState(parts["weights"], parts["momentum"], history), seconds
+    return TrainingState(parts["weights"], parts["momentum"], history), float(seconds)
+
+
+def _is_epoch(epoch: Epoch) -> bool:
+    return Range("").holds(epoch.loss) and FRACTION.holds(epoch.accuracy)

@@ -12,7 +12,7 @@ from testbed.store.robustness import ROBUSTNESS
 from tests.fuzz.target import Target
 from tests.score_frames import frame, score_rows
 
-__all__ = ["TARGETS"]
+__all__ = ["TARGETS", "check_scores"]
 
 NETWORKS = unique_ids()[:6]
 
@@ -52,10 +52,10 @@ def _written(table: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def _check_scores(table: pd.DataFrame) -> None:
+def check_scores(table: pd.DataFrame) -> None:
     for name in ("network", "proxy"):
         assert table[name].notna().all(), f"an empty {name}"
-        assert table[name].map(str.isprintable).all(), f"a {name} that is not printable"
+        assert all(map(str.isprintable, table[name])), f"a {name} that is not printable"
     assert (table["seconds"].isna() | (table["seconds"] >= 0)).all(), "negative seconds"
 
 
@@ -70,8 +70,8 @@ def _check_robustness(table: pd.DataFrame) -> None:
 
 
 TARGETS = (
-    Target("scores-csv", _scores(".csv"), read_scores, _check_scores),
-    Target("scores-parquet", _scores(".parquet"), read_scores, _check_scores),
+    Target("scores-csv", _scores(".csv"), read_scores, check_scores),
+    Target("scores-parquet", _scores(".parquet"), read_scores, check_scores),
     Target("robustness-csv", _robustness(".csv"), read_robustness, _check_robustness),
     Target("robustness-parquet", _robustness(".parquet"), read_robustness, _check_robustness),
 )

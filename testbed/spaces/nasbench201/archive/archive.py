@@ -1,5 +1,6 @@
 """An archive of trained networks: one file is read for one network."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from testbed.spaces.nasbench201.archive.record import Record
 from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["Archive"]
+
+SIZES = re.compile(r"[0-9]{1,4}(?::[0-9]{1,4}){4}")  # 64:64:48:32:8
 
 
 @dataclass
@@ -162,7 +165,9 @@ class Archive:
     def _content(self, index: int) -> Mapping[str, Any]:
         # A network is asked for after its record: the last file is kept.
         if self._last is None or self._last[0] != index:
-            self._last = index, self.layout.content(index)
+            content = self.layout.content(index)
+            _refuse_sizes(self.layout.file(index), content)
+            self._last = index, content
         return self._last[1]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -172,6 +177,17 @@ class Archive:
 
 def _genotype(which: Genotype | int) -> Genotype:
     return which if isinstance(which, Genotype) else Genotype.from_index(which)
+
+
+def _refuse_sizes(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse a file of NATS-Bench's other space, whose files are called as those of this one."""
+    for results in content.values():
+        name = results.get("arch_str") if isinstance(results, Mapping) else None
+        if isinstance(name, str) and SIZES.fullmatch(name):
+            raise WrongArchitectureError(
+                f"{path} is of NATS-Bench's size space: its network is {name}, the channels of "
+                "five stages. Expected the topology space, NATS-tss-v1_0-3ffb9-simple or -full"
+            )
 
 
 def _wrong(path: Path, genotype: Genotype, found: str) -> WrongArchitectureError:

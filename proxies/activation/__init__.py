@@ -1,0 +1,1 @@
+"""Patterns and features of forward passes."""

@@ -1,0 +1,115 @@
+"""Which units are on: the binary patterns of a forward pass.
+
+A unit is an entry of the input of a non-linearity as it is executed, so that a module that is
+used twice counts twice and a function counts like a module; only what reaches the logits counts.
+A unit is on where its input is positive, for a ReLU where it lets through. Mellor et al. define
+this for ReLUs; for smooth units (GELU, SiLU, …) the sign of the input is the natural extension.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from proxies.conditions import OptionError, UndefinedError
+from proxies.cost import params
+from proxies.probe import Probe, Score
+from proxies.tape import Bend
+
+__all__ = ["agreement", "count_distinct", "distinct_units", "nwot", "swap", "swap_reg"]
+
+
+def nwot(probe: Probe) -> Score:
+    """Return log |det K|, K_ij the number of units in which samples i and j are in one state.
+
+    Mellor et al., "Neural Architecture Search without Training", ICML 2021, equation 2, on the
+    batch in hand (the paper's is of 128 images).
+
+    Raises:
+        UndefinedError: if two samples have one pattern (K is singular), or there are no units.
+    """
+    kernel = agreement(probe)
+    sign, value = torch.linalg.slogdet(kernel)
+    if len({tuple(row) for row in kernel.tolist()}) < len(kernel) or float(sign) <= 0:
+        raise UndefinedError(
+            "samples cannot be told apart by their patterns: the matrix of agreements is singular"
+        )
+    return Score(float(value), details={"units": int(kernel[0, 0])})
+
+
+def swap(probe: Probe) -> Score:
+    """Return the number of distinct units, a unit told by its states over the samples.
+
+    Peng et al., "SWAP-NAS: Sample-Wise Activation Patterns for Ultra-fast NAS", ICLR 2024,
+    definition 3.2: the number of distinct rows of the (units × B) matrix of states, which is
+    at most 2^B. The authors count ReLUs with spatial positions only, and take the mean over 32
+    batches of 16 images.
+    """
+    return Score(float(count_distinct([bend.active.flatten(1) for bend in _bends(probe)])))
+
+
+def swap_reg(probe: Probe, *, mu: float = 0.9, sigma: float = 0.9) -> Score:
+    """Return swap · exp(−(P − μ)² / σ), P the number of parameters in millions.
+
+    μ and σ say which size is wanted: they are the user's, not found by the proxy.
+    """
+    if not sigma > 0:
+        raise OptionError(f"sigma is a positive number; got {sigma}")
+    size = params(probe).value / 1e6
+    return Score(swap(probe).value * math.exp(-((size - mu) ** 2) / sigma))
+
+
+def distinct_units(probe: Probe) -> list[int]:
+    """Return the number of distinct units of each non-linearity, in the order of execution."""
+    return probe.shared(
+        "distinct units",
+        lambda: [count_distinct([bend.active.flatten(1)]) for bend in _bends(probe)],
+    )
+
+
+def count_distinct(states: list[Tensor]) -> int:
+    """Return how many columns differ among matrices of states with as many rows each."""
+    words = []
+    for active in states:
+        bits = active.mT.cpu()  # a row a unit
+        padded = torch.nn.functional.pad(bits, (0, -bits.shape[1] % 32)).unflatten(1, (-1, 32))
+        powers = 2 ** torch.arange(32, dtype=torch.int64)
+        words.append(_distinct_rows((padded.long() * powers).sum(2)))
+    return len(_distinct_rows(torch.cat(words)))
+
+
+def _distinct_rows(words: Tensor) -> Tensor:
+    if words.shape[1] == 1:  # sorting numbers is faster than sorting rows
+        return words.flatten().unique()[:, None]
+    return words.unique(dim=0)
+
+
+def agreement(probe: Probe) -> Tensor:
+    """Return K, (B, B) in float64: how many units two samples have in one state."""
+    return probe.shared("agreement of patterns", lambda: _agreement(probe))
+
+
+def _agreement(probe: Probe) -> Tensor:
+    count = len(probe.images)
+    total = torch.zeros((count, count), dtype=torch.float64)
+    for bend in _bends(probe):
+        # ±1 and not 0/1: one product counts agreements in both states. Exact: integers < 2²⁴ a
+        # block in float32, added up in float64.
+        for block in bend.input.flatten(1).split(2**22, 1):
+            signs = torch.where(block > 0, 1.0, -1.0).float()
+            total += ((signs @ signs.mT).double() + signs.shape[1]).cpu() / 2
+    return total
+
+
+def _bends(probe: Probe) -> list[Bend]:
+    """Return the non-linearities of the pass, whose units belong to single images."""
+    bends, count = probe.tape.bends, len(probe.images)
+    if not bends:
+        raise UndefinedError("no elementwise non-linearity reaches the logits: there are no units")
+    for bend in bends:
+        if len(bend.input) != count:
+            raise UndefinedError(
+                f"a non-linearity sees {len(bend.input)} rows for {count} images: its units belong "
+                "to no single image"
+            )
+    return bends

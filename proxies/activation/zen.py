@@ -1,0 +1,121 @@
+"""Zen-score: how far the features of a random network move with its random input.
+
+Lin et al., "Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition", ICCV 2021,
+algorithm 1.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from proxies.conditions import OptionError, UndefinedError
+from proxies.loss_gradients import require_weights
+from proxies.probe import Probe, Score
+from proxies.tape import POOLS, record, reduces_positions
+from testbed.networks.copying import unwrapped, working_copy
+
+__all__ = ["zen"]
+
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+
+
+def zen(probe: Probe, *, repeats: int = 4, step: float = 0.01, batch: int = 16) -> Score:
+    """Return the mean over ``repeats`` of log E|h(x) − h(x + step · z)| + Σ log √mean_c σ²_c.
+
+    Weights of convolutions and matrix products, x and z are drawn from N(0, 1); biases are 0.
+    h is the last feature map whose positions are averaged, or what enters the last matrix product
+    where there is none. σ²_c is the variance in the batch of channel c in front of a batch norm;
+    these terms put back what the batch norms, in train mode, divide away. E is the mean over the
+    batch of the sum over channels and positions, as in the authors' code.
+
+    The authors repeat 32 times and read running variances, NAS-Bench-Suite-Zero repeats once.
+
+    Raises:
+        OptionError: for less than one repeat or two images, or a step that is not positive.
+        UndefinedError: if the features do not move, or overflow.
+    """
+    if repeats < 1 or batch < 2 or not step > 0:
+        raise OptionError(
+            f"zen needs repeats ≥ 1, batch ≥ 2 and step > 0; got {repeats}, {batch}, {step}"
+        )
+    require_weights(probe.tape)
+    network = working_copy(unwrapped(probe.module)).to(probe.images).eval()
+    norms = [layer for layer in network.modules() if isinstance(layer, _NormBase)]
+    if not norms:  # nothing keeps the features in float32's range
+        network = network.double()
+    for norm in norms:
+        norm.train()
+    values = torch.tensor([
+        _once(probe, network, norms, probe.generator("zen", number), batch, step)
+        for number in range(repeats)
+    ], dtype=torch.float64)  # fmt: skip
+    if not bool(values.isfinite().all()):
+        raise UndefinedError("the features of a random network do not move, or overflow")
+    return Score(float(values.mean()), details={"std": float(values.std(correction=0))})
+
+
+def _once(
+    probe: Probe, network: nn.Module, norms: list[_NormBase], source: torch.Generator,
+    batch: int, step: float,
+) -> float:  # fmt: skip
+    _draw(network, set(probe.tape.weights), source)
+    place = max(probe.tape.pooled, default=None)
+    like, shape = next(network.parameters()), (batch, *probe.images.shape[1:])
+    images, shift = (torch.randn(shape, generator=source).to(like) for _ in range(2))
+    logs: list[float] = []
+
+    def see(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        variances = inputs[0].detach().double().transpose(0, 1).flatten(1).var(1)
+        logs.append(math.log(max(float(variances.mean()), 1e-300)) / 2)
+
+    handles = [norm.register_forward_pre_hook(see) for norm in norms]
+    before = _features(network, images, place)
+    for handle in handles:
+        handle.remove()
+    moved = (_features(network, images + step * shift, place) - before).double().abs()
+    distance = float(moved.flatten(1).sum(1).mean())
+    return math.log(distance) + sum(logs) if distance > 0 else math.nan
+
+
+def _features(network: nn.Module, images: Tensor, place: int | None) -> Tensor:
+    if place is None:
+        return record(network, images).products[-1].input
+    with torch.no_grad(), _Pooled() as pooled:
+        network(images)
+    return pooled.maps[place]
+
+
+class _Pooled(TorchDispatchMode):
+    """Notes the feature maps whose positions are reduced to one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps: list[Tensor] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = func._schema.name.removeprefix("aten::")
+        if name in POOLS and reduces_positions(args[0], result):
+            self.maps.append(args[0])
+        return result
+
+
+def _draw(network: nn.Module, weights: set[str], source: torch.Generator) -> None:
+    """Draw the weights from N(0, 1), clear the biases, and reset the normalisations."""
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name in weights:
+                draw = torch.randn(parameter.shape, generator=source)
+                parameter.copy_(draw.to(parameter))
+            elif name.endswith("bias"):
+                parameter.zero_()
+        for layer in network.modules():
+            if (
+                isinstance(layer, _NormBase | nn.GroupNorm | nn.LayerNorm)
+                and layer.weight is not None
+            ):
+                layer.weight.fill_(1)

@@ -1,0 +1,1 @@
+"""Statistics of the gradients of samples, and the tangent kernel."""

@@ -1,0 +1,1 @@
+"""Proxies made for robustness: attacked inputs, smoothness, margins, kernels."""

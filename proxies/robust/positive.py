@@ -1,0 +1,155 @@
+"""The receptive field of a network with positive kernels: how far and how smoothly it averages.
+
+Random kernels of both signs pass all frequencies; positive ones are averages, as trained
+ones become where a network smooths. So the weights are made positive, |θ|, each layer's divided by
+its mean gain (the mean over output channels of Σ |θ|), biases are 0, and normalisations are the
+identity: on an image of ones a ReLU then lets everything through. r(p) = Σ_c ∂h/∂x_c(p), with h the
+sum over channels, at the centre, of the last feature map whose positions are averaged; without
+such an average, of the last feature map that has more than one position.
+
+No images, no labels: the architecture and its weights, in float64.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from proxies.conditions import OptionError, UndefinedError
+from proxies.loss_gradients import require_weights
+from proxies.probe import Probe, Score
+from proxies.robust.frequencies import frequencies
+from proxies.tape import POOLS, Tape, record, reduces_positions
+from testbed.networks.copying import unwrapped, working_copy
+from testbed.networks.outcome import explained
+
+__all__ = ["positive_leak", "positive_receptive_field"]
+
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+NEGATIVE = 1e-9  # of the largest derivative: what rounding may leave
+
+
+def positive_receptive_field(probe: Probe) -> Score:
+    """Return (Σ_p r)² / Σ_p r², the number of pixels that the field would have if it were flat.
+
+    Raises:
+        UndefinedError: if the network has no feature map with positions, or none that is reached.
+    """
+    field = _field(probe)
+    return Score(float(field.sum().square() / field.square().sum()))
+
+
+def positive_leak(probe: Probe, *, cutoff: float = 0.3) -> Score:
+    """Return Σ_{|ω| > cutoff} |r̂(ω)|² / |r̂(0)|², r̂ the Fourier transform of r over positions.
+
+    Raises:
+        OptionError: if no frequency, in cycles a pixel, is above the cutoff.
+        UndefinedError: as `positive_receptive_field`.
+    """
+    field = _field(probe)
+    high = frequencies(*field.shape) > cutoff
+    if not cutoff >= 0 or not bool(high.any()):
+        raise OptionError(f"no frequency of these images is above the cutoff; got {cutoff}")
+    energy = torch.fft.fft2(field).abs().square()
+    return Score(float(energy[high].sum() / energy[0, 0]))
+
+
+def _field(probe: Probe) -> Tensor:
+    """Return r, (H, W) in float64 on the CPU."""
+    return probe.shared("positive field", lambda: _computed(probe))
+
+
+def _computed(probe: Probe) -> Tensor:
+    network = _without_norms(probe)
+    images = torch.ones_like(probe.images[:1], dtype=torch.float64).requires_grad_()
+    try:
+        tape = record(network, images)
+        require_weights(tape)
+        _average(network, set(tape.weights))
+        with torch.enable_grad(), _Maps() as maps:
+            network(images.clone())
+    except UndefinedError:
+        raise
+    except Exception as error:  # a forward that insists on float32
+        raise UndefinedError(
+            "the network fails on an image of ones in float64 without its normalisations: "
+            f"{explained(error)}"
+        ) from error
+    features = maps.chosen(_keeps_positions(tape))
+    row, column = features.shape[2] // 2, features.shape[3] // 2
+    (found,) = torch.autograd.grad(features[0, :, row, column].sum(), images)
+    field = found[0].sum(0).cpu()
+    largest = float(field.abs().max())
+    if not bool(field.isfinite().all()) or largest == 0:
+        raise UndefinedError("nothing leads from the image to the feature map, or it overflows")
+    if float(field.min()) < -NEGATIVE * largest:
+        raise UndefinedError(
+            "a larger pixel makes a feature smaller in spite of positive weights (a difference, an "
+            "attention, a normalisation that is a function): the field is no average"
+        )
+    return field
+
+
+def _without_norms(probe: Probe) -> nn.Module:
+    network = working_copy(unwrapped(probe.module)).to(probe.images.device, torch.float64).eval()
+    for layer in network.modules():
+        if isinstance(layer, NORMS):
+            # Not another layer in its place: others may read this one's attributes.
+            vars(layer)["forward"] = _identity
+    return network
+
+
+def _identity(features: Tensor, *_: Any) -> Tensor:
+    return features
+
+
+def _average(network: nn.Module, weights: set[str]) -> None:
+    """Make the weights positive with a mean gain of 1, and clear the biases, in place."""
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name in weights:
+                gain = parameter.abs().sum() / len(parameter)
+                parameter.copy_(parameter.abs() / gain)
+            elif name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.is_floating_point():
+                parameter.abs_()
+
+
+def _keeps_positions(tape: Tape) -> bool:
+    """Say whether feature maps lead up to the logits: convolutions, and no tokens."""
+    kinds = {p.operation == "convolution" for p in tape.products}
+    rows = [p.input[..., 0].numel() for p in tape.products if p.operation != "convolution"]
+    return True in kinds and max(rows, default=0) <= len(tape.images)
+
+
+class _Maps(TorchDispatchMode):
+    """Notes the last feature map whose positions are averaged, and the last one with positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.averaged: Tensor | None = None
+        self.last: Tensor | None = None
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        first = args[0] if args else None
+        if isinstance(first, Tensor) and first.dim() == 4 and first.requires_grad:
+            if first.shape[2] * first.shape[3] > 1:
+                self.last = first
+            name = func._schema.name.removeprefix("aten::")
+            if name in POOLS and reduces_positions(first, result):
+                self.averaged = first
+        return result
+
+    def chosen(self, keeps_positions: bool) -> Tensor:
+        if self.averaged is not None:
+            return self.averaged
+        if self.last is None or not keeps_positions:
+            raise UndefinedError(
+                "the network has no feature map with positions in front of its logits: there is "
+                "no receptive field of one position"
+            )
+        return self.last

@@ -1,0 +1,181 @@
+"""What every proxy promises, as a class of tests that an author of a proxy can run.
+
+>>> class TestMine(ProxyContract):  # doctest: +SKIP
+...     @pytest.fixture
+...     def spec(self):
+...         return proxies.register(MINE)
+"""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from proxies.preparation import BatchNormError
+from proxies.scoring import score
+from testbed.catalogue.spec import ProxySpec
+
+__all__ = ["CLASSES", "ProxyContract", "batch", "small_network"]
+
+CLASSES = 3
+
+
+def small_network() -> nn.Module:
+    """Return a small convolutional network with fresh batch norms and three classes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(3, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU(),
+            nn.Conv2d(6, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES),
+        )  # fmt: skip
+
+
+def batch(size: int = 9, pixels: int = 8) -> tuple[Tensor, Tensor]:
+    """Return images in [0, 1], (size, 3, pixels, pixels), and their classes."""
+    source = torch.Generator().manual_seed(0)
+    return torch.rand(size, 3, pixels, pixels, generator=source), torch.arange(size) % CLASSES
+
+
+class Constant(nn.Module):
+    """Logits that no image changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.arange(float(CLASSES)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the same logits for each image, (N, K)."""
+        return self.logits.expand(len(images), -1)
+
+
+class ProxyContract:
+    """Tests of one proxy; a subclass gives the fixture ``spec``, a registered record.
+
+    ``network`` may be overridden for a proxy of other networks: a function that returns a fresh
+    one for images (N, 3, 8, 8) and three classes.
+    """
+
+    network = staticmethod(small_network)
+
+    @pytest.fixture
+    def spec(self) -> ProxySpec:
+        """Return the record of the proxy under test."""
+        raise NotImplementedError("override the fixture spec")
+
+    def value(self, spec: ProxySpec, size: int = 9, module: nn.Module | None = None, **options):
+        """Return the score of a network and a batch."""
+        images, labels = batch(size)
+        module = self.network() if module is None else module
+        return score(module, images, labels, [spec.name], **options)[spec.name]
+
+    def test_a_score_is_defined_timed_and_repeatable(self, spec: ProxySpec) -> None:
+        """It is a finite number with its seconds, the same again for a network of equal weights."""
+        first, second = self.value(spec), self.value(spec)
+        assert math.isfinite(first.value), first.reason
+        assert first.value == second.value
+        assert first.seconds > 0
+        assert (first.iterations is None) == (first.converged is None)
+
+    def test_what_ran_before_does_not_matter(self, spec: ProxySpec) -> None:
+        """Neither other proxies of one call nor the global random state change it."""
+        alone = self.value(spec)
+        images, labels = batch()
+        torch.manual_seed(1234)
+        names = list(dict.fromkeys(["jacobian_norm", "grad_norm", "nwot", spec.name]))
+        together = score(self.network(), images, labels, names)[spec.name]
+        assert together.value == alone.value
+
+    def test_the_network_is_left_as_it_was(self, spec: ProxySpec) -> None:
+        """Weights, buffers, modes, requires_grad, gradients and the random state stay."""
+        network = self.network().train()
+        frozen = next(network.parameters()).requires_grad_(False)
+        before = copy.deepcopy(network.state_dict())
+        modes = [layer.training for layer in network.modules()]
+        state = torch.get_rng_state()
+        self.value(spec, module=network)
+        assert torch.equal(torch.get_rng_state(), state)
+        assert [layer.training for layer in network.modules()] == modes
+        for key, tensor in network.state_dict().items():
+            assert torch.equal(tensor, before[key]), key
+        assert [p.requires_grad for p in network.parameters()].count(False) == 1
+        assert not frozen.requires_grad
+        assert all(parameter.grad is None for parameter in network.parameters())
+
+    def test_the_memory_budget_does_not_matter(self, spec: ProxySpec) -> None:
+        """Parts of the batch that fit a small budget give the score of the whole."""
+        tight, ample = (self.value(spec, 29, memory=memory) for memory in (1, 2**34))
+        assert tight.value == ample.value
+
+    @pytest.mark.parametrize("kind", ["constant", "dead", "mlp", "nan"])
+    def test_odd_networks_have_a_score_or_a_reason(self, spec: ProxySpec, kind: str) -> None:
+        """A number, or NaN with a reason that is no failure; NaN for weights that are."""
+        network = _odd(kind, self.network)
+        found = self.value(spec, module=network)
+        assert not found.failed, found.reason
+        assert math.isfinite(found.value) or found.reason
+        if kind == "nan" and not spec.structural:
+            assert math.isnan(found.value)
+
+    def test_float64_two_classes_and_one_image(self, spec: ProxySpec) -> None:
+        """Double precision, K = 2 and a batch of one give a number or a reason."""
+        images, labels = batch()
+        double = score(self.network().double(), images.double(), labels, [spec.name])[spec.name]
+        two = nn.Sequential(self.network(), nn.Linear(CLASSES, 2))
+        one_image = score(_bare(), images[:1], labels[:1], [spec.name])[spec.name]
+        for one in (double, score(two, images, labels % 2, [spec.name])[spec.name], one_image):
+            assert not one.failed, one.reason
+            assert math.isfinite(one.value) or one.reason
+
+    def test_labels_matter_only_where_the_record_says_so(self, spec: ProxySpec) -> None:
+        """Other labels give the same score unless it needs them; then they are asked for."""
+        images, labels = batch()
+        if not spec.needs_labels:
+            other = score(self.network(), images, (labels + 1) % CLASSES, [spec.name])[spec.name]
+            assert other.value == self.value(spec).value
+            assert score(self.network(), images, None, [spec.name])[spec.name].value == other.value
+
+    def test_images_matter_only_where_the_record_says_so(self, spec: ProxySpec) -> None:
+        """Other images give the same score if it needs none."""
+        images, labels = batch()
+        if not spec.needs_images:
+            other = score(self.network(), 1 - images, labels, [spec.name])[spec.name]
+            assert other.value == self.value(spec).value
+
+    def test_batch_statistics_are_allowed_or_refused(self, spec: ProxySpec) -> None:
+        """Batch-norm mode ``batch`` is refused by a proxy of independent samples."""
+        if spec.independent:
+            with pytest.raises(ValueError, match="independent samples"):
+                self.value(spec, batch_norm="batch")
+        else:
+            assert math.isfinite(self.value(spec, batch_norm="batch").value)
+        with pytest.raises(BatchNormError, match="fresh"):
+            self.value(spec, batch_norm="running")
+
+    def test_unknown_options_are_refused(self, spec: ProxySpec) -> None:
+        """A name that is no option of it is an error."""
+        with pytest.raises(ValueError, match="has no option colour"):
+            self.value(spec, options={spec.name: {"colour": 1}})
+
+
+def _bare() -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            nn.Linear(4, CLASSES),
+        ).eval()  # fmt: skip
+
+
+def _odd(kind: str, make) -> nn.Module:
+    if kind == "constant":
+        return Constant()
+    if kind == "mlp":
+        return nn.Sequential(nn.Flatten(), nn.Linear(192, 10), nn.GELU(), nn.Linear(10, CLASSES))
+    network = _bare() if kind == "dead" else make()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(0.0 if kind == "dead" else math.nan)
+    return network

@@ -1,0 +1,57 @@
+"""Statistics of the gradients of samples and of parts of the batch, and the tangent kernel."""
+
+from testbed.basis.lazy import Later
+from testbed.catalogue.spec import ProxySpec
+
+__all__ = ["RECORDS"]
+
+ZICO = "Li et al., ICLR 2023, arXiv:2301.11300"
+GRADSIGN = "Zhang and Jia, ICLR 2022, arXiv:2110.08616"
+TENAS = "Chen, Gong and Wang, ICLR 2021, arXiv:2102.11535"
+VKDNW = "Tybl and Neumann 2025, arXiv:2502.04975"
+LSWAG = "Casarin, Escalera and Lanz, CVPR 2025, arXiv:2505.07300"
+LOSS, LOGITS = ("images", "labels", "gradients"), ("images", "gradients")
+
+RECORDS = (
+    ProxySpec(
+        "zico", Later("proxies.gradient.zico:zico"),
+        "Σ_l log Σ_w E|g| / std|g| over parts of the batch",
+        ZICO, "higher", "`parts` of 1 forward, 1 backward", "gradient", (), LOSS,
+        options={"parts": 2},
+    ),
+    ProxySpec(
+        "zico_reference", Later("proxies.gradient.zico:zico_reference"),
+        "zico with the deviation of the signed gradient, as its code has it",
+        ZICO, "higher", "that of zico", "gradient", (), LOSS, options={"parts": 2},
+    ),
+    ProxySpec(
+        "gradsign", Later("proxies.gradient.gradsign:gradsign"),
+        "in how many weights the samples' gradients have one sign",
+        GRADSIGN, "higher", "1 forward, 1 backward a sample", "gradient", (), LOSS,
+        independent=True,
+    ),
+    ProxySpec(
+        "ntk_cond", Later("proxies.gradient.ntk:ntk_cond"),
+        "condition number of the tangent kernel of the summed logits",
+        TENAS, "lower", "1 forward, 1 backward a sample", "gradient", (), LOGITS,
+        independent=True,
+    ),
+    ProxySpec(
+        "vkdnw", Later("proxies.gradient.vkdnw:vkdnw"),
+        "layers plus the entropy of the Fisher information's spectrum over a few weights",
+        VKDNW, "higher", "1 forward, K backward a sample", "gradient", (), LOGITS,
+        independent=True, options={"tensors": 128},
+    ),
+    ProxySpec(
+        "vkdnw_entropy", Later("proxies.gradient.vkdnw:vkdnw_entropy"),
+        "entropy of the Fisher information's spectrum over a few weights",
+        VKDNW, "higher", "that of vkdnw", "gradient", (), LOGITS,
+        independent=True, options={"tensors": 128},
+    ),
+    ProxySpec(
+        "lswag", Later("proxies.gradient.lswag:lswag"),
+        "steadiness of the samples' gradients times the number of distinct units",
+        LSWAG, "higher", "1 forward, 1 backward a sample", "gradient", (), LOSS,
+        independent=True,
+    ),
+)  # fmt: skip
