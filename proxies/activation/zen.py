@@ -29,7 +29,8 @@ def zen(probe: Probe, *, repeats: int = 4, step: float = 0.01, batch: int = 16) 
     Weights of convolutions and matrix products, x and z are drawn from N(0, 1); biases are 0.
     h is the last feature map whose positions are averaged, or what enters the last matrix product
     where there is none. σ²_c is the variance in the batch of channel c in front of a batch norm;
-    these terms put back what the batch norms, in train mode, divide away. E is the mean over the
+    these terms put back what the batch norms, in train mode, divide away; one that is given zeros
+    has none. E is the mean over the
     batch of the sum over channels and positions, as in the authors' code.
 
     The authors repeat 32 times and read running variances, NAS-Bench-Suite-Zero repeats once.
@@ -70,7 +71,9 @@ def _once(
 
     def see(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         variances = inputs[0].detach().double().transpose(0, 1).flatten(1).var(1)
-        logs.append(math.log(max(float(variances.mean()), 1e-300)) / 2)
+        variance = float(variances.mean())
+        if variance > 0:  # of zeros, which a dead branch gives, nothing was divided away
+            logs.append(math.log(variance) / 2)
 
     handles = [norm.register_forward_pre_hook(see) for norm in norms]
     before = _features(network, images, place)
