@@ -2,8 +2,8 @@
 
 import torch
 
-from benchmarks import attacks, checks, command, hessian, input_hessian, jacobian
+from benchmarks import attacks, checks, command, hessian, input_hessian, jacobian, suite_zero
 
 torch.set_num_threads(1)
-for benchmark in (jacobian, input_hessian, checks, command, hessian, attacks):
+for benchmark in (jacobian, input_hessian, checks, command, suite_zero, hessian, attacks):
     benchmark.main()
