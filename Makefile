@@ -9,17 +9,15 @@ DEMO := runs/demo
 
 .PHONY: demo test zoo fuzz lint interrupt bench clean
 
-# Train small networks on digits, score them untrained and trained, attack them, and see how
-# well the one ranks the other: the README's commands. Each step resumes where an interrupted
-# one stopped.
+# Train small networks on digits, attack them, score them untrained, and see how well the one
+# ranks the other: the README's commands. Each step resumes where an interrupted one stopped.
 demo: $(READY)
 	@mkdir -p $(DEMO)
-	cd $(DEMO) && $(RUN) train --preset tiny --archs sample:24 --out weights
-	cd $(DEMO) && $(RUN) compute --archs sample:24 --seeds 0-2 --channels 8 --cells 1
-	cd $(DEMO) && $(RUN) compute --init trained --weights weights \
-		--proxies jacobian_norm,hessian_input
-	cd $(DEMO) && $(RUN) attack --weights weights --count 100 --epsilons 8,16,32 \
-		--set square.queries=200 --format robustness-json --out truth
+	cd $(DEMO) && $(RUN) train --preset tiny --epochs 4 --archs spread:24 --out weights
+	cd $(DEMO) && $(RUN) attack --weights weights --attacks fgsm,pgd --count 100 \
+		--epsilons 8,16,32 --format robustness-json --out truth
+	cd $(DEMO) && $(RUN) compute --archs spread:24 --channels 8 --cells 1 \
+		--proxies params,flops,jacobian_norm,hessian_input,synflow,nwot
 	cd $(DEMO) && $(RUN) correlate --scores runs/digits.sqlite --truth truth --images digits \
 		--targets all --out tau.csv
 	cd $(DEMO) && $(RUN) report --scores runs/digits.sqlite --truth truth --images digits --out report

@@ -195,7 +195,7 @@ def test_commands_are_read_from_documents():
 def test_the_readme_and_the_demo_are_the_same_commands():
     readme = [shlex.join(words) for words in command_lines(read(ROOT / "README.md"))]
     demo = [words for words in command_lines(read(ROOT / "Makefile")) if "robustness" in words[0]]
-    assert len(demo) == 6
+    assert len(demo) == 5
     for words in demo:
         assert shlex.join(words) in readme
 

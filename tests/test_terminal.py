@@ -115,7 +115,15 @@ def test_a_line_every_tenth_and_every_thirty_seconds(clock):
     assert lines(text) == ["scoring: 100 % (200 of 200), 0:01:09 elapsed"]
 
 
-def test_every_tenth_of_ten_tasks_has_its_line(clock):
+def test_what_is_done_within_two_seconds_has_no_line(clock):
+    text = io.StringIO()
+    beat = Heartbeat(plain_console(file=text), clock)
+    assert list(beat.track(range(10), "checking")) == list(range(10))
+    assert text.getvalue() == ""
+
+
+def test_every_tenth_of_ten_tasks_has_its_line(clock, monkeypatch):
+    monkeypatch.setattr("testbed.command.heartbeat.BRIEF", 0.0)
     text = io.StringIO()
     beat = Heartbeat(plain_console(file=text), clock)
     assert list(beat.track(range(10), "checking")) == list(range(10))
@@ -155,7 +163,8 @@ def test_one_long_item_has_its_lines_too(monkeypatch):
     assert lines(text)[0].startswith("attacking: 0 % (0 of 1)")
 
 
-def test_off_a_terminal_nothing_of_the_bar_is_on_standard_output(capsys):
+def test_off_a_terminal_nothing_of_the_bar_is_on_standard_output(capsys, monkeypatch):
+    monkeypatch.setattr("testbed.command.heartbeat.BRIEF", 0.0)
     with progress(Console()) as bar:
         bar.advance(bar.add_task("scoring", total=2))
     written = capsys.readouterr()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from testbed.basis.terminal import plain_console
 from testbed.command.console import progress, split_words, whole_numbers
@@ -75,6 +76,7 @@ def report(
     from evaluation.ranking.suite_zero import read_any_scores
     from evaluation.ranking.where import chosen_scores
     from evaluation.report.page import Made
+    from evaluation.report.prose.headline import headline
     from evaluation.report.runs import measured, read_runs
     from evaluation.report.searches import read_searches
     from evaluation.report.study import study
@@ -110,7 +112,10 @@ def report(
         chosen = select(archs) if archs else []
         made = Made(command_line(context))
         page = write_report(found, out, chosen, own, searches, watch, made)
-    plain_console().print(f"The report is in {page}", soft_wrap=True, highlight=False)
+    console = plain_console()
+    console.print(f"The report is in {page}", soft_wrap=True, highlight=False)
+    for sentence in headline(found):
+        console.print(Text(sentence))
 
 
 def command_line(context: typer.Context) -> str:

@@ -15,6 +15,7 @@ __all__ = ["Heartbeat"]
 Item = TypeVar("Item")
 SECONDS = 30.0
 SHARES = 10  # a line after each of so many parts
+BRIEF = 2.0  # seconds of a task that nobody waits for: it says nothing
 
 
 @dataclass
@@ -29,6 +30,8 @@ class _Task:
 
 class Heartbeat:
     """Prints a line every 30 seconds, and every 10 % of a task; a stand-in for rich's bar.
+
+    Of its first two seconds a task says nothing.
 
     Args:
         console: to print on, of standard error.
@@ -74,7 +77,8 @@ class Heartbeat:
             parts = int(SHARES * completed / one.total) if one.total else 0
             if parts > one.parts:
                 one.parts = parts
-                self._print(one)
+                if self._clock() - one.begun >= BRIEF:
+                    self._print(one)
 
     def track(self, items: Sequence[Item], description: str) -> Iterator[Item]:
         """Hand items on, and count them."""

@@ -6,6 +6,7 @@ ARCHIVE_DATASETS = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
 INITIALISATIONS = ("random", "random-kaiming", "random-xavier")
 SELECTION_HELP = (
     "all (15,625), unique (the 6,466 of lowest id in their isomorphism class), sample:N or "
-    "sample:N:SEED of the unique ones, published ids such as 0,11,284 or 0-99, an "
+    "sample:N:SEED of the unique ones, spread:N (evenly spaced by size and smoothing), "
+    "published ids such as 0,11,284 or 0-99, an "
     "architecture string, NASLib's (4, 0, 3, 1, 4, 3), or a file with one of these on each line"
 )

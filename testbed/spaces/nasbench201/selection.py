@@ -6,9 +6,11 @@ import torch
 
 from testbed.basis.foreign_text import quoted, shown
 from testbed.basis.seeding import generator
+from testbed.spaces.nasbench201.cost import parameters
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 from testbed.spaces.nasbench201.names import SELECTION_HELP
+from testbed.spaces.nasbench201.paths import PATH_STATISTICS
 
 __all__ = ["select"]
 
@@ -26,6 +28,8 @@ def select(words: str) -> list[Genotype]:
         return [Genotype.from_index(index) for index in unique_ids()]
     if words.startswith("sample:"):
         return _sample(words)
+    if words.startswith("spread:"):
+        return _spread(words)
     if words.startswith(("|", "(")):
         return [_architecture(words)]
     if _is_file(words):
@@ -69,6 +73,24 @@ def _sample(words: str) -> list[Genotype]:
     # The first N of one permutation: a larger sample of the same seed contains a smaller.
     order = torch.randperm(len(unique), generator=generator("sample", seed))[:count]
     return [Genotype.from_index(unique[i]) for i in order.tolist()]
+
+
+def _spread(words: str) -> list[Genotype]:
+    """Return networks that differ: evenly spaced in the order of size, then of smoothing.
+
+    The order is that of the parameters, among equals of the mean number of average poolings on a
+    path, then of the id. Nothing but the structure is looked at.
+    """
+    number, unique = words.partition(":")[2], unique_ids()
+    if not _is_number(number) or not 1 <= int(number) <= len(unique):
+        raise GenotypeError(
+            f"expected spread:N with N from 1 to {len(unique)}; got {quoted(words)}"
+        )
+    pools = PATH_STATISTICS["paths_pool_mean"]
+    cells = [Genotype.from_index(index) for index in unique]
+    cells.sort(key=lambda cell: (parameters(cell), pools(cell), cell.index))
+    count = int(number)
+    return [cells[(2 * place + 1) * len(cells) // (2 * count)] for place in range(count)]
 
 
 def _from_ids(words: str) -> list[Genotype]:
