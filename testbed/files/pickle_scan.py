@@ -31,7 +31,7 @@ class Limits:
     """
 
     plain: int = 5_000_000
-    others: int = 1_000_000
+    others: int = 600_000
 
 
 LIMITS = Limits()
@@ -113,27 +113,36 @@ class _Scan:
         self.plain = self.others = self.longs = 0
 
     def end(self) -> int:
+        content, most = self.content, self.limits.others
         while True:
-            if self.quick:
-                self._run()
-            op = self.take(1)
-            if op == b".":
+            if self.at >= self.length:
+                raise EOFError("it is cut short")
+            op = content[self.at]
+            if self.quick and op in _RUN_STARTS and self._run():
+                continue
+            self.at += 1
+            if op == _STOP:
                 self.pop()
                 return self.at
             step = _STEPS.get(op)
             if step is None:
-                raise ValueError(f"no data file has the opcode {op!r}, at byte {self.at - 1:,}")
+                raise ValueError(
+                    f"no data file has the opcode {bytes([op])!r}, at byte {self.at - 1:,}"
+                )
             self.others += 1
-            if self.others > self.limits.others:
-                raise ValueError(f"it has more than {self.limits.others:,} opcodes of structure")
+            if self.others > most:
+                raise ValueError(f"it has more than {most:,} opcodes of structure")
             step(self)
 
-    def _run(self) -> None:
-        while found := self._pattern()[0].match(self.content, self.at):
-            where = found.span()
-            self.stack.append(where)
-            self.at = where[1]
-            self.spend(where[1] - where[0])
+    def _run(self) -> bool:
+        found = self._pattern()[0].match(self.content, self.at)
+        if found is None:
+            return False
+        where = found.span()
+        self.stack.append(where)
+        self.at = where[1]
+        self.spend(where[1] - where[0])
+        return True
 
     def _pattern(self) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
         # Places in the memo are below the number of objects so far, but for a factor of two.
@@ -322,7 +331,7 @@ def _line_place(scan: _Scan) -> int:
     return int(digits)
 
 
-_STEPS: dict[bytes, Callable[[_Scan], object]] = {
+_BY_BYTE: dict[bytes, Callable[[_Scan], object]] = {
     b"\x80": _protocol,
     b"\x95": lambda scan: scan.skip(8),  # the length of a frame, which the loading checks
     # Numbers and texts.
@@ -371,3 +380,6 @@ _STEPS: dict[bytes, Callable[[_Scan], object]] = {
     b"r": lambda scan: scan.put(_number(scan, 4)),
     b"\x94": lambda scan: scan.memoise(),
 }
+_STEPS = {op[0]: step for op, step in _BY_BYTE.items()}
+_RUN_STARTS = frozenset(b"KGMJN\x88\x89\x8cUCXB")
+_STOP = ord(".")

@@ -123,7 +123,7 @@ def _curves(trial: Mapping[str, Any], epochs: int) -> dict[str, dict[int, float]
         curves["train"][epoch] = float(_number(trial["train_acc1es"], epoch, PERCENT))
     for name in trial["eval_acc1es"]:
         # One spelling: another would be a second accuracy of the same epoch.
-        found = EVALUATED.fullmatch(name)
+        found = EVALUATED.fullmatch(name) if type(name) is str else None
         if found is None:
             raise ValueError(f"expected an accuracy of split@epoch; got one of {described(name)}")
         epoch = int(found[2])
