@@ -220,7 +220,7 @@ def _origin(home: Path, name: str, corruption: str, severity: int) -> tuple[str,
     split, clean, key = (
         note.get(word) if isinstance(note, dict) else None for word in ("split", "images", "key")
     )
-    if type(key) not in (int, str):
+    if not isinstance(key, int | str) or isinstance(key, bool):
         raise DataFileError(
             f"{path} is not what a generator writes: expected a number or a text as its key; got "
             f"{described(key)}"
