@@ -255,10 +255,10 @@ def test_an_interruption_leaves_no_half_file(tmp_path):
 @pytest.mark.parametrize(
     ("clean", "key", "complaint"),
     [
-        (small_set(count=4), 0, "'count': 3"),
-        (small_set(split="train"), 0, "'split': 'test'"),
+        (small_set(count=4), 0, "count 3"),
+        (small_set(split="train"), 0, "split 'test'"),
         (small_set(labels=torch.tensor([1, 1, 1])), 0, "fingerprint"),
-        (small_set(), 1, "'key': 0"),
+        (small_set(), 1, "key 0"),
     ],
 )
 def test_corruptions_of_something_else_are_not_mixed_in(tmp_path, clean, key, complaint):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from testbed.basis.foreign_text import described
 from testbed.images.errors import DataFileError, MissingDataError
 from testbed.images.safe_pickle import load_dictionary
 
@@ -60,7 +61,7 @@ def read_batch(
     content = load_dictionary(path)
     absent = [key for key in ("data", label_key) if key not in content]
     if absent:
-        raise DataFileError(f"{path} has no {absent}; it has {sorted(content)}")
+        raise DataFileError(f"{path} has no {absent}; it has {described(content)}")
     data, labels = content["data"], content[label_key]
     width = int(np.prod(shape))
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (width,):
@@ -76,8 +77,15 @@ def _checked_labels(
     if not isinstance(labels, list | np.ndarray) or len(labels) != count:
         got = f"{len(labels)}" if isinstance(labels, list | np.ndarray) else type(labels).__name__
         raise DataFileError(f"{path}: expected a list of {count} labels, one a row; got {got}")
-    wrong = [label for label in labels if not isinstance(label, int | np.integer)]
+    wrong = [label for label in labels if not _is_whole(label)]
     wrong = wrong or [label for label in labels if not low <= label <= high]
     if wrong:
-        raise DataFileError(f"{path}: expected labels from {low} to {high}; got {wrong[0]!r}")
+        raise DataFileError(
+            f"{path}: expected labels from {low} to {high}; got {described(wrong[0])}"
+        )
     return np.array(labels, dtype=np.int64)
+
+
+def _is_whole(label: object) -> bool:
+    # True is an int to Python.
+    return isinstance(label, int | np.integer) and not isinstance(label, bool)

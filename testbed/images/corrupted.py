@@ -6,16 +6,17 @@ uint8 (5·n, H, W, C), the n images at severity 1, then at severity 2, and so on
 ``labels.npy``, (5·n,). Nothing in them is pickled, and nothing pickled is read.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
 from types import MappingProxyType
 
 import numpy as np
 import torch
 
+from testbed.basis.foreign_text import described, shown
+from testbed.files.plain_arrays import MAGIC, open_plain_array
+from testbed.files.strict_json import read_json
 from testbed.images import cifar, digits, imagenet16
 from testbed.images.errors import DataFileError, ImagesError, MissingDataError
 from testbed.images.image_set import ImageSet
@@ -33,7 +34,6 @@ __all__ = [
 
 GENERATED = "generated.json"
 LABELS = "labels.npy"
-NPY = b"\x93NUMPY"
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _labels(home: Path, layout: _Layout) -> np.ndarray:
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or not size or size % len(SEVERITIES):
         raise DataFileError(
             f"{path}: expected whole numbers (5·n,), one for each image at each of five "
-            f"severities; got {labels.dtype} {labels.shape}"
+            f"severities; got {_kind(labels)}"
         )
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= layout.classes:
@@ -179,7 +179,7 @@ def _array(home: Path, layout: _Layout, corruption: str, count: int) -> np.ndarr
         wanted = ", ".join(map(str, layout.shape))
         raise DataFileError(
             f"{path}: expected uint8 ({count}, {wanted}), as many images as {LABELS} has "
-            f"labels; got {array.dtype} {array.shape}"
+            f"labels; got {_kind(array)}"
         )
     return array
 
@@ -187,34 +187,46 @@ def _array(home: Path, layout: _Layout, corruption: str, count: int) -> np.ndarr
 def _open(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as file:
-            start = file.read(len(NPY))
+            start = file.read(len(MAGIC))
         # Not left to NumPy, which takes other files for pickles and advises to load them.
-        if start != NPY:
+        if start != MAGIC:
             raise DataFileError(
                 f"{path}: expected one plain array (.npy), nothing pickled and no archive; got "
                 f"a file that starts with {start!r}; fetch it again"
             )
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return open_plain_array(path)
     except FileNotFoundError as error:
         raise MissingDataError(f"there is no {path}; complete the folder") from error
     except DataFileError:
         raise
-    except (ValueError, EOFError, OSError, TokenError) as error:
+    # The bytes decide what a broken array raises: nearly any exception is possible.
+    except Exception as error:
         raise DataFileError(
-            f"{path} is truncated or not a plain array file ({error}); fetch it again"
+            f"{path} is truncated or not a plain array file "
+            f"({type(error).__name__}: {shown(str(error))}); fetch it again"
         ) from error
+
+
+def _kind(array: np.ndarray) -> str:
+    return shown(f"{array.dtype} {array.shape}")
 
 
 def _origin(home: Path, name: str, corruption: str, severity: int) -> tuple[str, str]:
     """Return the split and the name of a set, from the note that a generator leaves."""
     path = home / GENERATED
-    try:
-        note = json.loads(path.read_text(encoding="utf-8-sig"))
-        split, clean, key = note["split"], note["images"], note["key"]
-    except FileNotFoundError:
+    if not path.exists():
         return "test", f"{name}/{corruption}/{severity}"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataFileError(f"{path} is not what a generator writes: {error!r}") from error
-    if f"{clean}-c" != name or split not in SPLITS:
-        raise DataFileError(f"{path}: this folder was generated from {clean!r}, not for {name!r}")
+    note = read_json(path, DataFileError)
+    split, clean, key = (
+        note.get(word) if isinstance(note, dict) else None for word in ("split", "images", "key")
+    )
+    if not isinstance(key, int | str) or isinstance(key, bool):
+        raise DataFileError(
+            f"{path} is not what a generator writes: expected a number or a text as its key; got "
+            f"{described(key)}"
+        )
+    if type(clean) is not str or f"{clean}-c" != name or split not in SPLITS:
+        raise DataFileError(
+            f"{path}: this folder was generated from {described(clean)}, not for {name!r}"
+        )
     return split, generated_name(clean, corruption, severity, key)

@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from testbed.basis.foreign_text import described, quoted, shown
 from testbed.files.safe_pickle import NUMPY_NAMES, RefusedNameError, SafeUnpickler, text
 from testbed.images.errors import DataFileError, ForbiddenGlobalError
 
 __all__ = ["load_dictionary"]
+
+MOST_BYTES = 2**30  # six times the largest official file
 
 
 def load_dictionary(path: Path) -> dict[str, Any]:
@@ -24,9 +27,15 @@ def load_dictionary(path: Path) -> dict[str, Any]:
 
     Raises:
         ForbiddenGlobalError: if the file names a function or class not needed for images.
-        DataFileError: if the file is truncated, not a pickle, or not of a dictionary.
+        DataFileError: if the file is truncated, not a pickle, not of a dictionary, or has a key
+            twice.
     """
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DataFileError(
+                f"{path} has {path.stat().st_size:,} bytes; expected at most {MOST_BYTES:,}: it "
+                f"is no official image file"
+            )
         content = path.read_bytes()
     except OSError as error:
         raise DataFileError(f"cannot read {path}: {error.strerror or error}") from error
@@ -36,7 +45,7 @@ def load_dictionary(path: Path) -> dict[str, Any]:
             raise DataFileError(
                 f"{path}: expected a pickled dictionary; got {type(found).__name__}"
             )
-        return {text(key): _plain(value) for key, value in found.items()}
+        return _with_words(path, found)
     except DataFileError:
         raise
     except RefusedNameError as error:
@@ -49,8 +58,19 @@ def load_dictionary(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise DataFileError(
             f"{path} is truncated or not a data file of this kind "
-            f"({len(content):,} bytes; {type(error).__name__}: {error}); fetch it again"
+            f"({len(content):,} bytes; {type(error).__name__}: {shown(str(error))}); fetch it again"
         ) from error
+
+
+def _with_words(path: Path, found: dict[Any, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in found.items():
+        word = text(key)
+        # Python 3 tells "data" and b"data" apart, the readers of these files do not.
+        if word in content:
+            raise DataFileError(f"{path}: expected each key once; got {quoted(word)} twice")
+        content[word] = _plain(value)
+    return content
 
 
 class _Array:
@@ -63,6 +83,9 @@ class _Array:
 
     def to_numpy(self) -> np.ndarray:
         _, shape, dtype, fortran, raw = self.state
+        # NumPy would find out what −1 stands for.
+        if not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(f"expected the shape of an array; got {described(shape)}")
         flat = np.frombuffer(raw, dtype=dtype.to_numpy())
         return flat.reshape(shape, order="F" if fortran else "C")
 

@@ -22,6 +22,7 @@ from testbed.sources.trained import TrainedSource
 from testbed.spaces.nasbench201.archive.datasets import DATASETS
 from testbed.spaces.nasbench201.names import INITIALISATIONS
 from testbed.spaces.nasbench201.selection import select
+from testbed.spaces.nasbench201.sizes import check_size
 
 __all__ = ["Choice", "chosen_networks"]
 
@@ -107,6 +108,7 @@ def _source(choice: Choice, images: ImageSet) -> Source:
             f"unknown --init {choice.init!r}{did_you_mean(choice.init, INITS)}; expected one of "
             f"{', '.join(INITS)}"
         )
+    check_size(choice.channels, choice.cells, images.classes, images.shape[0])
     return RandomSource(
         choice.init, images.mean, images.std, choice.channels, choice.cells, images.classes,
         images.shape[0],

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from testbed.basis.errors import ToolkitError
+from testbed.basis.foreign_text import described, shown
 from testbed.files import strict_json
 from testbed.files.replacing import replacing
 
@@ -63,9 +64,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: if it is not readable as one.
     """
     try:
-        return load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"cannot read weights from {path}: {error}") from error
+        tensors = load_file(path)
+    # Of a type that torch lacks, or a place outside the file, it makes nearly any exception.
+    except Exception as error:
+        raise CheckpointError(f"cannot read weights from {path}: {shown(str(error))}") from error
+    return tensors
 
 
 def read_notes(path: Path) -> dict[str, str]:
@@ -77,8 +80,8 @@ def read_notes(path: Path) -> dict[str, str]:
     try:
         with safetensors.safe_open(path, "pt") as file:
             return file.metadata() or {}
-    except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
+    except Exception as error:
+        raise CheckpointError(f"cannot read {path}: {shown(str(error))}") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -96,5 +99,5 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     content = strict_json.read_json(path, CheckpointError)
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds no JSON object but a {type(content).__name__}")
+        raise CheckpointError(f"{path}: expected an object of JSON; got {described(content)}")
     return content

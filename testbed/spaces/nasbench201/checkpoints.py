@@ -4,7 +4,7 @@
 settings. The JSON is written last: a network is finished once it is there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from testbed.spaces.nasbench201.checkpoint_files import (
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.network import Network
 from testbed.spaces.nasbench201.recipe import Recipe
+from testbed.spaces.nasbench201.sizes import check_size
 
 __all__ = [
     "Checkpoint",
@@ -99,19 +100,36 @@ class Checkpoint:
         try:
             Genotype.parse(settings["genotype"])
             recipe = Recipe.from_settings(settings["recipe"])
+            check_size(recipe.channels, recipe.cells, settings["classes"], settings["in_channels"])
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"these are no settings of a checkpoint: {error}") from error
         lists = {name: tuple(settings[name]) for name in ("mean", "std", "history")}
         return Checkpoint(**{**settings, **lists, "recipe": recipe})
 
-    def network(self) -> Network:
-        """Return the bare network, its weights not yet loaded."""
+    def network(self, weights: Mapping[str, Tensor]) -> Network:
+        """Return the bare network with a state dict, whose tensors are copied.
+
+        Raises:
+            CheckpointError: if they are not exactly those of the network.
+        """
         with torch.device("meta"):
             network = Network(
                 Genotype.parse(self.genotype), self.recipe.channels, self.recipe.cells,
                 self.classes, self.in_channels,
             )  # fmt: skip
-        return network.to_empty(device="cpu")
+        expected = network.state_dict()
+        # Before there is memory for them: the settings may speak of any size.
+        for name in {**expected, **weights}:
+            got, wanted = (_kind(tensors.get(name)) for tensors in (weights, expected))
+            if got != wanted:
+                raise CheckpointError(f"{shown(name, 60)} is {got}; expected {wanted}")
+        network = network.to_empty(device="cpu")
+        network.load_state_dict(dict(weights))
+        return network
+
+
+def _kind(tensor: Tensor | None) -> str:
+    return "not there" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)}"
 
 
 def _text(value: Any) -> bool:
@@ -241,10 +259,9 @@ def trained_network(folder: str | Path, genotype: Genotype, seed: int) -> nn.Seq
         CheckpointError: if `load_checkpoint` raises it, or the weights do not fit the network.
     """
     weights, checkpoint = load_checkpoint(folder, genotype, seed)
-    network = checkpoint.network()
     try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
+        network = checkpoint.network(weights)
+    except CheckpointError as error:
         path = checkpoint_path(folder, genotype, seed)
         raise CheckpointError(f"the weights in {path} do not fit: {error}") from error
     return normalised(network, checkpoint.mean, checkpoint.std).eval()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from testbed.basis.errors import InputError
 from testbed.spaces.nasbench201.genotype import EDGES, NODES, Genotype
+from testbed.spaces.nasbench201.sizes import check_size
 
 __all__ = ["Network"]
 
@@ -24,6 +25,9 @@ class Network(nn.Module):
         cells: N, the number of cells in a stage.
         classes: the number of logits.
         in_channels: 3 for colour images, 1 for grey ones.
+
+    Raises:
+        InputError: if `testbed.spaces.nasbench201.sizes.check_size` refuses the size.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Network(nn.Module):
         in_channels: int = 3,
     ) -> None:
         super().__init__()
+        check_size(channels, cells, classes, in_channels)
         self.genotype = genotype
         self.channels, self.stage_cells, self.classes = channels, cells, classes
         self.in_channels = in_channels

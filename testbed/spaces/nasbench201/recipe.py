@@ -10,8 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from testbed.basis.errors import InputError, did_you_mean
+from testbed.basis.foreign_text import described
+from testbed.spaces.nasbench201.sizes import check_size
 
 __all__ = ["PRESETS", "Recipe", "override", "preset_named"]
+
+
+MOST_EPOCHS = 1_000_000
+MOST_PADDING = 256  # pixels on each side
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,18 @@ class Recipe:
     padding: int = 4
 
     def __post_init__(self) -> None:
+        self._check_types()
         for name in ("epochs", "channels", "cells", "batch_size"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
+        check_size(self.channels, self.cells)
+        self._require("epochs", self.epochs <= MOST_EPOCHS, f"at most {MOST_EPOCHS:,}")
         self._require("lr", 0 < self.lr < math.inf, "positive")
         self._require("momentum", 0 <= self.momentum < 1, "in [0, 1)")
         nesterov = not self.nesterov or self.momentum > 0
         self._require("momentum", nesterov, "positive if it is Nesterov's")
         self._require("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more")
         self._require("flip", 0 <= self.flip <= 1, "in [0, 1]")
-        self._require("padding", self.padding >= 0, "0 or more")
+        self._require("padding", 0 <= self.padding <= MOST_PADDING, f"from 0 to {MOST_PADDING}")
 
     def learning_rate(self, epoch: int) -> float:
         """Return lr · (1 + cos(π · epoch / epochs)) / 2, the epochs counted from 0.
@@ -77,16 +86,24 @@ class Recipe:
             ValueError: if a field is missing, unknown or outside its range.
         """
         names = {field.name for field in fields(Recipe)}
-        if set(settings) != names:
+        if not isinstance(settings, dict) or set(settings) != names:
             raise InputError(
-                f"a recipe has the fields {', '.join(sorted(names))}; "
-                f"got {', '.join(sorted(settings))}"
+                f"a recipe has the fields {', '.join(sorted(names))}; got {described(settings)}"
             )
         return Recipe(**settings)
 
+    def _check_types(self) -> None:
+        # They come from files too, where a text or a truth value may stand.
+        for field in fields(self):
+            kind = type(field.default)
+            fits = (int, float) if kind is float else (kind,)
+            words = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
+            self._require(field.name, type(getattr(self, field.name)) in fits, words)
+
     def _require(self, name: str, condition: bool, range_: str) -> None:
         if not condition:
-            raise InputError(f"{name} of a recipe is {range_}; got {getattr(self, name)!r}")
+            got = described(getattr(self, name))
+            raise InputError(f"{name} of a recipe is {range_}; got {got}")
 
 
 PRESETS = MappingProxyType(

@@ -1,13 +1,15 @@
 """An archive of trained networks: one file is read for one network."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from testbed.basis.foreign_text import described, shown
 from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.archive.datasets import DATASETS
 from testbed.spaces.nasbench201.archive.errors import (
@@ -121,7 +123,7 @@ class Archive:
         with reading(path):
             record = Record.of(trial, genotype.index, hp, dataset, seed)
         if record.arch != str(genotype):
-            raise _wrong(path, genotype, record.arch)
+            raise _wrong(path, genotype, _word(record.arch))
         if record.config.num_classes != DATASETS[dataset].classes:
             raise ArchiveFileError(
                 f"{path}: {dataset} has {DATASETS[dataset].classes} classes; "
@@ -135,7 +137,7 @@ class Archive:
             seeds = sorted(found for name, found in results if name == dataset)
             raise MissingTrialError(
                 f"{self.layout.file(genotype.index)} has no seed {seed} for {dataset}, hp {hp}; "
-                f"it has {', '.join(map(str, seeds))}"
+                f"it has {_listed(seeds)}"
             )
         return results[dataset, seed]
 
@@ -144,21 +146,23 @@ class Archive:
     ) -> Mapping[tuple[str, int], Mapping[str, Any]]:
         path, content = self.layout.file(genotype.index), self._content(genotype.index)
         if hp not in content:
-            raise MissingTrialError(
-                f"{path} has no hp {hp!r}; it has {', '.join(map(str, content))}"
-            )
+            raise MissingTrialError(f"{path} has no hp {hp!r}; it has {_listed(content)}")
         with reading(path):
-            found, number = content[hp]["arch_str"], int(content[hp]["arch_index"])
-            if found != str(genotype) or number != genotype.index:
-                raise _wrong(path, genotype, f"{number}, {found}")
-            results = {
-                (str(name), int(seed)): trial
-                for (name, seed), trial in content[hp]["all_results"].items()
-            }
+            found, number = content[hp]["arch_str"], content[hp]["arch_index"]
+            if found != str(genotype) or type(number) is not int or number != genotype.index:
+                raise _wrong(path, genotype, f"{described(number)}, {_word(found)}")
+            results = {}
+            for (name, seed), trial in content[hp]["all_results"].items():
+                if type(name) is not str or type(seed) is not int or not isinstance(trial, dict):
+                    raise TypeError(
+                        f"expected a trial of a data set and a seed; got {described(trial)} of "
+                        f"{described((name, seed))}"
+                    )
+                results[name, seed] = trial
         names = dict.fromkeys(name for name, _ in results)
         if dataset not in names or dataset not in DATASETS:
             raise MissingTrialError(
-                f"{path} has no data set {dataset!r} for hp {hp}; it has {', '.join(names)}"
+                f"{path} has no data set {dataset!r} for hp {hp}; it has {_listed(names)}"
             )
         return results
 
@@ -188,6 +192,14 @@ def _refuse_sizes(path: Path, content: Mapping[str, Any]) -> None:
                 f"{path} is of NATS-Bench's size space: its network is {name}, the channels of "
                 "five stages. Expected the topology space, NATS-tss-v1_0-3ffb9-simple or -full"
             )
+
+
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(map(_word, islice(names, 20)))
+
+
+def _word(found: Any) -> str:
+    return shown(found) if type(found) is str else described(found)
 
 
 def _wrong(path: Path, genotype: Genotype, found: str) -> WrongArchitectureError:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from testbed.basis.errors import ToolkitError
+from testbed.basis.foreign_text import shown
 from testbed.files.safe_pickle import RefusedNameError
 
 __all__ = [
@@ -77,5 +78,5 @@ def reading(path: Path) -> Iterator[None]:
     except Exception as error:
         raise ArchiveFileError(
             f"{path} is truncated or not an archive file of the official layout "
-            f"({type(error).__name__}: {error}); fetch it again"
+            f"({type(error).__name__}: {shown(str(error))}); fetch it again"
         ) from error

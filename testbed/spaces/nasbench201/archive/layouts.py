@@ -4,13 +4,15 @@ Whatever the kind, an architecture's content is ``{hp: {"arch_index", "arch_str"
 "all_results": {(data set, seed): trial}}}`` with hp ``12`` or ``200``.
 """
 
-import bz2
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from testbed.basis.foreign_text import described
+from testbed.files.bounded_bz2 import read_bz2
+from testbed.files.pickle_scan import LIMITS, Limits
 from testbed.files.safe_pickle import SafeUnpickler
 from testbed.spaces.nasbench201.archive.errors import (
     MissingArchitectureError,
@@ -21,7 +23,8 @@ from testbed.spaces.nasbench201.archive.torch_files import ARCHIVE_NAMES, read_t
 
 __all__ = ["FULL_ARCHIVE", "Layout", "NasBench201Folder", "NasBench201Single", "NatsFolder"]
 
-MAX_UNPACKED = 2**30  # ten times the largest official file
+MAX_UNPACKED = 2**28  # more than twice the largest official file
+BYTES_AN_OPCODE = 50  # at least, of structure, in the single file
 BYTES_PER_BYTE = 6  # of memory, for one of the single file: measured on the real content
 EPOCHS_OF = {"less": "12", "full": "200"}
 FULL_ARCHIVE = (
@@ -72,10 +75,8 @@ class NatsFolder:
     def content(self, index: int) -> Mapping[str, Any]:
         """Read and return the content of an architecture's file."""
         path = self.file(index)
-        with reading(path), bz2.open(path) as file:
-            raw = file.read(MAX_UNPACKED + 1)
-            if len(raw) > MAX_UNPACKED:
-                raise ValueError(f"it unpacks to more than {MAX_UNPACKED:,} bytes")
+        with reading(path):
+            raw = read_bz2(path, MAX_UNPACKED)
             return _mapping(SafeUnpickler(io.BytesIO(raw), ARCHIVE_NAMES).load())
 
 
@@ -123,7 +124,11 @@ class NasBench201Single:
         if self._loaded is None:
             self._check_memory()
             with reading(self.path):
-                self._loaded = _mapping(_mapping(read_torch_file(self.path))["arch2infos"])
+                # As much as the file is long: the memory for it is there.
+                size = self.path.stat().st_size
+                limits = Limits(LIMITS.plain + size, LIMITS.others + size // BYTES_AN_OPCODE)
+                whole = _mapping(read_torch_file(self.path, limits))
+                self._loaded = _mapping(whole["arch2infos"])
         if index not in self._loaded:
             raise MissingArchitectureError(
                 f"{self.path} has no architecture {index}; it has {len(self._loaded)}"
@@ -158,11 +163,14 @@ def _first_file(folder: Path, names: Sequence[str]) -> Path:
 
 def _mapping(found: Any) -> Mapping[Any, Any]:
     if not isinstance(found, Mapping):
-        raise TypeError(f"expected a dictionary; got {type(found).__name__}")
+        raise TypeError(f"expected a dictionary; got {described(found)}")
     return found
 
 
 def _by_epochs(content: Mapping[str, Any]) -> dict[str, Any]:
+    other = [name for name in content if name not in EPOCHS_OF]
+    if other:
+        raise ValueError(f"expected {' and '.join(EPOCHS_OF)}; got {described(other[0])}")
     return {EPOCHS_OF[name]: results for name, results in content.items()}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from testbed.basis.foreign_text import described, shown
 from testbed.spaces.nasbench201.archive.errors import ArchiveFileError
 from testbed.spaces.nasbench201.archive.record import NetworkConfig
 from testbed.spaces.nasbench201.archive.tensors import StoredTensor
@@ -29,6 +30,8 @@ def load_network(
     Raises:
         ArchiveFileError: if a tensor is missing, left over, or of another shape or dtype.
     """
+    if not isinstance(stored, Mapping):
+        raise ArchiveFileError(f"{path}: expected weights by name; got {described(stored)}")
     # Without memory and thus without initial weights, which would be drawn in vain.
     with torch.device("meta"):
         network = Network(genotype, config.C, config.N, config.num_classes)
@@ -39,20 +42,26 @@ def load_network(
     for name, entry in stored.items():
         if not isinstance(entry, StoredTensor):
             raise ArchiveFileError(f"{path}: {name} is no tensor; got {type(entry).__name__}")
-        tensor, model = entry.read(), expected[name]
-        if tensor.shape != model.shape or tensor.dtype != model.dtype:
+        model = expected[name]
+        # Before it is read: what does not fit may be of any size.
+        dtype, shape = entry.kind()
+        if shape != tuple(model.shape) or dtype != model.dtype:
             raise ArchiveFileError(
-                f"{path}: {name} is {tensor.dtype} {tuple(tensor.shape)}; "
+                f"{path}: {name} is {dtype} {described(shape)}; "
                 f"expected {model.dtype} {tuple(model.shape)}"
             )
-        weights[name] = tensor
+        weights[name] = entry.read()
     network.load_state_dict(weights, strict=True, assign=True)
     return network
 
 
-def _compare(path: Path, what: str, names: list[str]) -> None:
+def _compare(path: Path, what: str, names: list[Any]) -> None:
     if names:
         raise ArchiveFileError(
             f"{path}: the weights are not those of the architecture: {len(names)} {what} "
-            f"({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+            f"({', '.join(map(_shown, names[:3]))}{', …' if len(names) > 3 else ''})"
         )
+
+
+def _shown(name: Any) -> str:
+    return shown(name, 60) if isinstance(name, str) else described(name)

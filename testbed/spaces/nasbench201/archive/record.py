@@ -1,11 +1,24 @@
 """An archive's record of one trained network, apart from its weights."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from testbed.basis.foreign_text import described
+from testbed.basis.ranges import PERCENT, Range
+from testbed.spaces.nasbench201.sizes import MOST_CELLS, MOST_CHANNELS, MOST_CLASSES
+
 __all__ = ["NetworkConfig", "Record"]
+
+
+EPOCHS = Range("a number of epochs from 1 to 10,000", 1, 10_000, whole=True)
+MILLIONS = Range("millions, a number from 0")
+CHANNELS = Range(f"channels from 1 to {MOST_CHANNELS}", 1, MOST_CHANNELS, whole=True)
+CELLS = Range(f"cells from 1 to {MOST_CELLS}", 1, MOST_CELLS, whole=True)
+CLASSES = Range(f"classes from 1 to {MOST_CLASSES}", 1, MOST_CLASSES, whole=True)
+EVALUATED = re.compile(r"([a-z-]{1,30})@(0|[1-9][0-9]{0,4})")
 
 
 @dataclass(frozen=True)
@@ -72,31 +85,53 @@ class Record:
         Raises whatever a damaged trial makes Python raise: call it within `reading`.
         """
         config = trial["arch_config"]
+        arch = config["arch_str"]
+        if type(arch) is not str:
+            raise TypeError(f"expected an architecture; got {described(arch)}")
+        epochs = int(_number(trial, "epochs", EPOCHS))
         return Record(
             index=index,
-            arch=str(config["arch_str"]),
+            arch=arch,
             dataset=dataset,
             seed=seed,
             hp=hp,
-            epochs=int(trial["epochs"]),
-            params=float(trial["params"]),
-            flop=float(trial["flop"]),
-            curves=_curves(trial),
+            epochs=epochs,
+            params=float(_number(trial, "params", MILLIONS)),
+            flop=float(_number(trial, "flop", MILLIONS)),
+            curves=_curves(trial, epochs),
             config=NetworkConfig(
                 name="infer.tiny",
-                C=int(config["channel"]),
-                N=int(config["num_cells"]),
-                num_classes=int(config["class_num"]),
+                C=int(_number(config, "channel", CHANNELS)),
+                N=int(_number(config, "num_cells", CELLS)),
+                num_classes=int(_number(config, "class_num", CLASSES)),
             ),
             has_weights=trial.get("net_state_dict") is not None,
         )
 
 
-def _curves(trial: Mapping[str, Any]) -> dict[str, dict[int, float]]:
+def _number(entries: Mapping[str, Any], name: str, range_: Range) -> float:
+    value = entries[name]
+    if not range_.holds(value):
+        raise ValueError(f"expected {range_.words} as {described(name)}; got {described(value)}")
+    return value
+
+
+def _curves(trial: Mapping[str, Any], epochs: int) -> dict[str, dict[int, float]]:
     curves: dict[str, dict[int, float]] = defaultdict(dict)
-    for epoch, accuracy in trial["train_acc1es"].items():
-        curves["train"][int(epoch)] = float(accuracy)
-    for name, accuracy in trial["eval_acc1es"].items():
-        split, epoch = name.split("@")
-        curves[split][int(epoch)] = float(accuracy)
+    for epoch in trial["train_acc1es"]:
+        _check_epoch(epoch, epochs)
+        curves["train"][epoch] = float(_number(trial["train_acc1es"], epoch, PERCENT))
+    for name in trial["eval_acc1es"]:
+        # One spelling: another would be a second accuracy of the same epoch.
+        found = EVALUATED.fullmatch(name) if type(name) is str else None
+        if found is None:
+            raise ValueError(f"expected an accuracy of split@epoch; got one of {described(name)}")
+        epoch = int(found[2])
+        _check_epoch(epoch, epochs)
+        curves[found[1]][epoch] = float(_number(trial["eval_acc1es"], name, PERCENT))
     return dict(curves)
+
+
+def _check_epoch(epoch: Any, epochs: int) -> None:
+    if type(epoch) is not int or not 0 <= epoch < epochs:
+        raise ValueError(f"expected epochs from 0 to {epochs - 1}; got {described(epoch)}")

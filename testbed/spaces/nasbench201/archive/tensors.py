@@ -10,7 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from testbed.basis.foreign_text import described
+
 __all__ = ["TENSOR_NAMES", "Storage", "StorageType", "StoredTensor"]
+
+
+SPARSEST = 1000  # numbers in a storage for each of a tensor that is read from it
 
 
 class StorageType(NamedTuple):
@@ -39,6 +44,10 @@ class Storage:
         """Return the number of bytes."""
         return self.count * self.dtype.itemsize
 
+    def stored(self) -> "Storage":
+        """Return itself; what stands for a storage elsewhere returns one."""
+        return self
+
     def numbers(self) -> Tensor:
         """Read and return the numbers, (count,)."""
         raw = self.fetch() if self.fetch else b""
@@ -52,7 +61,7 @@ class StoredTensor:
     """A view of a storage, from the arguments of ``torch._utils._rebuild_tensor_v2``.
 
     Args:
-        storage: anything with ``numbers()``.
+        storage: anything with ``stored()``.
         offset: the place of the first element in the storage.
         shape: the shape of the tensor.
         stride: the stride of each dimension, in elements.
@@ -63,15 +72,37 @@ class StoredTensor:
     def __init__(self, storage: Any, offset: Any, shape: Any, stride: Any) -> None:
         self.storage, self.offset, self.shape, self.stride = storage, offset, shape, stride
 
+    def kind(self) -> tuple[torch.dtype, tuple[int, ...]]:
+        """Return the type and the shape, without reading the numbers.
+
+        Raises:
+            ValueError: if the shape, the strides or the offset are no whole numbers from 0.
+        """
+        for numbers in (self.shape, self.stride, (self.offset,)):
+            if not isinstance(numbers, tuple) or not all(
+                type(number) is int and 0 <= number < 2**63 for number in numbers
+            ):
+                raise ValueError(f"expected whole numbers of a tensor; got {described(numbers)}")
+        return self._storage().dtype, self.shape
+
     def read(self) -> Tensor:
         """Read and return the tensor, contiguous, on the CPU."""
-        shape, stride = tuple(map(int, self.shape)), tuple(map(int, self.stride))
-        numbers = self.storage.numbers()
-        # Strides of 0 would let a few bytes claim any amount of memory.
-        if math.prod(shape) > len(numbers):
-            raise ValueError(f"a tensor {shape} lies in a storage of {len(numbers)} numbers")
-        view = numbers.as_strided(shape, stride, int(self.offset))
+        _, shape = self.kind()
+        storage = self._storage()
+        # Strides of 0 would let a few bytes claim any amount of memory, and a storage that many
+        # tensors lie in would be read for each of them.
+        if math.prod(shape) > storage.count:
+            raise ValueError(f"a tensor {shape} lies in a storage of {storage.count} numbers")
+        if storage.count > SPARSEST * math.prod(shape):
+            raise ValueError(f"a tensor {shape} is a small part of {storage.count} numbers")
+        view = storage.numbers().as_strided(shape, self.stride, self.offset)
         return view.clone(memory_format=torch.contiguous_format)
+
+    def _storage(self) -> Storage:
+        storage = self.storage.stored()
+        if not isinstance(storage, Storage):
+            raise TypeError(f"expected a storage; got {described(storage)}")
+        return storage
 
 
 class _PlainDict(dict):

@@ -18,71 +18,91 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from torch import Tensor
 
+from testbed.basis.foreign_text import described, quoted
+from testbed.files.pickle_scan import LIMITS, Limits
 from testbed.files.safe_pickle import NUMPY_NAMES, Dtype, SafeUnpickler
 from testbed.spaces.nasbench201.archive.tensors import TENSOR_NAMES, Storage, StorageType
 
 __all__ = ["ARCHIVE_NAMES", "PickledStorage", "read_torch_file"]
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+MOST_BYTES = 2**26  # of the pickle in a zip file, ten times that of the largest official file
 
 
-def read_torch_file(path: Path) -> Any:
+def read_torch_file(path: Path, limits: Limits = LIMITS) -> Any:
     """Return the content of a file of ``torch.save``, its tensors as `StoredTensor`.
+
+    Args:
+        path: the path of the file.
+        limits: what its pickle may hold.
 
     Raises whatever a damaged file makes Python raise: call it within `reading`.
     """
     if zipfile.is_zipfile(path):
-        return _read_zip(path)
+        return _read_zip(path, limits)
     with path.open("rb") as file:
-        return _read_legacy(file, path)
+        return _read_legacy(file, path, limits)
 
 
 class PickledStorage:
     """A storage that was pickled on its own: the bytes of a small file of ``torch.save``."""
 
-    __slots__ = ("raw",)
+    __slots__ = ("found", "raw")
 
     def __init__(self, raw: bytes) -> None:
-        self.raw = raw
+        self.raw, self.found = raw, None
 
-    def numbers(self) -> Tensor:
-        """Read and return the numbers, (count,)."""
-        storage = _read_legacy(io.BytesIO(self.raw), self.raw)
-        if not isinstance(storage, Storage):
-            raise TypeError(f"expected a pickled storage; got {type(storage).__name__}")
-        return storage.numbers()
+    def stored(self) -> Storage:
+        """Return the storage."""
+        if self.found is None:
+            self.found = _read_legacy(io.BytesIO(self.raw), self.raw)
+        if not isinstance(self.found, Storage):
+            raise TypeError(f"expected a pickled storage; got {described(self.found)}")
+        return self.found
 
 
 class _Unpickler(SafeUnpickler):
     """An unpickler that notes which storages the content mentions."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file, ARCHIVE_NAMES)
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        super().__init__(file, ARCHIVE_NAMES, limits=limits)
         self.storages: dict[str, Storage] = {}
 
     def persistent_load(self, pid: Any) -> Storage:
         # The last of the six, in the older format only, describes a view; none is used.
         kind, storage_type, key, _, count = pid[:5]
-        if kind != "storage" or not isinstance(storage_type, StorageType) or any(pid[5:]):
-            raise ValueError(f"expected the description of a storage; got {kind!r}")
-        return self.storages.setdefault(str(key), Storage(storage_type.dtype, int(count)))
+        plain = isinstance(key, str) and type(count) is int and count >= 0
+        if (
+            kind != "storage"
+            or not isinstance(storage_type, StorageType)
+            or any(pid[5:])
+            or not plain
+        ):
+            raise ValueError(f"expected the description of a storage; got {described(pid)}")
+        storage = self.storages.setdefault(key, Storage(storage_type.dtype, count))
+        if (storage.dtype, storage.count) != (storage_type.dtype, count):
+            raise ValueError(f"storage {quoted(key)} is described in two ways")
+        return storage
 
 
-def _read_legacy(file: BinaryIO, source: Path | bytes) -> Any:
+def _read_legacy(file: BinaryIO, source: Path | bytes, limits: Limits = LIMITS) -> Any:
     for expected in (MAGIC, PROTOCOL):
         got = SafeUnpickler(file, {}).load()
-        if got != expected:
-            raise ValueError(f"this is no file of torch.save: expected {expected:#x}; got {got!r}")
+        if type(got) is not int or got != expected:
+            raise ValueError(
+                f"this is no file of torch.save: expected {expected:#x}; got {described(got)}"
+            )
     SafeUnpickler(file, {}).load()  # sizes of types on the writer's system
-    unpickler = _Unpickler(file)
+    unpickler = _Unpickler(file, limits)
     content = unpickler.load()
     for key in SafeUnpickler(file, {}).load():
-        storage = unpickler.storages[key]
+        storage = unpickler.storages.get(key) if isinstance(key, str) else None
+        if storage is None:
+            raise ValueError(f"it has a storage {described(key)} that its content does not name")
         count = int.from_bytes(file.read(8), "little")
         if count != storage.count:
-            raise ValueError(f"storage {key} has {count} numbers; expected {storage.count}")
+            raise ValueError(f"storage {quoted(key)} has {count} numbers; expected {storage.count}")
         storage.fetch = partial(_part, source, file.tell(), storage.size)
         file.seek(storage.size, os.SEEK_CUR)
     end, length = file.tell(), file.seek(0, os.SEEK_END)
@@ -99,21 +119,34 @@ def _part(source: Path | bytes, offset: int, size: int) -> bytes:
         return file.read(size)
 
 
-def _read_zip(path: Path) -> Any:
+def _read_zip(path: Path, limits: Limits) -> Any:
+    size = path.stat().st_size
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         (member,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-        unpickler = _Unpickler(io.BytesIO(archive.read(member)))
+        unpickler = _Unpickler(io.BytesIO(_pickle_of(archive, member)), limits)
         content = unpickler.load()
         for key, storage in unpickler.storages.items():
             info = archive.getinfo(f"{member.removesuffix('.pkl')}/{key}")
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != storage.size:
-                raise ValueError(f"storage {key} does not have {storage.size} bytes as they are")
+                raise ValueError(
+                    f"storage {quoted(key)} does not have {storage.size} bytes as they are"
+                )
             # Where the numbers begin, so that the zip file is not opened for every tensor.
             file.seek(info.header_offset + 26)
             name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
-            storage.fetch = partial(
-                _part, path, info.header_offset + 30 + name + extra, info.file_size
-            )
+            start = info.header_offset + 30 + name + extra
+            if start + storage.size > size:
+                raise EOFError(f"it has {size:,} bytes; expected {start + storage.size:,}")
+            storage.fetch = partial(_part, path, start, storage.size)
+    return content
+
+
+def _pickle_of(archive: zipfile.ZipFile, member: str) -> bytes:
+    with archive.open(member) as file:
+        # Zeros are packed a thousandfold.
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"the pickle in it has more than {MOST_BYTES:,} bytes")
     return content
 
 
@@ -121,6 +154,8 @@ class _LoadFromBytes:
     __slots__ = ()
 
     def __call__(self, raw: bytes) -> PickledStorage:
+        if not isinstance(raw, bytes):
+            raise TypeError(f"expected the bytes of a storage; got {described(raw)}")
         return PickledStorage(raw)
 
 
