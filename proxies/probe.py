@@ -37,7 +37,8 @@ class Score:
         iterations: the number of products with the operator, the largest over the parts of
             the batch.
         residual: the largest relative residual ‖Hv − θv‖ / |θ| among the samples.
-        seconds: the wall time, including shared work as if this proxy had been alone.
+        seconds: the wall time, including shared work as if this proxy had been alone, without
+            what a process does once, such as imports.
         failed: whether the reason lies in this run rather than in the network; such a score
             is not stored.
         details: further facts by name.

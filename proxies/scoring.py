@@ -3,13 +3,16 @@
 import math
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from proxies.conditions import OptionError, UndefinedError
+from proxies.piecewise import proven_linear
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
+from proxies.warm_up import first_probe
 from testbed.basis.errors import InputError
 from testbed.basis.seeding import global_draws
 from testbed.catalogue.registry import chosen as named
@@ -90,10 +93,25 @@ def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score
     """
     settings = _settings(spec, options)
     spec.check_mode(probe.batch_norm)
+    _warm_up(spec, probe)
+    return _evaluated(spec, probe, settings)
+
+
+def _warm_up(spec: ProxySpec, probe: Probe, smooth: bool = False) -> None:
+    """Try a proxy on a small network, if it is the first time; what comes of it does not matter."""
+    with suppress(Exception):
+        small = first_probe(spec, probe, smooth)
+        if small is not None:
+            _evaluated(spec, small, spec.options)
+
+
+def _evaluated(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score:
     device = probe.images.device
     with own_modes(device), global_draws(*probe.key, "forward", device=device):
         if not spec.structural:
             probe.check()
+            if not proven_linear(probe.fast.alone.logits):
+                _warm_up(spec, probe, smooth=True)
         start = time.perf_counter()
         try:
             result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))

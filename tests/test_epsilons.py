@@ -8,6 +8,7 @@ from evaluation.attacks import evaluate, make
 from evaluation.robustness.measures import attack_measures, parse_epsilons
 from evaluation.search.live import live_measures
 from testbed.basis.errors import InputError
+from testbed.basis.units import in_pixels
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,14 @@ def test_an_epsilon_of_pixels_gets_a_note():
     (note,) = (text for text in attacked([8 / 255]).warnings if "units of 1/255" in text)
     assert "0.0314" in note
     assert "if 8/255 was meant, give 8" in note
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "meant"),
+    [(0.031, "8"), (0.0157, "4"), (1 / 255, "1"), (0.02, "5.1"), (0.1, None), (0.0, None)],
+)
+def test_what_an_epsilon_of_pixels_may_have_meant(epsilon, meant):
+    assert in_pixels(epsilon) == meant
 
 
 @pytest.mark.parametrize("epsilons", [[0.1, 8], [0.0, 255.0]])

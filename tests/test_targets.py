@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -47,8 +48,40 @@ def test_other_ways_to_write_a_target_are_known():
     assert Target("APGD", level=1) == apgd
 
 
+def test_an_epsilon_may_be_written_with_its_unit():
+    assert Target.parse("fgsm@8/255") == Target.parse("FGSM@8 / 255") == Target("fgsm", None, 8)
+    assert Target.parse("pgd@L2@0.5/255") == Target("pgd", "L2", 0.5)
+    assert Target.parse("PGD@4/255 (ℓ2)") == Target("pgd", "L2", 4)
+    assert Target.parse("fgsm@8/255").key == "fgsm@8"
+    assert choose_targets(["clean", "fgsm@8"], ["FGSM@8/255"]) == ["fgsm@8"]
+
+
 @pytest.mark.parametrize(
-    "text", ["", "@1", "fgsm@1@2", "fgsm@L2@1 (ℓ2)", "fgsm@-1", "fgsm@nan", "fgsm@1@L2@3", "a()"]
+    ("word", "hint"),
+    [
+        ("fgsm@0.031", "ε is in units of 1/255: is fgsm@8 meant?"),
+        ("pgd@l2@0.0157", "is pgd@L2@4 meant?"), ("fsgm@8", "did you mean 'fgsm'?"),
+        ("claen", "did you mean 'clean'?"), ("fogg@3", "did you mean 'fog'?"),
+    ],
+)  # fmt: skip
+def test_an_unknown_target_gets_a_hint(word, hint):
+    with pytest.raises(RankingError, match=re.escape(hint)):
+        choose_targets(["clean", "fgsm@8", "fog@3"], [word])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "@1", "fgsm@1@2", "fgsm@L2@1 (ℓ2)", "fgsm@-1", "fgsm@nan", "fgsm@1@L2@3", "a()"),
+        *(
+            "fog@3/255",
+            "clean@8/255",
+            "fgsm@-8/255",
+            "fgsm@inf/255",
+            "fgsm@8/256",
+            "fgsm@8/255@4/255",
+        ),
+    ],
 )
 def test_what_is_no_target_is_refused(text):
     with pytest.raises(ValueError, match=r"target|from 0"):

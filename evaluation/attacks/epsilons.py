@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from testbed.basis.errors import InputError
+from testbed.basis.units import in_pixels
 
 __all__ = ["check_epsilons", "unit_notes"]
-
-LEAST = 0.1  # the smallest published ε
 
 
 def check_epsilons(epsilons: Sequence[float], norm: str) -> None:
@@ -30,10 +29,10 @@ def check_epsilons(epsilons: Sequence[float], norm: str) -> None:
 
 def unit_notes(epsilons: Sequence[float]) -> list[str]:
     """Return a note if an ε looks like one of pixels in [0, 1]: those of RobustBench do."""
-    small = [epsilon for epsilon in epsilons if 0 < epsilon < LEAST]
-    if not small:
-        return []
-    return [
-        f"note: ε is in units of 1/255, so that {small[0]:.3g} changes a pixel by "
-        f"{small[0] / 255:.1g}: if {255 * small[0]:.3g}/255 was meant, give {255 * small[0]:.3g}"
-    ]
+    for epsilon in epsilons:
+        if (meant := in_pixels(epsilon)) is not None:
+            return [
+                f"note: ε is in units of 1/255, so that {epsilon:.3g} changes a pixel by "
+                f"{epsilon / 255:.1g}: if {meant}/255 was meant, give {meant}"
+            ]
+    return []

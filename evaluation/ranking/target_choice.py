@@ -1,6 +1,6 @@
 """Which columns of the truth a table shows: chosen by name, by attack, or by default."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from evaluation.ranking.score_columns import RankingError
 from evaluation.truths.targets import Target
@@ -40,7 +40,10 @@ def choose_targets(
         elif (target := _parsed(word)) in there:
             picked.append(there[target])
         else:
-            raise RankingError(f"unknown target {quoted(word)}; known: all, {_in_brief(there)}")
+            raise RankingError(
+                f"unknown target {quoted(word)}{_hint(target, word, there)}; known: all, "
+                f"{_in_brief(there)}"
+            )
     for word in attacks:
         members = [name for target, name in there.items() if _belongs(target, word)]
         if not members:
@@ -58,6 +61,16 @@ def _parsed(word: str) -> Target | None:
         return Target.parse(word)
     except ValueError:
         return None
+
+
+def _hint(target: Target | None, word: str, there: Mapping[Target, str]) -> str:
+    """Return what may have been meant: an ε in the other unit, or a name like this one."""
+    if target is None:
+        return did_you_mean(word, there.values())
+    if target.meant is not None:
+        return f" (ε is in units of 1/255: is {target.meant.key} meant?)"
+    families = list(dict.fromkeys(other.family.key for other in there))
+    return "" if target.family.key in families else did_you_mean(target.family.key, families)
 
 
 def _belongs(target: Target, word: str) -> bool:

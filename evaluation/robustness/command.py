@@ -139,6 +139,7 @@ def robustness(
     console = plain_console()
 
     from evaluation.attacks.assignments import assigned
+    from evaluation.attacks.epsilons import unit_notes
     from evaluation.robustness.corrupted_folder import corrupted_folder
     from evaluation.robustness.job import MeasuringJob
     from evaluation.robustness.measures import attack_measures, corruption_measures, parse_epsilons
@@ -160,9 +161,12 @@ def robustness(
             "(robustness-proxies train) and use --init trained --weights FOLDER"
         )
     settings = assigned([*former_settings(former, names), *(assignments or ())], names)
+    asked = parse_epsilons(epsilons)
+    for note in unit_notes(asked or ()):
+        typer.echo(note, err=True)  # before hours of attacks, and with the results
     measures = [
         Measure("clean", (None,)),
-        *attack_measures(names, norm, parse_epsilons(epsilons), settings, backend),
+        *attack_measures(names, norm, asked, settings, backend),
     ]
     folder = None
     if wanted:

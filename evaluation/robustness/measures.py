@@ -8,6 +8,7 @@ from evaluation.attacks.epsilons import check_epsilons
 from evaluation.attacks.names import attack_named
 from evaluation.robustness.pieces import Measure
 from testbed.basis.errors import InputError
+from testbed.basis.units import epsilon_of
 from testbed.corruptions import CORRUPTIONS, SEVERITIES
 
 __all__ = ["attack_measures", "corruption_measures", "parse_epsilons"]
@@ -22,7 +23,7 @@ def parse_epsilons(option: str) -> tuple[float, ...] | None:
     if option == "paper":
         return None
     try:
-        epsilons = tuple(sorted(_epsilon(word) for word in option.split(",") if word.strip()))
+        epsilons = tuple(sorted(epsilon_of(word) for word in option.split(",") if word.strip()))
     except ValueError:
         epsilons = ()
     if not epsilons or not all(0 <= e < float("inf") for e in epsilons):
@@ -33,14 +34,6 @@ def parse_epsilons(option: str) -> tuple[float, ...] | None:
     if len(set(epsilons)) < len(epsilons):
         raise InputError(f"an ε stands twice in {option!r}")
     return epsilons
-
-
-def _epsilon(word: str) -> float:
-    """Return ε in units of 1/255; ``8/255`` is 8."""
-    number, slash, unit = word.partition("/")
-    if slash and unit.strip() != "255":
-        raise ValueError(word)
-    return float(number)
 
 
 def attack_measures(

@@ -2,13 +2,14 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import total_ordering
 from typing import Any
 
 from evaluation.attacks.names import ATTACKS, find
 from testbed.basis.errors import InputError
 from testbed.basis.foreign_text import quoted, shown
+from testbed.basis.units import epsilon_of, in_pixels
 
 __all__ = ["CLEAN", "MEANS", "MEAN_ADVERSARIAL", "MEAN_CORRUPTION", "Target"]
 
@@ -59,7 +60,7 @@ class Target:
     def parse(text: str) -> "Target":
         """Read a target as a column names it, as it is printed, or as commands take it.
 
-        ``fgsm@1``, ``FGSM@1``, ``apgd-ce@0.5``, ``pgd@L2@20``, ``PGD@20 (ℓ2)``, ``fog@3``,
+        ``fgsm@1``, ``FGSM@8/255``, ``apgd-ce@0.5``, ``pgd@L2@20``, ``PGD@20 (ℓ2)``, ``fog@3``,
         ``gaussian noise@3``, ``clean``, ``mean adversarial`` and ``pgd`` are such, in any case.
 
         Raises:
@@ -72,10 +73,13 @@ class Target:
         levels = [word for word in words if _is_number(word)]
         norms = [word for word in words if not _is_number(word)]
         norms += [match[3]] if match[3] else []
-        if len(levels) > 1 or len(norms) > 1:
+        if len(levels) > 1 or len(norms) > 1 or any("/" in word for word in norms):
             raise InputError(_unreadable(text))
         norm = _norm(norms[0]) if norms else None
-        return Target(match[1], norm, float(levels[0]) if levels else None)
+        target = Target(match[1], norm, epsilon_of(levels[0]) if levels else None)
+        if levels and "/" in levels[0] and not target.is_attack:  # a severity has no unit
+            raise InputError(_unreadable(text))
+        return target
 
     @staticmethod
     def of_measure(measure: str, level: float | None = None) -> "Target":
@@ -101,6 +105,12 @@ class Target:
     def family(self) -> "Target":
         """The attack in its norm, or the corruption, at all its levels."""
         return Target(self.name, self.norm)
+
+    @property
+    def meant(self) -> "Target | None":
+        """The target that was meant if ε looks like one of pixels in [0, 1]; else None."""
+        meant = in_pixels(self.level or 0.0) if self.is_attack else None
+        return None if meant is None else replace(self, level=float(meant))
 
     @property
     def is_attack(self) -> bool:
@@ -152,7 +162,7 @@ def _norm(word: str) -> str:
 
 def _is_number(word: str) -> bool:
     try:
-        float(word)
+        epsilon_of(word)
     except ValueError:
         return False
     return True
