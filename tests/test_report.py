@@ -108,7 +108,10 @@ def test_tables_are_written_beside_the_page(written, small):
     agreement = pd.read_csv(written / "agreement.csv")
     np.testing.assert_allclose(agreement["tau"], small.agreement["tau"], rtol=1e-12)
     text = (written / "tau_all.tex").read_text(encoding="utf-8")
-    assert r"target & params & flops & hessian\_\textless{}\&\_x & jacobian\_norm (random)" in text
+    assert (
+        r"target & params & flops & paths\_pool\_min & hessian\_\textless{}\&\_x & jacobian\_norm (random)"
+        in text
+    )
     lines = [line for line in text.splitlines() if line.startswith("FGSM@1 &")]
     cells = lines[0].removesuffix(r" \\").split(" & ")
     row = small.table.set_index(["label", "target"]).loc[("params", "fgsm@1")]
@@ -181,9 +184,9 @@ def test_warnings_say_what_to_doubt(truth, small):
     by = small.table.assign(size=small.table["tau"].abs()).pivot(
         index="target", columns="label", values="size"
     )
-    beaten = (by["hessian_<&_x"] > by[["params", "flops"]].max(axis=1)).sum()
+    beaten = (by["hessian_<&_x"] > by[["params", "flops", "paths_pool_min"]].max(axis=1)).sum()
     assert "hessian_<&_x ranks no better than a baseline" in said
-    assert f"FLOPs) in {13 - beaten} of 13 targets" in said
+    assert f"paths_pool_min) in {13 - beaten} of 13 targets" in said
     strange = scores()
     dead = strange["proxy"].eq("jacobian_norm") & strange["network"].eq(strange["network"][0])
     strange.loc[dead, "value"] = np.nan

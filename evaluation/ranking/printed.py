@@ -65,7 +65,10 @@ def _legend(ranking: Ranking) -> Iterator[str]:
         "τ-b; sign as measured: a positive τ means a larger score goes with a more robust "
         "network. ± is one standard error. ε in units of 1/255."
     )
-    yield "Baselines: params, flops. Seeds are averaged by network before ranking."
+    yield (
+        f"Baselines: {', '.join(BASELINES)} (the fewest poolings on a live path of the cell). "
+        "Seeds are averaged by network before ranking."
+    )
     if ranking.table["ties_flag"].any():
         yield f"{DAGGER} more than half of all pairs of networks are tied in this target."
     if ranking.left_out:

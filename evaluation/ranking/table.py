@@ -1,6 +1,6 @@
 """How well each proxy ranks each target: τ-b and its statistics on one common sample."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,10 +9,11 @@ import pandas as pd
 from evaluation.correlation import TauB, Winner, holm, winners
 from evaluation.ranking.common_sample import common_sample, population
 from evaluation.ranking.coverage import left_seeds, set_aside
-from evaluation.ranking.pair_statistics import PairStatistics
+from evaluation.ranking.pair_statistics import DIFFERENCES, PairStatistics
 from evaluation.ranking.score_columns import (
     BASELINES,
     IDENTITY,
+    STRUCTURE,
     RankingError,
     ScoreColumn,
     baseline_column,
@@ -45,11 +46,13 @@ class Ranking:
               score_tie_fraction, degenerate ("constant score; tied target", or "");
             - spearman; weighted_tau, in which the best under the target weigh most;
               top_precision, of the best 10 % (the score turned around where τ < 0);
-            - partial_clean and partial_params: τ-b given clean accuracy, and given the number
-              of parameters; each with its _error;
+            - partial_clean, partial_params and partial_paths: τ-b given clean accuracy, given
+              the number of parameters, and given ``paths_pool_min``; partial_both: given the
+              last two; each with its _error;
             - ceiling: the τ-b that a perfect score reaches; NaN without enough twins;
-            - difference_params: by how much |τ| exceeds that of the number of parameters, with
-              _error, _p, and _holm, corrected over the table; NaN for baselines;
+            - difference_params and difference_paths: by how much |τ| exceeds that of the number
+              of parameters, and of ``paths_pool_min``, with _error, _p, and _holm, corrected
+              over the table, each by itself; NaN for baselines;
             - winner: the largest |τ| of its target, and winner_holm, the p of its comparison
               with the closest rival, corrected over the table; NaN for others.
         n: the number of networks, the same in every row.
@@ -125,8 +128,8 @@ def rank(
     every chosen column. Columns and seeds that would leave less than half of it are set aside
     and named, see :func:`~evaluation.ranking.coverage.set_aside`. The sign
     is as measured: a positive τ means that a larger score goes with a larger accuracy. A
-    baseline (parameters, FLOPs) that is not among the chosen columns is computed in closed form,
-    so that it stands in every table.
+    baseline (parameters, FLOPs, paths) that is not among the chosen columns is computed in
+    closed form, so that it stands in every table.
 
     Args:
         scores: a table of one row for each score, as :func:`testbed.store.read_scores` returns.
@@ -155,9 +158,9 @@ def rank(
     columns = _with_baselines(columns, sample)
     named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
     values = pd.DataFrame({name: column.values.loc[sample] for name, column in named.items()})
-    counts = next(values[name] for name, c in named.items() if c.identity[0] == "params")
+    params, paths = (_first(named, values, name) for name in ("params", STRUCTURE))
     clean = known["clean"].loc[sample] if "clean" in known else pd.Series(np.nan, sample)
-    shared = PairStatistics(accuracies.loc[sample], clean.to_numpy(), counts.to_numpy(), top)
+    shared = PairStatistics(accuracies.loc[sample], clean.to_numpy(), params, paths, top)
     who, rows = population(sample), []
     taus: dict[str, dict[str, TauB]] = {}
     for name, column in zip(named, watch(columns), strict=True):
@@ -181,6 +184,11 @@ def rank(
     return Ranking(table, len(sample), who, tuple(left_out), tuple(aside), best, named, values)
 
 
+def _first(named: Mapping[str, ScoreColumn], values: pd.DataFrame, proxy: str) -> np.ndarray:
+    """Return the values of the first score column of a proxy."""
+    return next(values[name].to_numpy() for name, c in named.items() if c.identity[0] == proxy)
+
+
 def listed(words: Iterable[str]) -> str:
     """Return words on one line, and how many more there are than a sentence bears."""
     words = list(words)
@@ -202,7 +210,8 @@ def _judged(table: pd.DataFrame, best: dict[str, Winner | None]) -> pd.DataFrame
     pairs = list(zip(entries, table["label"], strict=True))
     won = [entry is not None and entry.name == label for entry, label in pairs]
     table = table.drop(columns="label")
-    table["difference_params_holm"] = holm(table["difference_params_p"])
+    for other in DIFFERENCES:
+        table[f"difference_{other}_holm"] = holm(table[f"difference_{other}_p"])
     table["winner"] = won
     table["winner_holm"] = [e.p if e and w else np.nan for e, w in zip(entries, won, strict=True)]
     return table

@@ -101,8 +101,8 @@ def _of_scores(study: ReportNumbers) -> Iterator[Picture | Missing]:
     yield Picture(
         "proxies", PROXIES,
         f"Kendall’s τ-b of each proxy with accuracies on {study.dataset}, the sign as measured: "
-        f"blue, a larger score goes with a more robust network. n = {n}. params and flops are the "
-        "baselines.",
+        f"blue, a larger score goes with a more robust network. n = {n}. Baselines: "
+        f"{', '.join(BASELINES)}.",
         proxy_heat, (study.table,),
     )  # fmt: skip
     if any(label in study.seconds for label in study.labels):

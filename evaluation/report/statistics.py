@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.target_choice import DEFAULT_TARGETS
 from evaluation.report.names import plain
 from evaluation.report.study import ReportNumbers
@@ -20,13 +21,19 @@ TITLES = {
     "top_precision": "precision of the top 10 %",
     "partial_clean": "partial τ, given clean accuracy",
     "partial_params": "partial τ, given parameters",
+    "partial_paths": "partial τ, given paths_pool_min",
+    "partial_both": "partial τ, given parameters and paths_pool_min",
     "difference_params": "|τ| minus that of params",
+    "difference_paths": "|τ| minus that of paths_pool_min",
 }
 ERRORS = {
     "tau": "standard_error",
     "partial_clean": "partial_clean_error",
     "partial_params": "partial_params_error",
+    "partial_paths": "partial_paths_error",
+    "partial_both": "partial_both_error",
     "difference_params": "difference_params_error",
+    "difference_paths": "difference_paths_error",
 }
 LEVEL = 0.05
 SHORT = 20  # targets that are shown at once
@@ -149,4 +156,4 @@ def _caption(study: ReportNumbers, name: str) -> str:
         parts.append(
             "Shaded: significantly further from 0 than params (p < .05, Holm over all comparisons)."
         )
-    return " ".join([*parts, "ε in units of 1/255; params and flops are baselines."])
+    return " ".join([*parts, f"ε in units of 1/255; {', '.join(BASELINES)} are baselines."])

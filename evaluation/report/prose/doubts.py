@@ -82,7 +82,7 @@ def _not_beaten(table: pd.DataFrame) -> Iterator[str]:
             worse[label] = (len(rows) - len(beaten), len(rows), rows, beaten)
     for label, (count, total, rows, beaten) in list(worse.items())[:SPELT_OUT]:
         yield (
-            f"{label} ranks no better than a baseline (|τ|, number of parameters or FLOPs) in "
+            f"{label} ranks no better than a baseline (|τ|; params, flops or paths_pool_min) in "
             f"{count} of {total} targets{_significant(rows, beaten)}."
         )
     if rest := list(worse.items())[SPELT_OUT:]:
