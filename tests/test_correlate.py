@@ -29,7 +29,7 @@ TIDY = [
     *("partial_params_error", "partial_paths", "partial_paths_error", "partial_both"),
     *("partial_both_error", "ceiling", "difference_params", "difference_params_error"),
     *("difference_params_p", "difference_paths", "difference_paths_error", "difference_paths_p"),
-    *("score_tie_fraction", "degenerate", "population"),
+    *("score_tie_fraction", "degenerate", "population", "condition"),
     *("difference_params_holm", "difference_paths_holm", "winner", "winner_holm"),
 ]
 

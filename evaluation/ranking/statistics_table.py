@@ -22,20 +22,22 @@ COLUMNS = (
 
 
 def print_statistics(ranking: Ranking, console: Console) -> None:
-    """Print for each target intervals, other measures, partial τ-b, and the lead over params."""
-    table = ranking.labelled
-    for target, rows in table.groupby("target", sort=False):
-        console.print(_block(str(target), rows))
-        console.print(Text(_verdict(ranking, str(target))))
-        console.print()
+    """Print for each target, and each population, what ``COLUMNS`` names."""
+    for target in dict.fromkeys(ranking.table["target"]):
+        for one in ranking.populations:
+            rows = one.labelled.loc[one.table["target"] == target]
+            console.print(_block(str(target), one.condition, rows))
+            console.print(Text(_verdict(one, str(target))))
+            console.print()
     for line in _legend():
         console.print(Text(line))
 
 
-def _block(target: str, rows: pd.DataFrame) -> Table:
+def _block(target: str, condition: str, rows: pd.DataFrame) -> Table:
     ceiling = rows["ceiling"].iloc[0]
     limit = "" if pd.isna(ceiling) else f", ceiling {TERMINAL.signed(ceiling)}"
-    heading = str(Target.parse(target)) + limit
+    those = f", networks with {condition}" if condition else ""
+    heading = str(Target.parse(target)) + those + limit
     block = Table(title=heading, title_justify="left", box=None, pad_edge=False)
     block.add_column("proxy", overflow="fold")
     for name in COLUMNS:
