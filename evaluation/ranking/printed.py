@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evaluation.ranking.families import MANY, families
 from evaluation.ranking.ranking import RESTRICTED, Ranking
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.truths.targets import Target
@@ -50,7 +51,13 @@ def _block(table: pd.DataFrame, columns: Sequence[tuple[str, str]], left: int) -
         heading = str(Target.parse(target)) + (DAGGER if flagged else "")
         heading += f"\n{condition or 'all'}" if several else ""
         block.add_column(Text(heading), justify="right", min_width=CELL)
+    groups = families(dict(zip(table["label"], table["proxy"], strict=True)))
+    heads = {names[0]: group for group, names in groups.items()} if len(groups) > 1 else {}
+    many = table["label"].nunique() > MANY
     for label, rows in keyed.groupby("label", sort=False):
+        if many and str(label) in heads:
+            block.add_section()
+            block.add_row(Text(heads[str(label)]), style="bold")
         cells = rows.loc[list(columns)]
         seeds = int(cells["seeds"].iloc[0])
         baseline = cells["proxy"].iloc[0] in BASELINES
@@ -84,6 +91,8 @@ def _legend(ranking: Ranking) -> Iterator[str]:
         f"Baselines: {', '.join(BASELINES)} (the fewest poolings on a live path of the cell). "
         "Seeds are averaged by network before ranking."
     )
+    if len(ranking.columns) > MANY:
+        yield "By family, the largest mean |τ| over the usual targets first."
     if ranking.whole_table["ties_flag"].any():
         yield f"{DAGGER} more than half of all pairs of networks are tied in this target."
     if ranking.left_out:

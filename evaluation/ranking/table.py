@@ -10,6 +10,7 @@ from evaluation.correlation import TauB, Winner, holm, winners
 from evaluation.ranking.common_sample import common_sample
 from evaluation.ranking.common_sample import population as population_in_words
 from evaluation.ranking.coverage import left_seeds, set_aside
+from evaluation.ranking.families import by_family
 from evaluation.ranking.pair_statistics import DIFFERENCES, PairStatistics
 from evaluation.ranking.populations import parse_population, refuse_few, selected
 from evaluation.ranking.ranking import FEW, Ranking, listed
@@ -93,6 +94,8 @@ def rank(
     whole = replace(whole, left_out=tuple(left_out), set_aside=tuple(aside))
     if second is None:
         return whole
+    # In the order of the whole population, so that rows stand beside their like.
+    numbers = replace(numbers, columns=whole.columns, values=whole.values)
     beside = _ranking(numbers, chosen, str(second), watch)
     return replace(whole, beside=replace(beside, left_out=tuple(notes)))
 
@@ -142,8 +145,13 @@ def _ranking(
                 }
             )
     best = winners(taus)
-    table = _judged(pd.DataFrame(rows), best)
-    return Ranking(table, len(sample), who, (), (), best, dict(named), values, condition=condition)
+    table = pd.DataFrame(rows)
+    order = list(named) if condition else by_family(table, list(named))
+    places = {name: place for place, name in enumerate(order)}
+    table = table.sort_values("label", key=lambda names: names.map(places), kind="stable")
+    table = _judged(table.reset_index(drop=True), best)
+    named = {name: named[name] for name in order}
+    return Ranking(table, len(sample), who, (), (), best, named, values[order], condition)
 
 
 def _first(named: Mapping[str, ScoreColumn], values: pd.DataFrame, proxy: str) -> np.ndarray:

@@ -129,7 +129,7 @@ def _lead(study: ReportNumbers) -> str:
         )
     return (
         f"How well do training-free scores rank robust accuracies on {study.dataset}? Kendall’s "
-        f"τ-b on one common sample: {study.ranking.population}."
+        f"τ-b on one common sample: {study.who}."
     )
 
 
@@ -137,6 +137,8 @@ def _facts(study: ReportNumbers) -> list[tuple[str, str]]:
     facts = [("data set", study.dataset), ("networks in the truth", f"{len(study.accuracies):,}")]
     if study.ranking is not None:
         facts.append(("networks ranked (n)", f"{study.ranking.n:,}"))
+        if study.beside is not None:
+            facts.append((f"of these with {study.beside.condition}", f"{study.beside.n:,}"))
         facts.append(("score columns", f"{len(study.labels)}"))
     return [*facts, ("targets", f"{len(study.targets):,}")]
 

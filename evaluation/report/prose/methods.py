@@ -220,9 +220,15 @@ def _statistics(study: ReportNumbers) -> Iterable[str]:
         if n:
             yield f"Agreement between attacks is Kendall’s τ-b over {n:,} networks."
         return
+    beside = ""
+    if study.beside is not None:
+        beside = (
+            f" Beside them stand, with tests of their own, the networks with "
+            f"{study.beside.condition}: {study.beside.n:,}."
+        )
     yield (
         "We report Kendall’s τ-b between scores and accuracies, with the sign as measured, on "
-        f"one common sample for all: {study.ranking.population}. Standard errors and 95 % "
+        f"one common sample for all: {study.ranking.population}.{beside} Standard errors and 95 % "
         "intervals come from the influence function; they cover the choice of networks, not the "
         "noise of scores and accuracies."
     )
