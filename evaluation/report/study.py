@@ -162,7 +162,7 @@ def study(
 def _some(ranking: Ranking) -> pd.DataFrame:
     """Return the scores that are compared with each other: of many, the best of each family."""
     proxies = {label: column.identity[0] for label, column in ranking.columns.items()}
-    return ranking.values[some_of_each(proxies, PAIRED)]
+    return ranking.values.filter(items=some_of_each(proxies, PAIRED))
 
 
 def _guessing(truth: AnyTruth) -> float | None:

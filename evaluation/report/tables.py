@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from evaluation.report.figures.boxes import box
 from evaluation.report.names import plain
 from evaluation.report.statistics import main_targets
 from evaluation.report.study import ReportNumbers
-from evaluation.report.words import known
+from evaluation.report.words import known, records
 from testbed.command.numbers import LATEX
 from testbed.files.formulas import defused
 from testbed.files.replacing import replacing
@@ -21,6 +22,7 @@ __all__ = ["csv_tables", "latex_tables", "write_tables"]
 
 # As many targets as fit the width of a page, ± included.
 IN_PRINT = ("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1", "mean adversarial", "mean corruption")
+_SHOWN = ("target", "label", "tau", "standard_error", "ceiling", "ties_flag")
 ON_A_PAGE = 20  # proxies, in two rows each
 
 
@@ -84,11 +86,15 @@ def _cell(row: dict) -> str:
     return f"$ {LATEX.signed(tau).strip('$')} \\pm ? $" if bare else LATEX.signed(tau, error)
 
 
+def _cells(table: pd.DataFrame, targets: list[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    some = table.loc[table["target"].isin(targets), [*_SHOWN]]
+    return {(row["target"], row["label"]): row for row in records(some)}
+
+
 def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str:
     """Return the table of τ: a row for each proxy and population, a column for each target."""
     assert study.ranking is not None
-    rankings = study.ranking.populations
-    cells = [one.labelled.set_index(["target", "label"]).to_dict("index") for one in rankings]
+    cells = [_cells(one.labelled, targets) for one in study.ranking.populations]
     rows, group = [], ""
     for label, proxy in study.proxies.items():
         many = len(study.labels) > MANY and group != family(proxy)
