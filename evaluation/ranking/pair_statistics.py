@@ -11,13 +11,18 @@ from evaluation.correlation import (
     confidence_interval,
     noise_ceiling,
     partial_from,
-    spearman,
     tau_b,
     tau_difference,
     tie_fraction,
-    top_precision,
 )
-from evaluation.correlation.rank_measures import hyperbolic_weights, weighted_from
+from evaluation.correlation.rank_measures import (
+    hyperbolic_weights,
+    mean_ranks,
+    spearman_from,
+    top_count,
+    top_members,
+    weighted_from,
+)
 from evaluation.correlation.tau_b import dense_ranks, pair_sums, tau_from
 from testbed.spaces.nasbench201.functional_twins import functional_twins
 
@@ -48,10 +53,12 @@ class PairStatistics:
     ) -> None:
         # Ranks, not values: they are the same to every statistic, and shared by all columns.
         self._targets = {str(name): dense_ranks(accuracies[name].to_numpy()) for name in accuracies}
+        self._means = {name: mean_ranks(y) for name, y in self._targets.items()}
+        self._count = top_count(len(accuracies), top)
+        self._tops = {name: top_members(y, self._count) for name, y in self._targets.items()}
         self._weights = {name: hyperbolic_weights(y) for name, y in self._targets.items()}
         self._given = {"clean": clean, "params": params, "paths": paths}
         self._given = {k: v for k, v in self._given.items() if not np.isnan(v).any()}
-        self._top = top
         self._with_given = {
             name: {given: tau_b(y, z) for given, z in self._given.items()}
             for name, y in self._targets.items()
@@ -81,12 +88,13 @@ class PairStatistics:
         given = {name: tau_b(values, z) for name, z in self._given.items()}
         paths_given_params = partial_from(given["paths"], given["params"], self._of_baselines)
         own_ties, x = tie_fraction(values), dense_ranks(values)
+        means = mean_ranks(x)
+        # As one who uses it would: turned around where it ranks the wrong way round.
+        tops = [top_members(oriented, self._count) for oriented in (x, -x)]
         for name, y in self._targets.items():
             sums, facts = pair_sums(x, y), self._facts[name]
             tau = tau_from(sums)
             low, high = confidence_interval(tau)
-            # As one who uses it would: turned around where it ranks the wrong way round.
-            oriented = -x if tau.tau < 0 else x
             row = {
                 "tau": tau.tau,
                 "standard_error": tau.standard_error,
@@ -94,9 +102,9 @@ class PairStatistics:
                 "ties_flag": facts["tie_fraction"] > MANY_TIES,
                 "low": low,
                 "high": high,
-                "spearman": spearman(x, y),
+                "spearman": spearman_from(means, self._means[name]),
                 "weighted_tau": weighted_from(sums, self._weights[name]),
-                "top_precision": top_precision(oriented, y, self._top),
+                "top_precision": float(tops[tau.tau < 0] @ self._tops[name]) / self._count,
             }
             for other in ("clean", "params", "paths"):
                 row |= self._partial(other, tau, given.get(other), name)
