@@ -12,6 +12,7 @@ from testbed.command.console import quiet_track, split_words, whole_numbers
 from testbed.command.inputs import export_path
 from testbed.command.options import (
     TABLE_FORMATS,
+    PopulationOption,
     Proxies,
     Scores,
     TableFormat,
@@ -35,6 +36,7 @@ def correlate(
     scores: Scores = None,
     dataset: TruthImages = "cifar10",
     where: Where = None,
+    population: PopulationOption = None,
     proxies: Proxies = None,
     targets: Targets = None,
     attacks: Annotated[
@@ -89,13 +91,15 @@ def correlate(
         split_words(attacks or ""),
         numbers,
         watch=lambda columns: quiet_track(columns, "ranking"),
+        population=population,
     )
     if out is not None:
+        written = ranking.whole_table.drop(columns="label")
         with replacing(out) as temporary:
             if out.suffix == ".csv":
-                defused(ranking.table).to_csv(temporary, index=False)
+                defused(written).to_csv(temporary, index=False)
             else:
-                ranking.table.to_parquet(temporary, index=False)
+                written.to_parquet(temporary, index=False)
     console = plain_console()
     print_ranking(ranking, console)
     if statistics:

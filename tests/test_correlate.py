@@ -18,6 +18,7 @@ from evaluation.ranking.target_choice import DEFAULT_TARGETS, choose_targets
 from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.cost import flops, parameters
 from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.paths import PATH_STATISTICS
 from tests.score_frames import frame, row_of, score_rows
 from tests.truth_folder import IDS, published_truth, write_table, write_truth
 
@@ -25,9 +26,11 @@ TIDY = [
     *("dataset", "proxy", "init", "images", "settings", "seeds", "target", "n", "tau"),
     *("standard_error", "tie_fraction", "ties_flag", "low", "high", "spearman", "weighted_tau"),
     *("top_precision", "partial_clean", "partial_clean_error", "partial_params"),
-    *("partial_params_error", "ceiling", "difference_params", "difference_params_error"),
-    *("difference_params_p", "score_tie_fraction", "degenerate", "population"),
-    *("difference_params_holm", "winner", "winner_holm"),
+    *("partial_params_error", "partial_paths", "partial_paths_error", "partial_both"),
+    *("partial_both_error", "ceiling", "difference_params", "difference_params_error"),
+    *("difference_params_p", "difference_paths", "difference_paths_error", "difference_paths_p"),
+    *("score_tie_fraction", "degenerate", "population", "condition"),
+    *("difference_params_holm", "difference_paths_holm", "winner", "winner_holm"),
 ]
 
 
@@ -49,7 +52,7 @@ def test_every_cell_is_tau_b_of_one_score_with_one_target(truth):
     ranking = rank(scores.sample(frac=1, random_state=0), truth, targets=["all"])
     accuracies = truth.targets()
     assert list(ranking.table) == TIDY
-    assert len(ranking.table) == 3 * accuracies.shape[1]
+    assert len(ranking.table) == 4 * accuracies.shape[1]
     for name in accuracies:
         row = row_of(ranking.table, proxy="norm", target=name)
         expected = kendalltau(scores["value"], accuracies[name]).statistic
@@ -131,9 +134,13 @@ def test_isomorphic_members_are_named_in_the_population(tmp_path):
 
 def test_baselines_stand_in_every_table(truth):
     table = rank(frame(score_rows()), truth, proxies=["norm"], targets=["clean"]).table
-    assert table["proxy"].tolist() == ["params", "flops", "norm"]
+    assert table["proxy"].tolist() == ["params", "flops", "paths_pool_min", "norm"]
     clean = truth.targets()["clean"]
-    for name, count in {"params": parameters, "flops": flops}.items():
+    for name, count in {
+        "params": parameters,
+        "flops": flops,
+        "paths_pool_min": PATH_STATISTICS["paths_pool_min"],
+    }.items():
         expected = kendall_tau_b([count(Genotype.from_index(i)) for i in IDS], clean)
         row = row_of(table, proxy=name)
         assert row["tau"] == pytest.approx(expected, abs=1e-12)
@@ -141,9 +148,14 @@ def test_baselines_stand_in_every_table(truth):
     # Scores of the baseline are used where they are; asked for alone, it needs none.
     own = rank(frame(score_rows(), score_rows("params", seeds=[None], init="none")), truth).table
     assert row_of(own, proxy="params", target="clean")["init"] == "none"
-    assert own["proxy"].unique().tolist() == ["params", "flops", "norm"]
+    assert own["proxy"].unique().tolist() == ["params", "flops", "paths_pool_min", "norm"]
     both = frame(score_rows(), score_rows("params"), score_rows("flops"))
-    assert rank(both, truth).table["proxy"].unique().tolist() == ["params", "flops", "norm"]
+    assert rank(both, truth).table["proxy"].unique().tolist() == [
+        "params",
+        "flops",
+        "paths_pool_min",
+        "norm",
+    ]
     assert rank(frame(score_rows(ids=IDS[:9])), truth, proxies=["params"]).n == 40
 
 
@@ -239,7 +251,7 @@ def test_command_end_to_end_on_csv(truth, tmp_path):
     narrow = ("--proxies", "other, params", "--targets", "clean", "--attacks", "fgsm")
     run("--scores", tmp_path / "scores.csv", "--truth", truth.root, "--out", out, *narrow)
     table = pd.read_csv(out)
-    assert set(table["proxy"]) == {"params", "flops", "other"}
+    assert set(table["proxy"]) == {"params", "flops", "paths_pool_min", "other"}
     assert table["target"].unique().tolist() == ["clean", "fgsm@0.5", "fgsm@1", "fgsm@255"]
 
 

@@ -17,6 +17,7 @@ from evaluation.correlation import (
     weighted_tau,
     winners,
 )
+from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.statistics_table import print_statistics
 from evaluation.ranking.table import rank
 from evaluation.truths.published import Truth
@@ -24,6 +25,7 @@ from testbed.spaces.nasbench201.cost import parameters
 from testbed.spaces.nasbench201.functional_twins import functional_twins
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.isomorphism import unique_ids
+from testbed.spaces.nasbench201.paths import live_paths
 from tests.score_frames import frame, row_of, score_rows
 from tests.truth_folder import IDS, published_truth, write_table, write_truth
 
@@ -33,16 +35,46 @@ def truth(tmp_path):
     return Truth.open(write_truth(tmp_path / "truth"))
 
 
+def pools(path):
+    return path.count("avg_pool_3x3")
+
+
+def partial_of_many(variables):
+    """Return the partial τ-b of the first two given the rest, of the inverse of the matrix of τ.
+
+    Its error is by the delta method, with differences in place of derivatives.
+    """
+    pairs = [(i, j) for i in range(len(variables)) for j in range(i)]
+    taus = [tau_b(variables[i], variables[j]) for i, j in pairs]
+
+    def partial(values):
+        matrix = np.eye(len(variables))
+        for (i, j), value in zip(pairs, values, strict=True):
+            matrix[i, j] = matrix[j, i] = value
+        inverse = np.linalg.inv(matrix)
+        return -inverse[0, 1] / math.sqrt(inverse[0, 0] * inverse[1, 1])
+
+    values, step = np.array([tau.tau for tau in taus]), 1e-6
+    shifts = step * np.eye(len(values))
+    slopes = [(partial(values + s) - partial(values - s)) / (2 * step) for s in shifts]
+    influence = sum(slope * tau.influence for slope, tau in zip(slopes, taus, strict=True))
+    return partial(values), influence.std(ddof=1) / math.sqrt(len(variables[0]))
+
+
 def test_every_statistic_of_a_row_is_the_one_of_its_two_columns(truth):
     scores = frame(score_rows(), score_rows("other"))
     ranking = rank(scores, truth, targets=["all"], top=0.2)
     accuracies = truth.targets()
     clean, params = accuracies["clean"], [parameters(Genotype.from_index(i)) for i in IDS]
+    paths = [min(map(pools, live_paths(Genotype.from_index(i))), default=0) for i in IDS]
     for name, y in accuracies.items():
         for proxy in ("norm", "other"):
             x = scores.loc[scores["proxy"] == proxy, "value"].to_numpy()
             row, tau, base = row_of(ranking.table, proxy=proxy, target=name), tau_b(x, y), None
             given_clean, given_params = partial_tau_b(x, y, clean), partial_tau_b(x, y, params)
+            given_paths, lead = partial_tau_b(x, y, paths), tau_b(paths, y)
+            both, both_error = partial_of_many([x, y, params, paths])
+            lead_gap = tau_difference(tau, lead, sign=-1 if tau.tau * lead.tau < 0 else 1)
             base = tau_b(params, y)
             gap = tau_difference(tau, base, sign=-1 if tau.tau * base.tau < 0 else 1)
             expected = {
@@ -55,12 +87,19 @@ def test_every_statistic_of_a_row_is_the_one_of_its_two_columns(truth):
                 "partial_clean_error": given_clean.standard_error,
                 "partial_params": given_params.tau,
                 "partial_params_error": given_params.standard_error,
+                "partial_paths": given_paths.tau,
+                "partial_both": both,
+                "partial_both_error": both_error,
+                "difference_paths": abs(tau.tau) - abs(lead.tau),
+                "difference_paths_error": lead_gap.standard_error,
                 "difference_params": abs(tau.tau) - abs(base.tau),
                 "difference_params_error": gap.standard_error,
                 "difference_params_p": gap.p,
                 "score_tie_fraction": 0,
             }
-            np.testing.assert_allclose(row[list(expected)].astype(float), list(expected.values()))
+            np.testing.assert_allclose(
+                row[list(expected)].astype(float), list(expected.values()), rtol=1e-6
+            )
     assert math.isnan(row_of(ranking.table, proxy="norm", target="clean")["partial_clean"])
 
 
@@ -70,11 +109,13 @@ def test_corrections_are_over_the_whole_table(truth):
     table = ranking.table
     p = table["difference_params_p"]
     assert p.notna().sum() == 6
-    assert p[table["proxy"].isin(["params", "flops"])].isna().all()
+    assert p[table["proxy"].isin(list(BASELINES))].isna().all()
     np.testing.assert_array_equal(table["difference_params_holm"], holm(p))
     accuracies = truth.targets()
     values = {q: scores.loc[scores["proxy"] == q, "value"].to_numpy() for q in ("norm", "other")}
-    values["params"] = [parameters(Genotype.from_index(i)) for i in IDS]
+    np.testing.assert_array_equal(table["difference_paths_holm"], holm(table["difference_paths_p"]))
+    first = {name: [of(Genotype.from_index(i)) for i in IDS] for name, of in BASELINES.items()}
+    values = {**first, **values}
     expected = winners(
         {t: {q: tau_b(v, accuracies[t]) for q, v in values.items()} for t in ranking.winners}
     )
@@ -110,7 +151,7 @@ def test_degenerate_pairs_are_named(truth):
     found = {
         (row.proxy, row.target): row.degenerate
         for row in ranking.table.itertuples()
-        if row.proxy not in ("params", "flops")
+        if row.proxy not in BASELINES
     }
     assert found == {
         ("norm", "fgsm@1"): "", ("norm", "apgd@8"): "tied target",

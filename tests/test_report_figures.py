@@ -99,7 +99,7 @@ def test_the_proxies_figure_shows_the_rankings_numbers(study):
     figure = pictures["proxies"].draw()
     texts = hovers(figure)
     shown = study.table.loc[~study.table["target"].str.startswith("fog")]
-    assert len(texts) == len(shown) == 5 * 8
+    assert len(texts) == len(shown) == 6 * 8
     for row in shown.itertuples():
         (text,) = [t for t in texts if t.startswith(f"{row.label} – {titled(row.target)}: τ")]
         assert f"τ = {PAGE.signed(row.tau)}, 95 % interval" in text
@@ -110,7 +110,7 @@ def test_the_proxies_figure_shows_the_rankings_numbers(study):
     assert sorted(n for n in numbers if re.fullmatch(r"−?(\.\d\d|1\.00)", n)) == sorted(
         PAGE.unsigned(tau, digits=2) for tau in shown["tau"]
     )
-    labels = ["params", "flops", "hessian_<&_x", "jacobian_norm (random)",
+    labels = ["params", "flops", "paths_pool_min", "hessian_<&_x", "jacobian_norm (random)",
               "jacobian_norm (trained)"]  # fmt: skip
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == labels
 

@@ -113,10 +113,10 @@ def test_the_first_of_a_proxy_is_the_mean_of_its_ties():
     assert top_one(ProxyScores("p", -scores), values) == (0.1, 1)
     assert np.isnan(top_one(ProxyScores("p", np.full(SIZE, np.nan)), values)[0])
     table = top_ones(frame(score_rows()), np.arange(SIZE, dtype=float))
-    assert table["proxy"].tolist() == ["params", "flops", "norm"]
-    assert table["n"].tolist() == [6466, 6466, len(IDS)]
+    assert table["proxy"].tolist() == ["params", "flops", "paths_pool_min", "norm"]
+    assert table["n"].tolist() == [6466, 6466, 6466, len(IDS)]
     largest = frame(score_rows()).set_index("network")["value"].idxmax()
-    assert table["highest"].iloc[2] == candidate_of(Genotype.parse(largest))
+    assert table["highest"].iloc[3] == candidate_of(Genotype.parse(largest))
 
 
 def test_a_study_is_the_same_in_any_number_of_processes(heights):

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-from scipy import stats
+from scipy import special, stats
 
 from evaluation.correlation.tau_b import TauB
 from testbed.basis.errors import InputError
@@ -85,7 +85,8 @@ def tau_difference(first: TauB, second: TauB, level: float = 0.95, sign: int = 1
     if error < 1e-12:
         p = 1.0 if abs(value) < 1e-12 else math.nan
         return Difference(value, error, p, value, value)
-    p = float(2 * stats.t.sf(abs(value) / error, n - 2))
+    # What stats.t.sf is, without the checks that take ten times as long.
+    p = float(2 * special.stdtr(n - 2, -abs(value) / error))
     low, high = value - quantile * error, value + quantile * error
     return Difference(value, error, p, max(low, -2.0), min(high, 2.0))
 

@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from evaluation.correlation.tau_b import checked, dense_ranks, pair_sums
 from testbed.basis.errors import InputError
 
-__all__ = ["hyperbolic_weights", "spearman", "top_precision", "weighted_from", "weighted_tau"]
+__all__ = [
+    "hyperbolic_weights", "mean_ranks", "spearman", "spearman_from", "top_count", "top_members",
+    "top_precision", "weighted_from", "weighted_tau",
+]  # fmt: skip
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
@@ -21,7 +24,12 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
     Raises:
         ValueError: if x and y are not one-dimensional of equal length, or hold NaN.
     """
-    a, b = (_mean_ranks(dense_ranks(variable)) for variable in checked(x, y))
+    a, b = (mean_ranks(dense_ranks(variable)) for variable in checked(x, y))
+    return spearman_from(a, b)
+
+
+def spearman_from(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return Spearman's ρ of two variables from what :func:`mean_ranks` returns of them."""
     product = float(a @ a) * float(b @ b)
     return float(a @ b) / math.sqrt(product) if product else math.nan
 
@@ -80,21 +88,30 @@ def top_precision(x: ArrayLike, y: ArrayLike, fraction: float = 0.1) -> float:
         ValueError: if x and y are not one-dimensional of equal length, or hold NaN, or the
             fraction is not in (0, 1].
     """
+    x, y = checked(x, y)
+    k = top_count(len(x), fraction)
+    return float(top_members(x, k) @ top_members(y, k)) / k if k else math.nan
+
+
+def top_count(n: int, fraction: float) -> int:
+    """Return how many of n samples are the top ones: ⌈fraction · n⌉.
+
+    Raises:
+        ValueError: if the fraction is not in (0, 1].
+    """
     if not 0 < fraction <= 1:
         raise InputError(f"the fraction of a top k lies in (0, 1]; got {fraction}")
-    x, y = checked(x, y)
     # Rounded first: 0.1 · 30 is a little more than 3.
-    k = math.ceil(round(fraction * len(x), 9))
-    return float(_membership(x, k) @ _membership(y, k)) / k if k else math.nan
+    return math.ceil(round(fraction * n, 9))
 
 
-def _mean_ranks(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+def mean_ranks(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the ranks, averaged where samples tie, minus their mean; the smallest is first."""
     counts = np.bincount(ranks)
     return (np.cumsum(counts) - counts / 2)[ranks] - len(ranks) / 2
 
 
-def _membership(values: np.ndarray, k: int) -> NDArray[np.float64]:
+def top_members(values: np.ndarray, k: int) -> NDArray[np.float64]:
     """Return the probability of each sample to be among the k largest."""
     edge = np.partition(values, len(values) - k)[len(values) - k]
     above, at = values > edge, values == edge

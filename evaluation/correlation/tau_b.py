@@ -153,11 +153,8 @@ def pair_sums(x: Integers, y: Integers) -> tuple[Integers, Integers, Integers]:
     n = len(x)
     x_less, x_equal = _less_and_equal(x)
     y_less, y_equal = _less_and_equal(y)
-    width = int(y.max(initial=0)) + 1
-    xy_less, xy_equal = _less_and_equal(dense_ranks(x * width + y))
-    yx_less = _less_and_equal(dense_ranks(y * (int(x.max(initial=0)) + 1) + x))[0]
-    x_equal_y_less = xy_less - x_less
-    x_less_y_equal = yx_less - y_less
+    x_equal_y_less, xy_equal = _less_within(x, y, x_less)
+    x_less_y_equal, _ = _less_within(y, x, y_less)
 
     both_less = _count_dominated(x, y)
     x_less_y_more = x_less - both_less - x_less_y_equal
@@ -166,6 +163,21 @@ def pair_sums(x: Integers, y: Integers) -> tuple[Integers, Integers, Integers]:
     both_more = (n - x_less - x_equal) - x_more_y_less - x_more_y_equal
     agreement = both_less + both_more - x_less_y_more - x_more_y_less
     return agreement, n - x_equal, n - y_equal
+
+
+def _less_within(ties: Integers, ranks: Integers, less: Integers) -> tuple[Integers, Integers]:
+    """Return, for each sample, how many tie in the first with a smaller rank, and in both.
+
+    Args:
+        ties: ranks, whose ties are looked into.
+        ranks: the ranks that are compared among those.
+        less: how many samples have a smaller rank in the first.
+    """
+    if int(ties.max(initial=-1)) + 1 == len(ties):  # there are none, as in most scores
+        return np.zeros_like(ties), np.ones_like(ties)
+    both = dense_ranks(ties * (int(ranks.max(initial=0)) + 1) + ranks)
+    both_less, both_equal = _less_and_equal(both)
+    return both_less - less, both_equal
 
 
 def _less_and_equal(ranks: Integers) -> tuple[Integers, Integers]:

@@ -67,8 +67,15 @@ def common_sample(
     return sorted(sample), notes
 
 
-def population(sample: list[int]) -> str:
-    """Return a description of the networks of a sample, in words."""
+def population(sample: list[int], condition: str = "") -> str:
+    """Return a description of the networks of a sample, in words.
+
+    Args:
+        sample: the published ids.
+        condition: what chose them, such as ``clean > 0.9``; "" if nothing did.
+    """
+    those = f", those of {condition}" if condition else ""
     if all(representatives()[number] == number for number in sample):
-        return f"{len(sample):,} of the {len(unique_ids()):,} unique networks"
-    return f"{len(sample):,} of the {len(representatives()):,} architectures, isomorphic ones too"
+        return f"{len(sample):,} of the {len(unique_ids()):,} unique networks{those}"
+    everything = len(representatives())
+    return f"{len(sample):,} of the {everything:,} architectures, isomorphic ones too{those}"

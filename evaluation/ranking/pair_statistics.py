@@ -11,19 +11,25 @@ from evaluation.correlation import (
     confidence_interval,
     noise_ceiling,
     partial_from,
-    spearman,
     tau_b,
     tau_difference,
     tie_fraction,
-    top_precision,
 )
-from evaluation.correlation.rank_measures import hyperbolic_weights, weighted_from
+from evaluation.correlation.rank_measures import (
+    hyperbolic_weights,
+    mean_ranks,
+    spearman_from,
+    top_count,
+    top_members,
+    weighted_from,
+)
 from evaluation.correlation.tau_b import dense_ranks, pair_sums, tau_from
 from testbed.spaces.nasbench201.functional_twins import functional_twins
 
-__all__ = ["MANY_TIES", "PairStatistics"]
+__all__ = ["DIFFERENCES", "MANY_TIES", "PairStatistics"]
 
 MANY_TIES = 0.5
+DIFFERENCES = ("params", "paths")  # the baselines that each score is compared with
 
 
 class PairStatistics:
@@ -33,21 +39,34 @@ class PairStatistics:
         accuracies: the targets; the index is the sample.
         clean: the clean accuracies of the sample, NaN where the truth has none.
         params: the parameter counts of the sample.
+        paths: the structural baseline of the sample.
         top: the fraction of networks that top-k precision looks at.
     """
 
     def __init__(
-        self, accuracies: pd.DataFrame, clean: np.ndarray, params: np.ndarray, top: float
+        self,
+        accuracies: pd.DataFrame,
+        clean: np.ndarray,
+        params: np.ndarray,
+        paths: np.ndarray,
+        top: float,
     ) -> None:
         # Ranks, not values: they are the same to every statistic, and shared by all columns.
         self._targets = {str(name): dense_ranks(accuracies[name].to_numpy()) for name in accuracies}
+        self._means = {name: mean_ranks(y) for name, y in self._targets.items()}
+        self._count = top_count(len(accuracies), top)
+        self._tops = {name: top_members(y, self._count) for name, y in self._targets.items()}
         self._weights = {name: hyperbolic_weights(y) for name, y in self._targets.items()}
-        self._given = {"clean": clean, "params": params}
+        self._given = {"clean": clean, "params": params, "paths": paths}
         self._given = {k: v for k, v in self._given.items() if not np.isnan(v).any()}
-        self._top = top
         self._with_given = {
             name: {given: tau_b(y, z) for given, z in self._given.items()}
             for name, y in self._targets.items()
+        }
+        self._of_baselines = tau_b(params, paths)
+        self._paths_given_params = {
+            name: partial_from(given["paths"], given["params"], self._of_baselines)
+            for name, given in self._with_given.items()
         }
         places = {number: place for place, number in enumerate(accuracies.index)}
         twins = [[places[i] for i in group] for group in functional_twins(accuracies.index)]
@@ -64,16 +83,18 @@ class PairStatistics:
 
         Args:
             values: the score of each network of the sample.
-            baseline: whether the score is not to be compared with the parameter count.
+            baseline: whether the score is not to be compared with the baselines.
         """
         given = {name: tau_b(values, z) for name, z in self._given.items()}
+        paths_given_params = partial_from(given["paths"], given["params"], self._of_baselines)
         own_ties, x = tie_fraction(values), dense_ranks(values)
+        means = mean_ranks(x)
+        # As one who uses it would: turned around where it ranks the wrong way round.
+        tops = [top_members(oriented, self._count) for oriented in (x, -x)]
         for name, y in self._targets.items():
             sums, facts = pair_sums(x, y), self._facts[name]
             tau = tau_from(sums)
             low, high = confidence_interval(tau)
-            # As one who uses it would: turned around where it ranks the wrong way round.
-            oriented = -x if tau.tau < 0 else x
             row = {
                 "tau": tau.tau,
                 "standard_error": tau.standard_error,
@@ -81,40 +102,54 @@ class PairStatistics:
                 "ties_flag": facts["tie_fraction"] > MANY_TIES,
                 "low": low,
                 "high": high,
-                "spearman": spearman(x, y),
+                "spearman": spearman_from(means, self._means[name]),
                 "weighted_tau": weighted_from(sums, self._weights[name]),
-                "top_precision": top_precision(oriented, y, self._top),
+                "top_precision": float(tops[tau.tau < 0] @ self._tops[name]) / self._count,
             }
-            for other in ("clean", "params"):
+            for other in ("clean", "params", "paths"):
                 row |= self._partial(other, tau, given.get(other), name)
+            # Kendall's recursion: of three partial τ-b given params, the one given both.
+            both = partial_from(
+                partial_from(tau, given["params"], self._with_given[name]["params"]),
+                paths_given_params,
+                self._paths_given_params[name],
+            )
+            row |= _named("partial_both", both)
             row |= {
                 "ceiling": facts["ceiling"],
-                **_difference(tau, None if baseline else self._with_given[name].get("params")),
+                **self._differences(tau, name, baseline),
                 "score_tie_fraction": own_ties,
                 "degenerate": _degenerate(own_ties, facts["tie_fraction"]),
             }
             yield name, tau, row
 
     def _partial(self, other: str, tau: TauB, score: TauB | None, target: str) -> dict[str, float]:
-        value = error = math.nan
-        if score is not None:
-            partial = partial_from(tau, score, self._with_given[target][other])
-            value, error = partial.tau, partial.standard_error
-        return {f"partial_{other}": value, f"partial_{other}_error": error}
+        if score is None:
+            return {f"partial_{other}": math.nan, f"partial_{other}_error": math.nan}
+        return _named(f"partial_{other}", partial_from(tau, score, self._with_given[target][other]))
+
+    def _differences(self, tau: TauB, target: str, baseline: bool) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for other in DIFFERENCES:
+            given = None if baseline else self._with_given[target].get(other)
+            found |= _difference(other, tau, given)
+        return found
 
 
-def _difference(tau: TauB, params: TauB | None) -> dict[str, float]:
-    """Return by how much a score's |τ-b| exceeds that of the parameter count."""
+def _named(name: str, tau: TauB) -> dict[str, float]:
+    return {name: tau.tau, f"{name}_error": tau.standard_error}
+
+
+def _difference(other: str, tau: TauB, given: TauB | None) -> dict[str, float]:
+    """Return by how much a score's |τ-b| exceeds that of a baseline."""
     value = error = p = math.nan
-    if params is not None:
-        difference = tau_difference(tau, params, sign=-1 if tau.tau * params.tau < 0 else 1)
+    if given is not None:
+        # A baseline that is constant ranks nothing: there is nothing to exceed.
+        difference = tau_difference(tau, given, sign=-1 if tau.tau * given.tau < 0 else 1)
         value = -difference.value if tau.tau < 0 else difference.value
         error, p = difference.standard_error, difference.p
-    return {
-        "difference_params": value,
-        "difference_params_error": error,
-        "difference_params_p": p,
-    }
+    name = f"difference_{other}"
+    return {name: value, f"{name}_error": error, f"{name}_p": p}
 
 
 def _degenerate(score_ties: float, target_ties: float) -> str:

@@ -19,10 +19,13 @@ from evaluation.ranking.labels import IDENTITY, Identity, labels, printable, row
 from testbed.basis.errors import ToolkitError, did_you_mean
 from testbed.spaces.nasbench201.cost import flops, parameters
 from testbed.spaces.nasbench201.genotype import Genotype, enumerate_space
+from testbed.spaces.nasbench201.paths import PATH_STATISTICS
 
 __all__ = [
     "BASELINES",
     "IDENTITY",
+    "SIZES",
+    "STRUCTURE",
     "Identity",
     "RankingError",
     "ScoreColumn",
@@ -34,7 +37,13 @@ __all__ = [
 ]
 
 REQUIRED = ("network", *IDENTITY, "seed", "value")
-BASELINES: dict[str, Callable[[Genotype], int]] = {"params": parameters, "flops": flops}
+# Size, and the structure of the cell, which is the stronger one where attacks are strong.
+SIZES: dict[str, Callable[[Genotype], float]] = {"params": parameters, "flops": flops}
+STRUCTURE = "paths_pool_min"
+BASELINES: dict[str, Callable[[Genotype], float]] = {
+    **SIZES,
+    STRUCTURE: PATH_STATISTICS[STRUCTURE],
+}
 
 
 class RankingError(ToolkitError):
@@ -171,14 +180,14 @@ def _without_sparse_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, i
 
 
 def baseline_column(name: str, ids: Iterable[int]) -> ScoreColumn:
-    """Return a baseline in closed form, of the networks of the truth (C = 16, N = 5).
+    """Return a baseline in closed form, of the networks of the truth (size: C = 16, N = 5).
 
     Args:
         name: one of ``BASELINES``.
         ids: the published ids of the networks.
     """
     values = {number: float(BASELINES[name](Genotype.from_index(number))) for number in ids}
-    identity = (name, "", "", '{"cells":5,"channels":16}')
+    identity = (name, "", "", '{"cells":5,"channels":16}' if name in SIZES else "{}")
     return ScoreColumn(identity, 0, pd.Series(values, dtype="float64"), {}, frozenset())
 
 

@@ -1,6 +1,7 @@
 """The further statistics of a ranking in print: one table for each target."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -15,42 +16,51 @@ from testbed.command.numbers import TERMINAL, p_value
 __all__ = ["print_statistics"]
 
 COLUMNS = (
-    "τ-b", "95 %", "ρ", "weighted τ", "top", "given clean", "given params", "− params", "p (Holm)",
+    "τ-b", "95 %", "ρ", "weighted τ", "top", "given clean", "given params", "given both",
+    "− params", "p (Holm)", "− paths", "p (Holm)",
 )  # fmt: skip
 
 
 def print_statistics(ranking: Ranking, console: Console) -> None:
-    """Print for each target intervals, other measures, partial τ-b, and the lead over params."""
-    table = ranking.labelled
-    for target, rows in table.groupby("target", sort=False):
-        console.print(_block(str(target), rows))
-        console.print(Text(_verdict(ranking, str(target))))
-        console.print()
+    """Print for each target, and each population, what ``COLUMNS`` names."""
+    for target in dict.fromkeys(ranking.table["target"]):
+        for one in ranking.populations:
+            rows = one.labelled.loc[one.table["target"] == target]
+            console.print(_block(str(target), one.condition, rows))
+            console.print(Text(_verdict(one, str(target))))
+            console.print()
     for line in _legend():
         console.print(Text(line))
 
 
-def _block(target: str, rows: pd.DataFrame) -> Table:
+def _block(target: str, condition: str, rows: pd.DataFrame) -> Table:
     ceiling = rows["ceiling"].iloc[0]
     limit = "" if pd.isna(ceiling) else f", ceiling {TERMINAL.signed(ceiling)}"
-    heading = str(Target.parse(target)) + limit
+    those = f", networks with {condition}" if condition else ""
+    heading = str(Target.parse(target)) + those + limit
     block = Table(title=heading, title_justify="left", box=None, pad_edge=False)
     block.add_column("proxy", overflow="fold")
     for name in COLUMNS:
         block.add_column(name, justify="right")
     for row in rows.to_dict("records"):
-        others = ("partial_clean", "partial_params", "difference_params")
+        others = ("partial_clean", "partial_params", "partial_both")
         numbers = (
             TERMINAL.signed(row["tau"]) + ("±?" if pd.isna(row["standard_error"]) else ""),
             f"{TERMINAL.signed(row['low'])} {TERMINAL.signed(row['high'])}",
             *map(TERMINAL.signed, (row["spearman"], row["weighted_tau"])),
             "–" if pd.isna(row["top_precision"]) else f"{row['top_precision']:.0%}",
             *(TERMINAL.signed(row[name]) for name in others),
-            p_value(row["difference_params_holm"]),
+            *_lead(row, "params"),
+            *_lead(row, "paths"),
         )
         style = "dim" if row["proxy"] in BASELINES else ""
         block.add_row(Text(str(row["label"])), *numbers, style=style)
     return block
+
+
+def _lead(row: Mapping[Any, Any], baseline: str) -> tuple[str, str]:
+    name = f"difference_{baseline}"
+    return TERMINAL.signed(row[name]), p_value(row[f"{name}_holm"])
 
 
 def _verdict(ranking: Ranking, target: str) -> str:
@@ -71,7 +81,8 @@ def _legend() -> Iterator[str]:
         "score turned around where τ < 0."
     )
     yield (
-        "Given clean, given params: partial τ-b. − params: |τ| minus that of the number of "
-        "parameters. p: corrected for all comparisons of the table by Holm's method."
+        "Given clean, given params, given both params and paths_pool_min: partial τ-b. − params, "
+        "− paths: |τ| minus that of the number of parameters, of paths_pool_min. p: corrected for "
+        "all comparisons of the table by Holm's method."
     )
     yield "Ceiling: the τ-b of a perfect score, from networks of one function trained separately."

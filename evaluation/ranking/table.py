@@ -1,112 +1,33 @@
 """How well each proxy ranks each target: τ-b and its statistics on one common sample."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from evaluation.correlation import TauB, Winner, holm, winners
-from evaluation.ranking.common_sample import common_sample, population
+from evaluation.ranking.common_sample import common_sample
+from evaluation.ranking.common_sample import population as population_in_words
 from evaluation.ranking.coverage import left_seeds, set_aside
-from evaluation.ranking.pair_statistics import PairStatistics
+from evaluation.ranking.families import by_family
+from evaluation.ranking.pair_statistics import DIFFERENCES, PairStatistics
+from evaluation.ranking.populations import parse_population, refuse_few, selected
+from evaluation.ranking.ranking import FEW, Ranking, listed
 from evaluation.ranking.score_columns import (
     BASELINES,
     IDENTITY,
+    STRUCTURE,
     RankingError,
     ScoreColumn,
     baseline_column,
     labels,
-    other_images,
-    row_labels,
     score_columns,
 )
 from evaluation.ranking.target_choice import choose_targets
 from evaluation.truths import AnyTruth
-from evaluation.truths.targets import Target
 
 __all__ = ["FEW", "Ranking", "RankingError", "listed", "rank"]
-
-FEW = 50  # networks: below, a standard error of τ is about .1
-VERY_FEW = 10
-LISTED = 8  # names in one sentence
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """How every score column ranks every target.
-
-    Attributes:
-        table: one row for each column and target. The row is of dataset, proxy, init, images,
-            settings, seeds, target, n, population. Its statistics are:
-
-            - tau, standard_error, and the ends of the 95 % interval low, high;
-            - tie_fraction of the target, ties_flag (more than half of its pairs tied),
-              score_tie_fraction, degenerate ("constant score; tied target", or "");
-            - spearman; weighted_tau, in which the best under the target weigh most;
-              top_precision, of the best 10 % (the score turned around where τ < 0);
-            - partial_clean and partial_params: τ-b given clean accuracy, and given the number
-              of parameters; each with its _error;
-            - ceiling: the τ-b that a perfect score reaches; NaN without enough twins;
-            - difference_params: by how much |τ| exceeds that of the number of parameters, with
-              _error, _p, and _holm, corrected over the table; NaN for baselines;
-            - winner: the largest |τ| of its target, and winner_holm, the p of its comparison
-              with the closest rival, corrected over the table; NaN for others.
-        n: the number of networks, the same in every row.
-        population: a description of these networks in words.
-        left_out: one sentence for each kind of scored networks that are not in the sample,
-            which says why.
-        set_aside: one sentence for each score column, or seed, that too few networks have.
-        winners: the winner of each target, by the names that
-            :func:`~evaluation.ranking.score_columns.labels` gives; None where no τ-b is defined.
-        columns: the score columns by these names, baselines first.
-        values: the scores of the sample, one row for each network, by id and name.
-    """
-
-    table: pd.DataFrame
-    n: int
-    population: str
-    left_out: tuple[str, ...]
-    set_aside: tuple[str, ...] = ()
-    winners: dict[str, Winner | None] = field(default_factory=dict)
-    columns: dict[str, ScoreColumn] = field(default_factory=dict, repr=False)
-    values: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
-
-    @property
-    def other_images(self) -> list[str]:
-        """A sentence if scores are ranked that were computed on images of another data set."""
-        return other_images(self.columns.values(), self.table["dataset"].iloc[0])
-
-    @property
-    def few(self) -> list[str]:
-        """A sentence if the networks are so few that τ, or its standard error, says little."""
-        if self.n == 2:
-            return [
-                "n = 2: with two networks τ is 1 or −1 whatever the score, and has no standard "
-                "error: nothing follows from it."
-            ]
-        if self.n < FEW:
-            rough = " Below 10, and near τ = ±1, so are not even the intervals to be trusted."
-            return [
-                f"The sample is of {self.n} networks only: read the intervals, not the values of τ."
-                + (rough if self.n < VERY_FEW else "")
-            ]
-        return []
-
-    @property
-    def constant(self) -> str:
-        """The names of the score columns and targets of which all values are equal."""
-        missing = self.labelled.loc[self.table["tau"].isna()]
-        constant = missing["degenerate"].str.contains("constant score")
-        scores = list(dict.fromkeys(missing.loc[constant, "label"]))
-        targets = list(dict.fromkeys(missing.loc[~constant, "target"]))
-        names = [*scores, *(str(Target.parse(target)) for target in targets)]
-        return listed(names)
-
-    @property
-    def labelled(self) -> pd.DataFrame:
-        """Return the table with a further column ``label``: the name of each row's score column."""
-        return self.table.assign(label=row_labels(self.table))
 
 
 def rank(
@@ -118,6 +39,8 @@ def rank(
     seeds: Collection[int] | None = None,
     watch: Callable[[Sequence[ScoreColumn]], Iterable[ScoreColumn]] = iter,
     top: float = 0.1,
+    population: str | None = None,
+    unasked: bool = False,
 ) -> Ranking:
     """Correlate scores with published accuracies.
 
@@ -125,8 +48,8 @@ def rank(
     every chosen column. Columns and seeds that would leave less than half of it are set aside
     and named, see :func:`~evaluation.ranking.coverage.set_aside`. The sign
     is as measured: a positive τ means that a larger score goes with a larger accuracy. A
-    baseline (parameters, FLOPs) that is not among the chosen columns is computed in closed form,
-    so that it stands in every table.
+    baseline (parameters, FLOPs, paths) that is not among the chosen columns is computed in
+    closed form, so that it stands in every table.
 
     Args:
         scores: a table of one row for each score, as :func:`testbed.store.read_scores` returns.
@@ -139,13 +62,19 @@ def rank(
         seeds: the chosen seeds; None takes all but sparse ones.
         watch: yields the columns that it is given one by one, for instance a progress bar.
         top: the fraction of networks that top-k precision looks at, in (0, 1].
+        population: the condition of a second population, whose ranking stands beside that of
+            the whole one, see :func:`~evaluation.ranking.populations.parse_population`.
+        unasked: whether nobody asked for this population, so that it is left out where it has
+            less than ``FEW`` networks, or all.
 
     Raises:
-        RankingError: if a proxy, a seed or a target is unknown, or fewer than two networks
+        RankingError: if a condition of the population cannot be read, or nothing satisfies it; if
+            a proxy, a seed or a target is unknown, or fewer than two networks
             have all that is asked for.
         TruthError: if a file of the truth is broken.
     """
     known = truth.targets()
+    second = parse_population(population, known.columns)
     accuracies = known.filter(items=choose_targets(known.columns, targets, attacks))
     columns, foreign = score_columns(scores, proxies, seeds)
     known_ids = set(accuracies.index)
@@ -155,18 +84,56 @@ def rank(
     columns = _with_baselines(columns, sample)
     named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
     values = pd.DataFrame({name: column.values.loc[sample] for name, column in named.items()})
-    counts = next(values[name] for name, c in named.items() if c.identity[0] == "params")
-    clean = known["clean"].loc[sample] if "clean" in known else pd.Series(np.nan, sample)
-    shared = PairStatistics(accuracies.loc[sample], clean.to_numpy(), counts.to_numpy(), top)
-    who, rows = population(sample), []
+    numbers = _Numbers(truth.dataset, named, values, accuracies, known.get("clean"), top)
+    chosen, notes = ([], []) if second is None else selected(second, sample, known)
+    if unasked and not FEW <= len(chosen) < len(sample):
+        second = None
+    if second is not None:
+        refuse_few(second, chosen, sample, known)
+    whole = _ranking(numbers, sample, "", watch)
+    whole = replace(whole, left_out=tuple(left_out), set_aside=tuple(aside))
+    if second is None:
+        return whole
+    # In the order of the whole population, so that rows stand beside their like.
+    numbers = replace(numbers, columns=whole.columns, values=whole.values)
+    beside = _ranking(numbers, chosen, str(second), watch)
+    return replace(whole, beside=replace(beside, left_out=tuple(notes)))
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What the rankings of all populations share; see `rank`."""
+
+    dataset: str
+    columns: dict[str, ScoreColumn]
+    values: pd.DataFrame
+    accuracies: pd.DataFrame
+    clean: pd.Series | None
+    top: float
+
+
+def _ranking(
+    numbers: _Numbers,
+    sample: list[int],
+    condition: str,
+    watch: Callable[[Sequence[ScoreColumn]], Iterable[ScoreColumn]],
+) -> Ranking:
+    """Return the ranking of a sample of networks."""
+    named, values = numbers.columns, numbers.values.loc[sample]
+    params, paths = (_first(named, values, name) for name in ("params", STRUCTURE))
+    clean = np.full(len(sample), np.nan)
+    if numbers.clean is not None:
+        clean = numbers.clean.loc[sample].to_numpy()
+    shared = PairStatistics(numbers.accuracies.loc[sample], clean, params, paths, numbers.top)
+    who, rows = population_in_words(sample, condition), []
     taus: dict[str, dict[str, TauB]] = {}
-    for name, column in zip(named, watch(columns), strict=True):
+    for name, column in zip(named, watch(list(named.values())), strict=True):
         scored = values[name].to_numpy()
         for target, tau, row in shared.of(scored, column.identity[0] in BASELINES):
             taus.setdefault(target, {})[name] = tau
             rows.append(
                 {
-                    "dataset": truth.dataset,
+                    "dataset": numbers.dataset,
                     **dict(zip(IDENTITY, column.identity, strict=True)),
                     "label": name,
                     "seeds": column.seeds,
@@ -174,18 +141,22 @@ def rank(
                     "n": len(sample),
                     **row,
                     "population": who,
+                    "condition": condition,
                 }
             )
     best = winners(taus)
-    table = _judged(pd.DataFrame(rows), best)
-    return Ranking(table, len(sample), who, tuple(left_out), tuple(aside), best, named, values)
+    table = pd.DataFrame(rows)
+    order = list(named) if condition else by_family(table, list(named))
+    places = {name: place for place, name in enumerate(order)}
+    table = table.sort_values("label", key=lambda names: names.map(places), kind="stable")
+    table = _judged(table.reset_index(drop=True), best)
+    named = {name: named[name] for name in order}
+    return Ranking(table, len(sample), who, (), (), best, named, values[order], condition)
 
 
-def listed(words: Iterable[str]) -> str:
-    """Return words on one line, and how many more there are than a sentence bears."""
-    words = list(words)
-    rest = len(words) - LISTED
-    return ", ".join(words[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
+def _first(named: Mapping[str, ScoreColumn], values: pd.DataFrame, proxy: str) -> np.ndarray:
+    """Return the values of the first score column of a proxy."""
+    return next(values[name].to_numpy() for name, c in named.items() if c.identity[0] == proxy)
 
 
 def _with_baselines(columns: list[ScoreColumn], sample: list[int]) -> list[ScoreColumn]:
@@ -202,7 +173,8 @@ def _judged(table: pd.DataFrame, best: dict[str, Winner | None]) -> pd.DataFrame
     pairs = list(zip(entries, table["label"], strict=True))
     won = [entry is not None and entry.name == label for entry, label in pairs]
     table = table.drop(columns="label")
-    table["difference_params_holm"] = holm(table["difference_params_p"])
+    for other in DIFFERENCES:
+        table[f"difference_{other}_holm"] = holm(table[f"difference_{other}_p"])
     table["winner"] = won
     table["winner_holm"] = [e.p if e and w else np.nan for e, w in zip(entries, won, strict=True)]
     return table

@@ -10,7 +10,15 @@ from rich.text import Text
 
 from testbed.basis.terminal import plain_console
 from testbed.command.console import progress, split_words, whole_numbers
-from testbed.command.options import ARCHS_HELP, SCORES, Proxies, Truth, TruthImages, Where
+from testbed.command.options import (
+    ARCHS_HELP,
+    SCORES,
+    PopulationOption,
+    Proxies,
+    Truth,
+    TruthImages,
+    Where,
+)
 from testbed.command.shell import Command, application, refuse_given
 from testbed.tables import RANDOM_CIFAR10
 
@@ -37,6 +45,7 @@ def report(
     ] = None,
     dataset: TruthImages = "cifar10",
     where: Where = None,
+    population: PopulationOption = None,
     proxies: Proxies = None,
     targets: Annotated[
         str | None,
@@ -67,7 +76,14 @@ def report(
     """
     alone = scores == NO_SCORES
     if alone:
-        refuse_given(context, "--scores none reports the truth alone", "where", "proxies", "seeds")
+        refuse_given(
+            context,
+            "--scores none reports the truth alone",
+            "where",
+            "population",
+            "proxies",
+            "seeds",
+        )
     path = RANDOM_CIFAR10 if scores is None else Path(scores)
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
 
@@ -106,6 +122,7 @@ def report(
             numbers,
             [] if alone else read_runs(path),
             watch,
+            population,
         )
         done.append(True)
         own = pd.DataFrame() if alone else measured(path, dataset)

@@ -11,7 +11,8 @@ from evaluation.report.figures.operations import COLOURS, NAMES
 from evaluation.report.figures.scatter import linear_below, subtitle
 from evaluation.report.figures.style import BLUE
 from evaluation.report.gallery import key_targets
-from evaluation.report.names import plain
+from evaluation.report.names import corruptions_of, plain
+from evaluation.report.statistics import ROOM
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import records
 from testbed.spaces.nasbench201.genotype import EDGES, OPERATIONS, Genotype
@@ -31,9 +32,12 @@ def explorer(study: ReportNumbers) -> dict[str, Any]:
     ids = study.accuracies.index
     genotypes = [Genotype.from_index(i) for i in ids.to_list()]
     tau: dict[str, dict[str, str]] = {}
-    for row in records(study.table) if len(study.table) else []:
+    key, targets = key_targets(study), _targets(study)
+    told = study.table
+    if len(told):
+        told = told.loc[told["target"].isin(targets)]
+    for row in records(told):
         tau.setdefault(row["label"], {})[row["target"]] = subtitle(row)
-    key = key_targets(study)
     best = study.accuracies[key[-1]].idxmax()
     return {
         "ids": _packed(ids.to_numpy(), "<u2"),
@@ -44,8 +48,8 @@ def explorer(study: ReportNumbers) -> dict[str, Any]:
             {"id": o, "name": NAMES[o], "colour": _themed(COLOURS[o])} for o in OPERATIONS
         ],
         "scale": SCALE,
-        "targets": {name: _accuracies(study.accuracies[name]) for name in study.targets},
-        "names": {name: plain(name) for name in study.targets},
+        "targets": {name: _accuracies(study.accuracies[name]) for name in targets},
+        "names": {name: plain(name) for name in targets},
         "scores": {
             label: _scores(study.values[label].reindex(ids).to_numpy(dtype=float))
             for label in study.labels
@@ -65,6 +69,14 @@ def as_script(data: dict[str, Any]) -> str:
 
 def _themed(colour: str) -> str:
     return "var(--blue)" if colour == BLUE else colour
+
+
+def _targets(study: ReportNumbers) -> list[str]:
+    """Return the targets to choose from: of many scores, no corruption at a single severity."""
+    if len(study.labels) * len(study.targets) <= ROOM:
+        return study.targets
+    single = set(corruptions_of(study.targets))
+    return [name for name in study.targets if name not in single] or study.targets
 
 
 def _accuracies(values: pd.Series) -> str:

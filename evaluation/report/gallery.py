@@ -7,13 +7,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from evaluation.ranking.families import MANY, families, some_of_each
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.report.figures.agreement import agreement
 from evaluation.report.figures.boxes import attack_boxes, corruption_boxes
 from evaluation.report.figures.cell import cell
 from evaluation.report.figures.cost import cost
 from evaluation.report.figures.pairs import proxy_pairs
-from evaluation.report.figures.proxies import proxy_heat
+from evaluation.report.figures.proxies import ACROSS, proxy_heat
 from evaluation.report.figures.scatter import scatter
 from evaluation.report.figures.top_cells import top_cells
 from evaluation.report.names import attacks_of, corruptions_of, plain
@@ -27,6 +28,13 @@ from testbed.spaces.nasbench201.genotype import Genotype
 __all__ = ["Missing", "Picture", "gallery", "key_targets"]
 
 KEY_TARGETS = ("clean", "fgsm@1", "mean adversarial", "mean corruption")
+# What a map of many proxies shows, so that it fits a page.
+HEAT = (
+    "clean", "fgsm@1", "fgsm@8", "pgd@1", "apgd@1", "square@1", "mean adversarial",
+    "mean corruption",
+)  # fmt: skip
+NARROW = 11  # cells in a row of panels of many proxies: a page and a phone hold them
+ROOM = 24  # proxies in figures of all targets
 SCATTERS = 6  # proxies at most; the page draws any other
 
 
@@ -93,17 +101,27 @@ def key_targets(study: ReportNumbers) -> list[str]:
     return (some or study.targets)[:3]
 
 
+def heat_targets(targets: Sequence[str]) -> list[str]:
+    """Return the targets of the map of many proxies."""
+    return [name for name in HEAT if name in targets] or list(targets[: len(HEAT)])
+
+
 def _of_scores(study: ReportNumbers) -> Iterator[Picture | Missing]:
     if study.ranking is None:
         yield Missing(PROXIES, "there are no scores in this report")
         return
     n = study.ranking.population
+    many = len(study.labels) > ROOM
+    groups = families(study.proxies) if len(study.labels) > MANY else {}
+    table = study.table
+    if many:
+        table = table.loc[table["target"].isin(heat_targets(study.targets))]
     yield Picture(
         "proxies", PROXIES,
         f"Kendall’s τ-b of each proxy with accuracies on {study.dataset}, the sign as measured: "
-        f"blue, a larger score goes with a more robust network. n = {n}. params and flops are the "
-        "baselines.",
-        proxy_heat, (study.table,),
+        f"blue, a larger score goes with a more robust network. n = {n}. Baselines: "
+        f"{', '.join(BASELINES)}.",
+        proxy_heat, (table, groups, NARROW if many else ACROSS),
     )  # fmt: skip
     if any(label in study.seconds for label in study.labels):
         yield Picture(
@@ -111,12 +129,13 @@ def _of_scores(study: ReportNumbers) -> Iterator[Picture | Missing]:
             "|τ| over the median seconds of one network, all its seeds together. Hollow: τ is "
             "negative. Dashed: the best baseline; what lies under it costs more and ranks no "
             "better. Bars are 95 % intervals.",
-            cost, (study.table, dict(study.seconds), key_targets(study)),
+            cost, (study.table, dict(study.seconds), key_targets(study), groups),
         )  # fmt: skip
     else:
         yield Missing(COST, "the scores have no seconds")
     labels = [label for label, c in study.columns.items() if c.identity[0] not in BASELINES]
-    labels = labels[:SCATTERS] or study.labels[:1]
+    proxies = {label: study.proxies[label] for label in labels}
+    labels = some_of_each(proxies, SCATTERS) or study.labels[:1]
     rows = {(row["label"], row["target"]): row for row in records(study.table)}
     for place, label in enumerate(labels):
         for target in key_targets(study)[:2]:
@@ -127,11 +146,15 @@ def _of_scores(study: ReportNumbers) -> Iterator[Picture | Missing]:
                 scatter, (study.values[label], accuracies, rows[label, target]),
             )  # fmt: skip
     if len(study.labels) > 1:
+        there = {*study.pairs["x"], *study.pairs["y"]}
+        paired = [label for label in study.labels if label in there]
+        some = len(paired) < len(study.labels)
+        which = f"{len(paired)} proxies, the best of each family" if some else "every two proxies"
         yield Picture(
             "pairs", PAIRS,
-            f"Kendall’s τ-b of every two proxies, n = {n}: near ±1 the second says what the first "
+            f"Kendall’s τ-b of {which}, n = {n}: near ±1 the second says what the first "
             "has said.",
-            proxy_pairs, (study.pairs, study.labels),
+            proxy_pairs, (study.pairs, paired),
         )  # fmt: skip
 
 

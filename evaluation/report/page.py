@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
+from evaluation.ranking.families import MANY, families, family
 from evaluation.ranking.labels import printable
 from evaluation.report.citations import bibtex
 from evaluation.report.definitions import definition
@@ -20,7 +21,7 @@ from evaluation.report.gallery import Missing, Picture
 from evaluation.report.prose.doubts import doubts
 from evaluation.report.prose.headline import headline
 from evaluation.report.prose.methods import short_version
-from evaluation.report.statistics import main_targets, statistics
+from evaluation.report.statistics import main_targets, shown_targets, statistics
 from evaluation.report.study import ReportNumbers
 from evaluation.report.values import values_of
 from testbed.command.provenance import code_version
@@ -83,8 +84,11 @@ def page(
         warnings=doubts(study, measured),
         definitions=_definitions(study),
         statistics=tables,
+        labels=study.labels,
+        grouped=len(study.labels) > MANY,
+        families=families(study.proxies),
         targets=study.targets,
-        has_more=len(main_targets(study.targets)) < len(study.targets),
+        has_more=len(main_targets(study.targets)) < len(shown_targets(study)),
         groups=groups,
         explorer=data,
         explorer_json=Markup(as_script(data)),
@@ -115,6 +119,7 @@ def _definitions(study: ReportNumbers) -> list[dict[str, object]]:
             "name": printable(proxy),
             "columns": names if names != [proxy] else [],
             "known": definition(proxy),
+            "family": family(proxy),
         }
         for proxy, names in labels.items()
     ]
@@ -129,7 +134,7 @@ def _lead(study: ReportNumbers) -> str:
         )
     return (
         f"How well do training-free scores rank robust accuracies on {study.dataset}? Kendall’s "
-        f"τ-b on one common sample: {study.ranking.population}."
+        f"τ-b on one common sample: {study.who}."
     )
 
 
@@ -137,6 +142,8 @@ def _facts(study: ReportNumbers) -> list[tuple[str, str]]:
     facts = [("data set", study.dataset), ("networks in the truth", f"{len(study.accuracies):,}")]
     if study.ranking is not None:
         facts.append(("networks ranked (n)", f"{study.ranking.n:,}"))
+        if study.beside is not None:
+            facts.append((f"of these with {study.beside.condition}", f"{study.beside.n:,}"))
         facts.append(("score columns", f"{len(study.labels)}"))
     return [*facts, ("targets", f"{len(study.targets):,}")]
 

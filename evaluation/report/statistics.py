@@ -1,16 +1,20 @@
-"""The page's tables: targets in rows, proxies in columns, one table for each statistic."""
+"""The page's tables: proxies in rows, targets in columns, one table for each statistic."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
+
+from evaluation.ranking.families import MANY, family
+from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.target_choice import DEFAULT_TARGETS
 from evaluation.report.names import plain
 from evaluation.report.study import ReportNumbers
-from evaluation.report.words import known, tau_in_words
+from evaluation.report.words import known, records, tau_in_words
 from evaluation.truths.targets import Target
 from testbed.command.numbers import PAGE, general
 
-__all__ = ["Statistic", "main_targets", "statistics"]
+__all__ = ["Statistic", "main_targets", "shown_targets", "statistics"]
 
 # Columns of a ranking's table that are shown unless they are undefined, and what they are.
 TITLES = {
@@ -20,47 +24,68 @@ TITLES = {
     "top_precision": "precision of the top 10 %",
     "partial_clean": "partial τ, given clean accuracy",
     "partial_params": "partial τ, given parameters",
+    "partial_paths": "partial τ, given paths_pool_min",
+    "partial_both": "partial τ, given parameters and paths_pool_min",
     "difference_params": "|τ| minus that of params",
+    "difference_paths": "|τ| minus that of paths_pool_min",
 }
 ERRORS = {
     "tau": "standard_error",
     "partial_clean": "partial_clean_error",
     "partial_params": "partial_params_error",
+    "partial_paths": "partial_paths_error",
+    "partial_both": "partial_both_error",
     "difference_params": "difference_params_error",
+    "difference_paths": "difference_paths_error",
 }
 LEVEL = 0.05
+Cells = dict[tuple[str, str], dict[str, Any]]
 SHORT = 20  # targets that are shown at once
+ROOM = 2_500  # numbers of a table
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of the table: sorted by ``value``, shown as ``text``, explained by ``tip``."""
+    """A number of the table: sorted by ``value``, shown as ``text``, explained by ``tip``.
+
+    Below it stands ``beside``, the same of the second population.
+    """
 
     value: str
     text: str
     spread: str = ""
     tip: str = ""
     strong: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """The row of a target; ``more`` if it is shown on demand only."""
+    """The row of a proxy, or of a fact of the targets, which has no family."""
 
     name: str
     cells: list[Cell]
+    family: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """The heading of a target; ``more`` if its column is shown on demand only."""
+
+    name: str
     more: bool
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """One table of the page."""
+    """One table of the page: rows of proxies, and below them those of facts."""
 
     name: str
     title: str
     caption: str
-    header: list[str]
+    header: list[Column]
     rows: list[Row] = field(repr=False)
+    facts: list[Row] = field(repr=False)
 
 
 def main_targets(targets: list[str]) -> set[str]:
@@ -75,37 +100,76 @@ def statistics(study: ReportNumbers) -> list[Statistic]:
         return []
     # Of two networks, every statistic is ±1 or nothing.
     shown = TITLES if study.ranking.n > 2 else ("tau",)
-    return [_statistic(study, name) for name in shown if study.table[name].notna().any()]
+    tables = [study.table, *([] if study.beside is None else [study.beside.labelled])]
+    cells = [_cells(study, table) for table in tables]
+    return [_statistic(study, name, cells) for name in shown if study.table[name].notna().any()]
 
 
-def _statistic(study: ReportNumbers, name: str) -> Statistic:
-    cells = study.table.set_index(["target", "label"], drop=False).to_dict("index")
+def _cells(study: ReportNumbers, table: pd.DataFrame) -> Cells:
+    """Return the rows of a ranking's table by target and label, of the targets that are shown."""
+    shown = table.loc[table["target"].isin(shown_targets(study))]
+    return {(row["target"], row["label"]): row for row in records(shown)}
+
+
+def shown_targets(study: ReportNumbers) -> list[str]:
+    """Return the targets of the page's tables: all, or with many proxies the chief ones.
+
+    A page of all of them would be too large to open; tau.csv and the explorer have them.
+    """
     main = main_targets(study.targets)
-    ceiling = name == "tau" and bool(study.table["ceiling"].notna().any())
-    header = ["target", *study.labels]
-    header += (["ceiling"] if ceiling else []) + (["best", "pairs tied"] if name == "tau" else [])
-    rows = []
-    for target in study.targets:
-        found: list[dict[str, Any]] = [cells[target, label] for label in study.labels]
-        shown = [_cell(one, name) for one in found]
-        if ceiling:
-            shown.append(_number(known(found[0], "ceiling"), 2))
-        if name == "tau":
-            shown.append(_best(found))
-            share = float(found[0]["tie_fraction"])
-            shown.append(Cell(repr(share), f"{share:.0%}" + ("†" if found[0]["ties_flag"] else "")))
-        rows.append(Row(plain(target), shown, target not in main))
-    return Statistic(name, TITLES[name], _caption(study, name), header, rows)
+    if len(study.labels) * len(study.targets) <= ROOM:
+        return study.targets
+    return [target for target in study.targets if target in main]
 
 
-def _cell(row: dict[str, Any], name: str) -> Cell:
+def _statistic(study: ReportNumbers, name: str, tables: list[Cells]) -> Statistic:
+    cells, second = tables[0], tables[1] if len(tables) > 1 else {}
+    main, targets = main_targets(study.targets), shown_targets(study)
+    rows = [
+        Row(
+            label,
+            [_cell(cells[t, label], name, second.get((t, label), {})) for t in targets],
+            family(proxy),
+        )
+        for label, proxy in study.proxies.items()
+    ]
+    header = [Column(plain(target), target not in main) for target in targets]
+    columns = [[cells[target, label] for label in study.labels] for target in targets]
+    facts = _facts(columns) if name == "tau" else []
+    return Statistic(name, TITLES[name], _caption(study, name), header, rows, facts)
+
+
+def _facts(columns: list[list[dict[str, Any]]]) -> list[Row]:
+    """Return the rows below the table of τ: ceilings, the best of each target, and ties."""
+    facts = []
+    ceilings = [known(rows[0], "ceiling") for rows in columns]
+    if any(ceiling is not None for ceiling in ceilings):
+        facts.append(Row("ceiling", [_number(ceiling, 2) for ceiling in ceilings]))
+    facts.append(Row("best", [_best(rows) for rows in columns]))
+    ties = [(float(rows[0]["tie_fraction"]), rows[0]["ties_flag"]) for rows in columns]
+    shares = [Cell(repr(share), f"{share:.0%}" + ("†" if many else "")) for share, many in ties]
+    facts.append(Row("pairs tied", shares))
+    return facts
+
+
+def _cell(row: dict[str, Any], name: str, second: dict[str, Any]) -> Cell:
     value, error = known(row, name), known(row, ERRORS.get(name, ""))
     plain_number = _number(value, 3)
     spread = "" if value is None or name not in ERRORS else f"± {_error(error)}"
     better = (
         _significant(row, "difference_params_holm") and (known(row, "difference_params") or 0) > 0
     )
-    return Cell(plain_number.value, plain_number.text, spread, tau_in_words(row), better)
+    tip = tau_in_words(row) if name == "tau" else ""
+    return Cell(plain_number.value, plain_number.text, spread, tip, better, _beside(second, name))
+
+
+def _beside(row: dict[str, Any], name: str) -> str:
+    """Return a number of the second population; "" without one."""
+    if not row:
+        return ""
+    value, error = known(row, name), known(row, ERRORS.get(name, ""))
+    spread = "" if value is None or name not in ERRORS else f" ± {_error(error)}"
+    return PAGE.signed(value, digits=3) + spread
 
 
 def _best(rows: list[dict[str, Any]]) -> Cell:
@@ -136,6 +200,8 @@ def _number(value: float | None, digits: int) -> Cell:
 def _caption(study: ReportNumbers, name: str) -> str:
     assert study.ranking is not None
     parts = [f"{TITLES[name]}; n = {study.ranking.population}; accuracies on {study.dataset}."]
+    if study.beside is not None:
+        parts.append(f"Below each number stands that of {study.beside.population}.")
     if name in ERRORS:
         parts.append("± is one standard error.")
     if name == "tau":
@@ -145,8 +211,12 @@ def _caption(study: ReportNumbers, name: str) -> str:
         parts.append(
             "* significantly above every score that ranks otherwise (p < .05, Holm over the table)."
         )
+    if len(study.labels) > MANY:
+        parts.append("By family, the largest mean |τ| over the usual targets first.")
+    if len(shown_targets(study)) < len(study.targets):
+        parts.append(f"tau.csv has all {len(study.targets)} targets.")
     if study.table["difference_params_holm"].notna().any():
         parts.append(
             "Shaded: significantly further from 0 than params (p < .05, Holm over all comparisons)."
         )
-    return " ".join([*parts, "ε in units of 1/255; params and flops are baselines."])
+    return " ".join([*parts, f"ε in units of 1/255; {', '.join(BASELINES)} are baselines."])

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation.ranking.families import some_of_each
+from evaluation.ranking.populations import ACCURATE
 from evaluation.ranking.score_columns import ScoreColumn, score_columns
 from evaluation.ranking.table import Ranking, rank
 from evaluation.ranking.target_choice import choose_targets
@@ -20,6 +22,7 @@ __all__ = ["CLASSES", "ReportNumbers", "study"]
 
 # Where the truth has no confusion matrices, which show the number of classes.
 CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120, "digits": 10}
+PAIRED = 24  # proxies that are compared with each other
 _SCORE = ("network", "proxy", "init", "images", "settings", "seed")
 
 Watch = Callable[[Iterable], Iterable]
@@ -41,7 +44,7 @@ class ReportNumbers:
         table: the table of the ranking with a column ``label``; empty without scores.
         columns: the score columns by label, baselines among them.
         values: the scores of the sample, one row for each network, by label.
-        pairs: τ of the proxies among each other.
+        pairs: τ of the proxies among each other; of many, the best of each family.
         seconds: the seconds of one network, by label, for the proxies whose time was measured.
         runs: the provenance of the scores, as JSON values.
         source: the class of the truth, which says whose layout it was read from.
@@ -74,6 +77,24 @@ class ReportNumbers:
         """Return the names of the score columns, baselines first."""
         return list(self.columns)
 
+    @property
+    def proxies(self) -> dict[str, str]:
+        """Return the proxy of each score column by its label."""
+        return {label: column.identity[0] for label, column in self.columns.items()}
+
+    @property
+    def beside(self) -> Ranking | None:
+        """Return the ranking of the second population; None if there is none."""
+        return None if self.ranking is None else self.ranking.beside
+
+    @property
+    def who(self) -> str:
+        """Return the populations in words: one, or two that stand side by side."""
+        if self.ranking is None:
+            return ""
+        words = self.ranking.population
+        return words if self.beside is None else f"{words}; beside: {self.beside.population}"
+
 
 def study(
     truth: AnyTruth,
@@ -83,6 +104,7 @@ def study(
     seeds: Collection[int] | None = None,
     runs: Sequence[Mapping[str, Any]] = (),
     watch: Watch = iter,
+    population: str | None = None,
 ) -> ReportNumbers:
     """Compute the numbers of a report.
 
@@ -95,6 +117,10 @@ def study(
         seeds: the chosen seeds; None takes all.
         runs: the provenance of the scores.
         watch: yields the items that it is given one by one, for instance a progress bar.
+        population: the condition of the population that stands beside the whole one, or ``all``
+            for none, see :func:`~evaluation.ranking.populations.parse_population`. None stands
+            for the accurate networks (clean accuracy above .9) where these are 50 or more, and
+            not all.
 
     Raises:
         RankingError: if :func:`~evaluation.ranking.table.rank` raises it.
@@ -114,7 +140,11 @@ def study(
     )
     if scores is None:
         return truth_alone
-    ranking = rank(scores, truth, proxies, chosen, (), seeds, watch=watch)
+    usual = ACCURATE if "clean" in everything else None
+    ranking = rank(
+        scores, truth, proxies, chosen, (), seeds, watch=watch,
+        population=population or usual, unasked=population is None,
+    )  # fmt: skip
     used = scores.loc[scores["proxy"].isin({c.identity[0] for c in ranking.columns.values()})]
     return replace(
         truth_alone,
@@ -122,11 +152,17 @@ def study(
         table=ranking.labelled,
         columns=ranking.columns,
         values=ranking.values,
-        pairs=pairwise_tau(ranking.values, watch),
+        pairs=pairwise_tau(_some(ranking), watch),
         seconds=_seconds(used, ranking, seeds),
         runs=[run for run in runs if run.get("id") in set(used["run"])],
         left_aside=ranking.set_aside,
     )
+
+
+def _some(ranking: Ranking) -> pd.DataFrame:
+    """Return the scores that are compared with each other: of many, the best of each family."""
+    proxies = {label: column.identity[0] for label, column in ranking.columns.items()}
+    return ranking.values.filter(items=some_of_each(proxies, PAIRED))
 
 
 def _guessing(truth: AnyTruth) -> float | None:

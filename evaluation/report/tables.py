@@ -2,21 +2,28 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from evaluation.ranking.families import MANY, family
 from evaluation.report import latex
 from evaluation.report.figures.boxes import box
 from evaluation.report.names import plain
 from evaluation.report.statistics import main_targets
 from evaluation.report.study import ReportNumbers
-from evaluation.report.words import known
+from evaluation.report.words import known, records
 from testbed.command.numbers import LATEX
 from testbed.files.formulas import defused
 from testbed.files.replacing import replacing
 from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["csv_tables", "latex_tables", "write_tables"]
+
+# As many targets as fit the width of a page, ± included.
+IN_PRINT = ("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1", "mean adversarial", "mean corruption")
+_SHOWN = ("target", "label", "tau", "standard_error", "ceiling", "ties_flag")
+ON_A_PAGE = 20  # proxies, in two rows each
 
 
 def csv_tables(study: ReportNumbers) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -29,7 +36,7 @@ def csv_tables(study: ReportNumbers) -> Iterator[tuple[str, pd.DataFrame]]:
         means = study.section33.reset_index()
         yield "section33", means.assign(network=[str(Genotype.from_index(i)) for i in means["id"]])
     if study.ranking is not None:
-        yield "tau", study.table
+        yield "tau", study.ranking.whole_table
         yield "proxy_pairs", study.pairs
         yield "networks", _networks(study)
         seconds = pd.Series(study.seconds, name="seconds", dtype="float64")
@@ -51,8 +58,12 @@ def latex_tables(study: ReportNumbers) -> Iterator[tuple[str, str]]:
         return
     main = main_targets(study.targets)
     some = [target for target in study.targets if target in main]
-    yield "tau", _tau(study, some, "tau", long=False)
-    yield "tau_all", _tau(study, study.targets, "tau-all", long=True)
+    first = [target for target in IN_PRINT if target in some] or some[: len(IN_PRINT)]
+    yield "tau", _tau(study, first, "tau", long=len(study.labels) > ON_A_PAGE)
+    blocks = range(0, len(study.targets), len(IN_PRINT))
+    parts = [study.targets[start : start + len(IN_PRINT)] for start in blocks]
+    tables = (_tau(study, part, f"tau-all-{k + 1}", long=True) for k, part in enumerate(parts))
+    yield "tau_all", "\n".join(tables)
 
 
 def write_tables(study: ReportNumbers, folder: Path) -> list[Path]:
@@ -75,21 +86,37 @@ def _cell(row: dict) -> str:
     return f"$ {LATEX.signed(tau).strip('$')} \\pm ? $" if bare else LATEX.signed(tau, error)
 
 
+def _cells(table: pd.DataFrame, targets: list[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    some = table.loc[table["target"].isin(targets), [*_SHOWN]]
+    return {(row["target"], row["label"]): row for row in records(some)}
+
+
 def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str:
-    cells = study.table.set_index(["target", "label"]).to_dict("index")
-    ceiling = bool(study.table["ceiling"].notna().any())
-    rows = []
-    for target in targets:
-        found = [cells[target, label] for label in study.labels]
-        row = [latex.escape(plain(target) + ("†" if found[0]["ties_flag"] else ""))]
-        row += [_cell(one) for one in found]
-        row += [LATEX.signed(known(found[0], "ceiling"), digits=2)] if ceiling else []
-        rows.append(row)
-    header = ["target", *map(latex.escape, study.labels), *(["ceiling"] if ceiling else [])]
+    """Return the table of τ: a row for each proxy and population, a column for each target."""
     assert study.ranking is not None
+    cells = [_cells(one.labelled, targets) for one in study.ranking.populations]
+    rows, group = [], ""
+    for label, proxy in study.proxies.items():
+        many = len(study.labels) > MANY and group != family(proxy)
+        group = family(proxy)
+        if many:
+            rows.append([rf"\emph{{{latex.escape(group)}}}", *[""] * len(targets)])
+        for place, table in enumerate(cells):
+            shown = latex.escape(label if place == 0 else "–")
+            rows.append([shown, *(_cell(table[target, label]) for target in targets)])
+    first = [cells[0][target, study.labels[0]] for target in targets]
+    if study.table["ceiling"].notna().any():
+        ceilings = (LATEX.signed(known(row, "ceiling"), digits=2) for row in first)
+        rows.append(["ceiling", *ceilings])
+    header = ["proxy"]
+    for target, row in zip(targets, first, strict=True):
+        header.append(latex.escape(plain(target) + ("†" if row["ties_flag"] else "")))
+    beside = (
+        "" if study.beside is None else f" Second row of each proxy: {study.beside.population}."
+    )
     caption = (
         f"Kendall’s τ-b ± one standard error of scores with accuracies on {study.dataset}; "
-        f"n = {study.ranking.population}. ε in units of 1/255. A positive τ means that a larger "
-        "score goes with a more robust network. † more than half of all pairs are tied."
+        f"n = {study.ranking.population}.{beside} ε in units of 1/255. A positive τ means that a "
+        "larger score goes with a more robust network. † more than half of all pairs are tied."
     )
     return latex.table(header, rows, caption, f"tab:{name}", long)

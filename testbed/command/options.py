@@ -14,9 +14,9 @@ from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 
 __all__ = [
     "ARCHS_HELP", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments", "DataRoot",
-    "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "Proxies", "Scores", "Seeds", "Show",
-    "Split", "Store", "TableFormat", "Targets", "Threads", "Truth", "TruthImages", "Weights",
-    "Where", "Workers",
+    "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "PopulationOption", "Proxies",
+    "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads", "Truth",
+    "TruthImages", "Weights", "Where", "Workers",
 ]  # fmt: skip
 
 ImageSetName = Annotated[str, typer.Option("--images", help=", ".join(NAMES))]
@@ -76,6 +76,15 @@ Where = Annotated[
     typer.Option(
         help="Which scores count: images=digits,init=random; keys are images, init, seed and "
         "settings such as batch_norm or cells.",
+        show_default=False,
+    ),
+]
+PopulationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--population",
+        help="A second population beside the whole one, chosen by targets: 'clean > .9' (also >=, "
+        "<, <=; several that all hold, separated by commas); all for none.",
         show_default=False,
     ),
 ]

@@ -118,6 +118,15 @@ $("#all-targets")?.addEventListener("change", (event) => {
   for (const table of $$("table.sortable")) table.classList.toggle("everything", event.target.checked);
 });
 
+// Rows by name or family, in all tables alike.
+$("#filter")?.addEventListener("input", (event) => {
+  const words = event.target.value.trim().toLowerCase().split(/\s+/);
+  for (const row of $$("table.sortable tbody tr")) {
+    const text = `${row.cells[0].title} ${row.dataset.family ?? ""}`.toLowerCase();
+    row.classList.toggle("filtered", !words.every((word) => text.includes(word)));
+  }
+});
+
 for (const button of $$("[data-copy]")) {
   button.addEventListener("click", async () => {
     const source = document.getElementById(button.dataset.copy);

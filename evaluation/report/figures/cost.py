@@ -1,5 +1,7 @@
 """Which proxy is worth its price: |τ| against the seconds that a network costs."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +19,12 @@ __all__ = ["cost"]
 MARKERS = "osD^vP"
 
 
-def cost(table: pd.DataFrame, seconds: dict[str, float], targets: list[str]) -> Figure:
+def cost(
+    table: pd.DataFrame,
+    seconds: dict[str, float],
+    targets: list[str],
+    families: Mapping[str, Sequence[str]] | None = None,
+) -> Figure:
     """Draw |τ| over the seconds of a network, one panel for each target.
 
     A hollow point is a negative τ. The dashed line is the best baseline: a proxy under it
@@ -27,13 +34,14 @@ def cost(table: pd.DataFrame, seconds: dict[str, float], targets: list[str]) -> 
         table: the table of a ranking, with a column ``label``.
         seconds: the seconds of one network, by label; columns without them are not drawn.
         targets: the targets of the panels.
+        families: the labels of each family, which then share a colour and a mark.
     """
     labels = [label for label in dict.fromkeys(table["label"]) if label in seconds]
-    looks = {
-        label: (CYCLE[k % len(CYCLE)], MARKERS[k // len(CYCLE) % len(MARKERS)])
-        for k, label in enumerate(labels)
-    }
-    lines = -(-len(labels) // 3)
+    groups = families or {label: [label] for label in labels}
+    shown = {name: [m for m in members if m in seconds] for name, members in groups.items()}
+    marks = {name: _look(k) for k, name in enumerate(n for n, members in shown.items() if members)}
+    looks = {label: marks[name] for name in marks for label in shown[name]}
+    lines = -(-len(marks) // 3)
     drawn = figure(1.0 + 2.0 * len(targets), 2.6 + 0.17 * lines)
     panels = drawn.subplots(1, len(targets), sharey=True, squeeze=False)[0]
     for panel, target in zip(panels, targets, strict=True):
@@ -44,10 +52,14 @@ def cost(table: pd.DataFrame, seconds: dict[str, float], targets: list[str]) -> 
     drawn.supxlabel("seconds for one network", fontsize=8)
     keys = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=5, label=label)
-        for label, (colour, marker) in looks.items()
+        for label, (colour, marker) in marks.items()
     ]
     drawn.legend(handles=keys, loc="outside upper left", ncols=min(3, len(targets) + 1))
     return drawn
+
+
+def _look(place: int) -> tuple[str, str]:
+    return CYCLE[place % len(CYCLE)], MARKERS[place // len(CYCLE) % len(MARKERS)]
 
 
 def _panel(panel: Axes, rows: pd.DataFrame, seconds: dict[str, float], looks: dict) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from evaluation.ranking.ranking import FEW, RESTRICTED, listed
 from evaluation.ranking.score_columns import BASELINES
-from evaluation.ranking.table import FEW, listed
 from evaluation.report.names import plain
 from evaluation.report.prose.measured import measurement_doubts
 from evaluation.report.study import ReportNumbers
@@ -35,12 +35,25 @@ def doubts(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[s
         *study.left_aside,
         *study.ranking.few,
         *_constant(study.ranking.constant),
+        *_second(study),
         *_ties(study.table),
         *_low_ceilings(study.table),
         *_not_beaten(study.table),
         *_one_seed(study),
         *(f"Of the scored networks, {note}." for note in study.ranking.left_out),
     ]
+
+
+def _second(study: ReportNumbers) -> Iterator[str]:
+    """Yield what is to be said of the second population."""
+    if study.beside is None:
+        return
+    those = f"Networks with {study.beside.condition}"
+    yield f"{those} ({study.beside.n:,}): {RESTRICTED[0].lower()}{RESTRICTED[1:]}"
+    for sentence in (*study.beside.few, *(f"{note}." for note in study.beside.left_out)):
+        yield f"{those}: {sentence}"
+    if study.beside.constant:
+        yield f"{those}: τ is undefined, for all values are equal: {study.beside.constant}."
 
 
 def _constant(names: str) -> Iterator[str]:
@@ -82,7 +95,7 @@ def _not_beaten(table: pd.DataFrame) -> Iterator[str]:
             worse[label] = (len(rows) - len(beaten), len(rows), rows, beaten)
     for label, (count, total, rows, beaten) in list(worse.items())[:SPELT_OUT]:
         yield (
-            f"{label} ranks no better than a baseline (|τ|, number of parameters or FLOPs) in "
+            f"{label} ranks no better than a baseline (|τ|; params, flops or paths_pool_min) in "
             f"{count} of {total} targets{_significant(rows, beaten)}."
         )
     if rest := list(worse.items())[SPELT_OUT:]:

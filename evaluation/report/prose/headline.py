@@ -1,8 +1,9 @@
 """What a report found, in two or three sentences for the top of its page."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from evaluation.ranking.score_columns import BASELINES
+from evaluation.ranking.score_columns import BASELINES, STRUCTURE
 from evaluation.ranking.table import listed
 from evaluation.report.gallery import key_targets
 from evaluation.report.names import plain
@@ -61,10 +62,12 @@ def _beaten(study: ReportNumbers) -> Iterator[str]:
     if proxies["difference_params_holm"].isna().all():
         return
     better: dict[str, int] = {}
+    best: dict[str, int] = {}
     for row in records(proxies):
-        p, gain = known(row, "difference_params_holm"), known(row, "difference_params")
-        if p is not None and gain is not None and p < LEVEL and gain > 0:
+        if _exceeds(row, "params"):
             better[row["label"]] = better.get(row["label"], 0) + 1
+            if _exceeds(row, "paths"):
+                best[row["label"]] = best.get(row["label"], 0) + 1
     total = len(study.targets)
     if not better:
         yield (
@@ -72,6 +75,25 @@ def _beaten(study: ReportNumbers) -> Iterator[str]:
             "does (p < .05, Holm)."
         )
         return
-    order = sorted(better.items(), key=lambda item: -item[1])
-    shares = listed(f"{label} in {count} of {total} targets" for label, count in order)
-    yield f"Significantly better than the number of parameters (p < .05, Holm): {shares}."
+    yield (
+        "Significantly better than the number of parameters (p < .05, Holm): "
+        f"{_shares(better, total)}."
+    )
+    if best:
+        yield f"Significantly better than the structure of paths too: {_shares(best, total)}."
+    else:
+        yield (
+            "No proxy is significantly better in a target than both the number of parameters and "
+            f"the structure of paths ({STRUCTURE})."
+        )
+
+
+def _exceeds(row: dict[str, Any], baseline: str) -> bool:
+    """Say whether |τ| is significantly above that of a baseline; one that is constant has none."""
+    p, gain = (known(row, f"difference_{baseline}{end}") for end in ("_holm", ""))
+    return p is not None and gain is not None and p < LEVEL and gain > 0
+
+
+def _shares(counts: dict[str, int], total: int) -> str:
+    order = sorted(counts.items(), key=lambda item: -item[1])
+    return listed(f"{label} in {count} of {total} targets" for label, count in order)

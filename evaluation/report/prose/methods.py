@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.ranking.labels import printable
-from evaluation.ranking.score_columns import BASELINES, ScoreColumn
+from evaluation.ranking.score_columns import BASELINES, STRUCTURE, ScoreColumn
 from evaluation.report.prose.measured import measured_sentences
 from evaluation.report.prose.options import how_computed
 from evaluation.report.study import ReportNumbers
@@ -94,7 +94,11 @@ def _scores(study: ReportNumbers) -> Iterable[str]:
     if groups and study.runs:
         yield f"Scores were computed with {_versions(study.runs)}."
     if baselines := [c for c in study.columns.values() if c.identity[0] in BASELINES]:
-        names = {"params": "the number of parameters", "flops": "multiply-accumulates (FLOPs)"}
+        names = {
+            "params": "the number of parameters",
+            "flops": "multiply-accumulates (FLOPs)",
+            STRUCTURE: "the fewest average poolings on any live path of the cell (paths_pool_min)",
+        }
         used = joined(names[name] for name in dict.fromkeys(c.identity[0] for c in baselines))
         yield f"Baselines are {used}."
 
@@ -216,9 +220,15 @@ def _statistics(study: ReportNumbers) -> Iterable[str]:
         if n:
             yield f"Agreement between attacks is Kendall’s τ-b over {n:,} networks."
         return
+    beside = ""
+    if study.beside is not None:
+        beside = (
+            f" Beside them stand, with tests of their own, the networks with "
+            f"{study.beside.condition}: {study.beside.n:,}."
+        )
     yield (
         "We report Kendall’s τ-b between scores and accuracies, with the sign as measured, on "
-        f"one common sample for all: {study.ranking.population}. Standard errors and 95 % "
+        f"one common sample for all: {study.ranking.population}.{beside} Standard errors and 95 % "
         "intervals come from the influence function; they cover the choice of networks, not the "
         "noise of scores and accuracies."
     )
@@ -228,6 +238,7 @@ def _statistics(study: ReportNumbers) -> Iterable[str]:
             "that are the same function and were trained separately."
         )
     yield (
-        "Differences of |τ| to the number of parameters, and of each winner to its rivals, are "
-        "tested on the same networks, with Holm’s correction for all comparisons."
+        "Differences of |τ| to the number of parameters, to paths_pool_min, and of each winner to "
+        "its rivals, are tested on the same networks, with Holm’s correction for all comparisons "
+        "of each kind."
     )
