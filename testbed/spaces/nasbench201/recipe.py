@@ -10,8 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from testbed.basis.errors import InputError, did_you_mean
+from testbed.spaces.nasbench201.names import MOST_CELLS, MOST_CHANNELS
 
 __all__ = ["PRESETS", "Recipe", "override", "preset_named"]
+
+MOST = {
+    "epochs": 1_000_000, "channels": MOST_CHANNELS, "cells": MOST_CELLS, "batch_size": 1_000_000,
+}  # fmt: skip
+MOST_PADDING = 1000
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,16 @@ class Recipe:
     padding: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "channels", "cells", "batch_size"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name, most in MOST.items():
+            fits = 1 <= getattr(self, name) <= most
+            self._require(name, fits, f"a whole number from 1 to {most:,}")
         self._require("lr", 0 < self.lr < math.inf, "positive")
         self._require("momentum", 0 <= self.momentum < 1, "in [0, 1)")
         nesterov = not self.nesterov or self.momentum > 0
         self._require("momentum", nesterov, "positive if it is Nesterov's")
         self._require("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more")
         self._require("flip", 0 <= self.flip <= 1, "in [0, 1]")
-        self._require("padding", self.padding >= 0, "0 or more")
+        self._require("padding", 0 <= self.padding <= MOST_PADDING, f"from 0 to {MOST_PADDING:,}")
 
     def learning_rate(self, epoch: int) -> float:
         """Return lr · (1 + cos(π · epoch / epochs)) / 2, the epochs counted from 0.
