@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import quiet_track, split_words, whole_numbers
 from testbed.command.inputs import export_path
@@ -70,8 +69,6 @@ def correlate(
     and FLOPs stand in every table: a proxy that does not beat them is worth nothing.
     """
     out = export_path(out, format_, TABLE_FORMATS)
-    if out is not None and not out.parent.is_dir():
-        raise InputError(f"--out {out}: there is no folder {out.parent}; make it first")
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
 
     from evaluation.ranking.printed import print_ranking

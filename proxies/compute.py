@@ -16,6 +16,7 @@ from testbed.command.inputs import (
     default_store,
     export_path,
     load_images,
+    note_former,
     split_words,
 )
 from testbed.command.options import (
@@ -36,8 +37,10 @@ from testbed.command.options import (
     Weights,
     Workers,
 )
+from testbed.command.outputs import check_store
 from testbed.command.shell import Command, application, refuse_given
 from testbed.sources.names import INITS
+from testbed.spaces.nasbench201.names import MOST_CELLS, MOST_CHANNELS
 
 MOST_MEMORY = 100_000  # gigabytes
 
@@ -95,8 +98,10 @@ def compute(
             "auto: calibrated for fresh networks, else running."
         ),
     ] = "auto",
-    channels: Annotated[int, typer.Option(help="C of random networks.", min=1)] = 16,
-    cells: Annotated[int, typer.Option(help="N of random networks.", min=1)] = 5,
+    channels: Annotated[
+        int, typer.Option(help="C of random networks.", min=1, max=MOST_CHANNELS)
+    ] = 16,
+    cells: Annotated[int, typer.Option(help="N of random networks.", min=1, max=MOST_CELLS)] = 5,
     dtype: Annotated[str, typer.Option(help=" or ".join(DTYPES))] = "float32",
     device: Device = "cpu",
     workers: Workers = None,
@@ -122,17 +127,21 @@ def compute(
     """
     check_choice("--init", init, INITS)
     check_choice("--dtype", dtype, DTYPES)
-    store = store or default_store(image_set, "scores.sqlite")
+    store = store or default_store(image_set)
     export = export_path(out, format_, TABLE_FORMATS, store)
     refuse_unread(context, init, network)
     console = plain_console()
 
+    import torch
+
     from proxies.job import ScoringJob, unfinished
+    from proxies.scoring import check_options
     from proxies.summary import print_summary
     from testbed.command.job import Execution, run_job
     from testbed.sources import Choice, chosen_networks
     from testbed.store import Store as ResultsFile
 
+    check_store(store)
     plugins = tuple(proxy or ())
     names = chosen([*load(plugins), *split_words(proxies)])
     options, memory = assigned(set_ or [], names), _bytes(memory_gb)
@@ -141,15 +150,17 @@ def compute(
     source, networks, seed_list = chosen_networks(choice, loaded)
     mode = batch_norm_mode(source, networks, seed_list[0], batch_norm)
     check_proxies(names, mode)
+    check_options(options, mode, check_device(device), getattr(torch, dtype))
     job = ScoringJob.of(
         loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
-        dtype=dtype, device=check_device(device), memory=memory, options=options, plugins=plugins,
+        dtype=dtype, device=device, memory=memory, options=options, plugins=plugins,
     )  # fmt: skip
     settings = job.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
     execution = Execution(
         "proxies.compute", workers or default_workers(device), threads, device, dtype, settings
     )
     wanted = job.tasks(networks, seed_list, names)
+    note_former(store, image_set, "scores.sqlite")
     with ResultsFile(store) as open_store:
         left = unfinished(wanted, open_store.finished())
         ending = run_job(job, left, open_store, execution, console)

@@ -87,7 +87,7 @@ def power_iteration(
         tolerance: the relative residual at which a row is done.
         max_iterations: the largest number of products in each of the two phases.
     """
-    _check(which, tolerance, max_iterations)
+    check_limits(which, tolerance, max_iterations)
     everywhere = torch.ones(len(start), dtype=torch.bool)
     first = _power(matvec, start, everywhere, torch.zeros(len(start)), tolerance, max_iterations)
     negative = first.values < 0
@@ -157,7 +157,7 @@ def lanczos(
         bound: one of `BOUNDS`: the quantity that is compared with the tolerance and returned
             as `Eigenvalues.residuals`.
     """
-    _check(which, tolerance, max_iterations)
+    check_limits(which, tolerance, max_iterations)
     if bound not in BOUNDS:
         raise OptionError(f"bound is one of {', '.join(BOUNDS)}; got {bound!r}")
     number, dimension = start.shape
@@ -253,7 +253,8 @@ def _normalise(vector: Tensor) -> tuple[Tensor, Tensor]:
     return vector * inverse.to(vector)[:, None], length
 
 
-def _check(which: str, tolerance: float, max_iterations: int) -> None:
+def check_limits(which: str, tolerance: float, max_iterations: int) -> None:
+    """Raise OptionError unless these are options of an estimator."""
     if which not in WHICH:
         raise OptionError(f"which is one of {', '.join(WHICH)}; got {which!r}")
     if not tolerance > 0 or max_iterations < 1:

@@ -18,6 +18,7 @@ import torch
 
 from proxies.conditions import OptionError, UndefinedError, require_derivative, require_independence
 from proxies.difference_hessian import DifferenceInputHessian
+from proxies.estimators import check_limits
 from proxies.extremes import DIFFERENCES, check_method, extremes, random_start, score_of
 from proxies.hessian_operators import InputHessian
 from proxies.jacobian import MASKED
@@ -63,6 +64,9 @@ def hessian_input(
         tolerance: the relative residual at which the estimators stop.
         max_iterations: the largest number of products with the Hessian.
     """
+    if method not in ("auto", "exact"):
+        check_method(method)
+    check_limits(which, tolerance, max_iterations)
     if method == "auto":
         method = "exact" if probe.piecewise_linear else "lanczos"
     if method == "exact":
@@ -75,7 +79,6 @@ def hessian_input(
         return replace(score, details=score.details | {"method": "exact"})
     require_derivative(probe)
     require_independence(probe)
-    check_method(method)
     rows = probe.images[0].numel()
     start, found, first = random_start(probe, "input", (len(probe.images), rows)), [], 0
     # Beside the graph of the logits, one of the gradient, and some twenty vectors.

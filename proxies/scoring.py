@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from proxies.conditions import OptionError, UndefinedError
 from proxies.piecewise import proven_linear
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
-from proxies.warm_up import first_probe
+from proxies.warm_up import first_probe, small_probe
 from testbed.basis.errors import InputError
 from testbed.basis.seeding import global_draws
 from testbed.catalogue.registry import chosen as named
@@ -23,7 +24,7 @@ from testbed.networks.images import check_images
 from testbed.networks.modes import own_modes
 from testbed.networks.outcome import explained
 
-__all__ = ["evaluate", "score"]
+__all__ = ["check_options", "evaluate", "score"]
 
 DEFAULT_PROXIES = ("params", "flops", "jacobian_norm", "hessian_input")
 
@@ -81,6 +82,18 @@ def score(
         return {spec.name: evaluate(spec, probe, chosen[spec.name]) for spec in specs}
 
 
+def check_options(
+    options: Mapping[str, Mapping[str, Any]], batch_norm: str, device: str, dtype: torch.dtype
+) -> None:
+    """Try the options of proxies on a small network, before hours of work with them.
+
+    Raises:
+        ValueError: for an option that a proxy does not have, or a value that it does not take.
+    """
+    for name, chosen in options.items():
+        evaluate(get(name), small_probe(device, dtype, batch_norm), chosen)
+
+
 def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score:
     """Return one proxy's score of a probe, timed, the global random state untouched.
 
@@ -132,6 +145,9 @@ def _settings(spec: ProxySpec, options: Mapping[str, Any]) -> dict[str, Any]:
             f"{spec.name} has no option {', '.join(sorted(unknown))}; "
             f"it has {', '.join(spec.options) or 'none'}"
         )
+    for name, value in options.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{spec.name}: {name} is a finite number; got {value}")
     return {**spec.options, **options}
 
 

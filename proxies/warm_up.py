@@ -14,7 +14,7 @@ from testbed.basis.seeding import global_draws
 from testbed.catalogue.spec import ProxySpec
 from testbed.networks.modes import own_modes
 
-__all__ = ["first_probe"]
+__all__ = ["first_probe", "small_probe"]
 
 IMAGES, CHANNELS, SIDE, CLASSES = 4, 3, 8, 4
 _DONE: set[tuple[object, ...]] = set()
@@ -33,12 +33,18 @@ def first_probe(spec: ProxySpec, probe: Probe, smooth: bool = False) -> Probe | 
     if kind in _DONE:
         return None
     _DONE.add(kind)
-    device = probe.images.device
+    return small_probe(probe.images.device, probe.images.dtype, probe.batch_norm, smooth)
+
+
+def small_probe(
+    device: torch.device | str, dtype: torch.dtype, batch_norm: str, smooth: bool = False
+) -> Probe:
+    """Return the probe of a small network, trained or not, whichever the mode needs."""
     with own_modes(device), global_draws("warm up", device=device):
-        images = torch.rand(IMAGES, CHANNELS, SIDE, SIDE).to(device, probe.images.dtype)
+        images = torch.rand(IMAGES, CHANNELS, SIDE, SIDE).to(device, dtype)
         labels = torch.arange(IMAGES, device=device) % CLASSES
         network = _network(smooth).to(device)
-        return Probe(network, images, labels, batch_norm=probe.batch_norm, key=("warm up",))
+        return Probe(network, images, labels, batch_norm=batch_norm, key=("warm up",))
 
 
 def _network(smooth: bool) -> nn.Module:

@@ -163,7 +163,7 @@ def ending(fault):
     [
         (None, 0, ""),
         (ToolkitError("one\n  two"), 2, "error: one two\n"),
-        (ToolkitError("at 3\n  a|b\n   ^"), 2, "error: at 3\n  a|b\n   ^\n"),
+        (ToolkitError("at 3\n  a|b\n   ^"), 2, "error: at 3; a|b\n"),
         (PermissionError(13, "Permission denied", "/x"), 2, "error: /x: Permission denied\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (typer.Exit(1), 1, ""),

@@ -3,7 +3,6 @@ import pytest
 from testbed.spaces.nasbench201.cost import parameters
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 from testbed.spaces.nasbench201.isomorphism import unique_ids
-from testbed.spaces.nasbench201.paths import PATH_STATISTICS
 from testbed.spaces.nasbench201.selection import SELECTION_HELP, select
 
 STRING = str(Genotype.from_index(11))
@@ -66,20 +65,18 @@ def test_a_range_may_be_the_whole_space():
 # --- samples --------------------------------------------------------------------------
 
 
-def test_a_spread_is_even_in_size_and_in_smoothing():
+def test_a_spread_has_as_many_sizes_as_there_are():
     found = select("spread:24")
     sizes = [parameters(cell) for cell in found]
+    assert len(set(sizes)) == 24
+    assert (sizes[0], sizes[-1]) == (73306, 1531546)
     assert sizes == sorted(sizes)
-    assert len(set(found)) == 24
-    assert sizes[0] < 150_000 < 1_000_000 < sizes[-1]
-    assert {PATH_STATISTICS["paths_pool_mean"](cell) for cell in found} >= {0.0, 1.0}
-    assert [cell.index for cell in select("spread:6466")] != list(unique_ids())
     assert {cell.index for cell in select("spread:6466")} == set(unique_ids())
 
 
-@pytest.mark.parametrize("words", ["spread:0", "spread:", "spread:7000", "spread:3:1", "spread:٣"])
+@pytest.mark.parametrize("words", ["spread:0", "spread:", "spread:7000", "spread:٣"])
 def test_a_spread_of_no_number(words):
-    with pytest.raises(GenotypeError, match="spread:N"):
+    with pytest.raises(GenotypeError, match="spread"):
         select(words)
 
 

@@ -75,6 +75,8 @@ def _hint(target: Target | None, word: str, there: Mapping[Target, str]) -> str:
         return did_you_mean(word, there.values())
     if target.meant is not None:
         return f" (ε is in units of 1/255: is {target.meant.key} meant?)"
+    if target.is_attack:  # a name that is known, though not here
+        return ""
     families = list(dict.fromkeys(other.family.key for other in there))
     return "" if target.family.key in families else did_you_mean(target.family.key, families)
 

@@ -19,6 +19,7 @@ from testbed.command.options import (
     TruthImages,
     Where,
 )
+from testbed.command.outputs import check_folder
 from testbed.command.shell import Command, application, refuse_given
 from testbed.tables import RANDOM_CIFAR10
 
@@ -86,6 +87,7 @@ def report(
         )
     path = RANDOM_CIFAR10 if scores is None else Path(scores)
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
+    check_folder(out)
 
     import pandas as pd
 
@@ -100,6 +102,7 @@ def report(
     from evaluation.truths import open_truth
     from testbed.spaces.nasbench201.selection import select
 
+    chosen = select(archs) if archs else []
     opened = open_truth(truth, dataset)
     conditions = split_words(where or "")
     frame = None if alone else chosen_scores(read_any_scores(path, dataset), conditions)
@@ -126,7 +129,6 @@ def report(
         )
         done.append(True)
         own = pd.DataFrame() if alone else measured(path, dataset)
-        chosen = select(archs) if archs else []
         made = Made(command_line(context))
         page = write_report(found, out, chosen, own, searches, watch, made)
     console = plain_console()

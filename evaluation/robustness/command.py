@@ -10,8 +10,16 @@ from evaluation.attacks.names import ATTACKS, attack_named
 from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, default_workers
-from testbed.command.inputs import check_choice, default_store, load_images, named
+from testbed.command.inputs import (
+    check_choice,
+    default_store,
+    export_path,
+    load_images,
+    named,
+    note_former,
+)
 from testbed.command.options import (
+    TABLE_FORMATS,
     Archive,
     Archs,
     Assignments,
@@ -28,6 +36,7 @@ from testbed.command.options import (
     Weights,
     Workers,
 )
+from testbed.command.outputs import check_folder, check_store
 from testbed.command.shell import Command, application, refuse_given
 from testbed.images.names import CORRUPTIONS
 from testbed.sources.names import INITS
@@ -35,7 +44,7 @@ from testbed.sources.names import INITS
 __all__ = ["main"]
 
 app = application()
-EXPORTS = ("robustness-json", "csv", "parquet")
+EXPORTS = ("robustness-json", *TABLE_FORMATS)
 CORRUPTED_HELP = (
     "folder of <corruption>.npy and labels.npy, as CIFAR-10-C has them; generate: make them "
     "once, beside the store"
@@ -120,6 +129,8 @@ def robustness(
     check_choice("--init", init, INITS)
     mode = chosen_mode(context, mode, descending)
     names = attacks_named(attacks)
+    if not names and attacks != "none":
+        raise InputError(f"--attacks are names, all or none; got {attacks!r}")
     if not names:
         refuse_given(context, "no --attacks are named", *OF_ATTACKS)
     former = {
@@ -127,7 +138,7 @@ def robustness(
         "apgd.steps": apgd_steps, "apgd.restarts": apgd_restarts,
         "square.queries": square_queries,
     }  # fmt: skip
-    wanted = named(corruptions, CORRUPTIONS)
+    wanted = corruptions_named(corruptions)
     if not wanted:
         refuse_given(context, "no --corruptions are named", "corrupted")
     if init != "pretrained" or network:
@@ -135,13 +146,14 @@ def robustness(
     if network:
         refuse_given(context, "--network brings its own weights", "init")
     export_as = export_format(format_, out)
-    store = store or default_store(image_set, "robustness.sqlite")
+    out = export_place(export_as, out)
+    store = store or default_store(image_set)
     console = plain_console()
 
     from evaluation.attacks.assignments import assigned
     from evaluation.attacks.epsilons import unit_notes
     from evaluation.robustness.corrupted_folder import corrupted_folder
-    from evaluation.robustness.job import MeasuringJob
+    from evaluation.robustness.job import MeasuringJob, check_count
     from evaluation.robustness.measures import attack_measures, corruption_measures, parse_epsilons
     from evaluation.robustness.pieces import Measure
     from evaluation.robustness.summary import compare_attacks, export, print_summary
@@ -149,7 +161,10 @@ def robustness(
     from testbed.sources import Choice, chosen_networks
     from testbed.store import Store as ResultsFile
 
+    check_store(store)
+    check_device(device)
     loaded = load_images(image_set, data_root, split, download)
+    check_count(count, loaded)
     choice = Choice(
         init=init, weights=weights, archive=archive, hp=hp, own=tuple(network or ()),
         archs=archs, seeds=seeds,
@@ -168,13 +183,14 @@ def robustness(
         Measure("clean", (None,)),
         *attack_measures(names, norm, asked, settings, backend),
     ]
+    note_former(store, image_set, "robustness.sqlite")
     folder = None
     if wanted:
         folder, word = corrupted_folder(corrupted, loaded, count, wanted, store, console)
         measures += corruption_measures(wanted, word)
     job = MeasuringJob.of(
         loaded, count, source, mode=mode, seed=attack_seed, corrupted=folder,
-        batch_size=batch_size, device=check_device(device),
+        batch_size=batch_size, device=device,
     )  # fmt: skip
     execution = Execution(
         "evaluation.robustness", workers or default_workers(device), threads, device,
@@ -215,7 +231,23 @@ def export_format(kind: str | None, out: Path | None) -> str | None:
     if out is None:
         return None
     ending = out.suffix.removeprefix(".")
-    return ending if ending in EXPORTS else EXPORTS[0]
+    if ending.isalpha() and ending not in TABLE_FORMATS:
+        raise InputError(
+            f"--out ends in .csv or .parquet, or names a folder; got {out} (if it is one: "
+            f"--format {EXPORTS[0]})"
+        )
+    return ending if ending in TABLE_FORMATS else EXPORTS[0]
+
+
+def export_place(kind: str | None, out: Path | None) -> Path | None:
+    """Return where an export goes, if it can be written; None for beside the store.
+
+    Raises:
+        InputError: if it cannot, or has another ending.
+    """
+    if out is None or kind is None:
+        return None
+    return export_path(out, kind, TABLE_FORMATS) if kind in TABLE_FORMATS else check_folder(out)
 
 
 def attacks_named(option: str) -> list[str]:
@@ -225,6 +257,20 @@ def attacks_named(option: str) -> list[str]:
         InputError: if one is unknown.
     """
     return list(dict.fromkeys(attack_named(word).name for word in named(option, ATTACKS)))
+
+
+def corruptions_named(option: str) -> list[str]:
+    """Return the corruptions of an option, each once.
+
+    Raises:
+        InputError: if one is unknown.
+    """
+    names = named(option, CORRUPTIONS)
+    for name in names:
+        check_choice("corruption", name, CORRUPTIONS)
+    if not names and option != "none":
+        raise InputError(f"--corruptions are names, all or none; got {option!r}")
+    return names
 
 
 def former_settings(values: Mapping[str, float | None], attacks: Sequence[str]) -> Iterator[str]:

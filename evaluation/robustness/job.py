@@ -63,7 +63,12 @@ class MeasuringJob:
 
     @staticmethod
     def of(images: ImageSet, count: int | None, source: Source, **settings: Any) -> "MeasuringJob":
-        """Return the job of the first ``count`` images; ``settings`` from ``mode`` on."""
+        """Return the job of the first ``count`` images; ``settings`` from ``mode`` on.
+
+        Raises:
+            InputError: if there are fewer images.
+        """
+        check_count(count, images)
         pixels, labels = images.pixels[:count], images.labels[:count]
         # Hashed here, once: it stands in the key of every result.
         mark = fingerprint(pixels, labels, images.levels)
@@ -185,6 +190,15 @@ class MeasuringJob:
             raise InputError(f"no folder of corrupted images was given for {piece.measure.key}")
         images = _corrupted_images(self.image_set, self.corrupted, piece.measure.key, severity)
         return images.images(torch.arange(piece.start, piece.stop)).to(self.device)
+
+
+def check_count(count: int | None, images: ImageSet) -> None:
+    """Raise InputError if there are fewer images than are asked for."""
+    if count is not None and count > len(images):
+        raise InputError(
+            f"the {images.split} split of {images.name} has {len(images)} images; "
+            f"got --count {count}"
+        )
 
 
 def _mean(confidences: Tensor) -> float | None:

@@ -14,7 +14,8 @@ from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, split_words, whole_numbers
 from testbed.command.inputs import check_choice
-from testbed.command.options import Assignments, Scores, Threads, Where
+from testbed.command.options import MOST_WORKERS, Assignments, Scores, Threads, Where
+from testbed.command.outputs import check_folder
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.images.names import NAMES
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
@@ -96,7 +97,10 @@ def search(
     ] = TABLES[0],
     figures: Annotated[str, typer.Option(help=f"Of {', '.join(FIGURES)}.")] = FIGURES[0],
     workers: Annotated[
-        int | None, typer.Option(help="Processes; as fits if not given, 1 with --live.", min=1)
+        int | None,
+        typer.Option(
+            help="Processes; as fits if not given, 1 with --live.", min=1, max=MOST_WORKERS
+        ),
     ] = None,
     threads: Threads = 1,
     data_root: Annotated[
@@ -131,6 +135,8 @@ def search(
     for kind in split_words(figures):
         check_choice("--figures", kind, FIGURES)
     _check(context, truth, live, out, workers)
+    if out is not None:
+        check_folder(out)
     algorithms = choose(split_words(algorithm), proxy is not None)
     fitted = whole_numbers(held_out, "--held-out") if held_out else []
     recipe = override(preset_named(preset), epochs=epochs, channels=channels, cells=cells)

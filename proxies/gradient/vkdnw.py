@@ -7,7 +7,7 @@ Deep Network Weights", 2025, arXiv:2502.04975.
 import torch
 from torch import Tensor
 
-from proxies.conditions import UndefinedError
+from proxies.conditions import OptionError, UndefinedError
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from testbed.networks.strides import safe_strides
@@ -44,6 +44,8 @@ def vkdnw_entropy(probe: Probe, *, tensors: int = 128) -> Score:
 
 def fisher_information(probe: Probe, tensors: int) -> Tensor:
     """Return F, (n, n) in float64, over the first entries of the first parameters."""
+    if tensors < 1:
+        raise OptionError(f"expected at least one tensor; got {tensors}")
     return probe.shared(f"fisher information of {tensors}", lambda: _fisher(probe, tensors))
 
 

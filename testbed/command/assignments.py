@@ -1,5 +1,6 @@
 """Settings as a command takes them: ``--set square.queries=200``."""
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import NoneType
@@ -12,7 +13,7 @@ __all__ = ["Nouns", "assigned"]
 
 FORM = re.compile(r"([^.=\s]+)\.([^.=\s]+)\s*=\s*(\S+)")
 FLAGS = {"true": True, "false": False}
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+KINDS = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a word"}
 
 # What has settings, in the words of messages: one, several, an example.
 Nouns = tuple[str, str, str]
@@ -72,6 +73,9 @@ def _value(
         return None
     (kind,) = (kind for kind in kinds if kind is not NoneType)
     try:
-        return FLAGS[text.lower()] if kind is bool else kind(text)
+        value = FLAGS[text.lower()] if kind is bool else kind(text)
+        if kind is float and not math.isfinite(value):
+            raise ValueError(text)
+        return value
     except (ValueError, KeyError):
         raise InputError(f"{name}.{setting} is {KINDS[kind]}; got {quoted(text)}") from None

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from testbed.basis.errors import InputError
+from testbed.basis.errors import InputError, ToolkitError
 from testbed.basis.foreign_text import quoted
 from testbed.basis.terminal import plain_console
 from testbed.command.heartbeat import Heartbeat
@@ -35,6 +35,17 @@ def fail(message: object, code: int = 2) -> NoReturn:
     """End the command with one message on standard error."""
     typer.echo(f"error: {message}", err=True)
     raise typer.Exit(code)
+
+
+class _Bar(Progress):
+    """A bar that leaves nothing where the line of an error takes its place."""
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if isinstance(error, ToolkitError):
+            self.live.transient = True
+            self.live.stop()
+        else:
+            super().__exit__(kind, error, traceback)
 
 
 @contextmanager
@@ -58,7 +69,7 @@ def progress(console: Console | None = None) -> Iterator[Progress | Heartbeat]:
         TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(),
     )  # fmt: skip
     # The estimate looks back over ten minutes, since networks differ tenfold in cost.
-    with Progress(*columns, console=console, speed_estimate_period=600) as bar:
+    with _Bar(*columns, console=console, speed_estimate_period=600) as bar:
         yield bar
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from testbed.basis.errors import InputError, did_you_mean
+from testbed.basis.foreign_text import shown
 from testbed.command.console import split_words
+from testbed.command.outputs import check_file
 
 if TYPE_CHECKING:
     from testbed.images import ImageSet
 
-__all__ = ["check_choice", "default_store", "export_path", "load_images", "named"]
+__all__ = ["check_choice", "default_store", "export_path", "load_images", "named", "note_former"]
 
 
 def check_choice(option: str, value: str, known: Sequence[str]) -> str:
@@ -55,19 +57,23 @@ def load_images(
     return images.load(name, data_root, split, download)
 
 
-def default_store(images: str, former: str) -> Path:
-    """Return where results on an image set are kept if no ``--store`` is given.
+def default_store(images: str) -> Path:
+    """Return where results on an image set are kept if no ``--store`` is given."""
+    return Path("runs") / f"{shown(images, 40)}.sqlite"
+
+
+def note_former(path: Path, images: str, former: str) -> None:
+    """Say that results go to the store of today where one of version 0.1 lies.
 
     Args:
+        path: of the store.
         images: the name of the image set.
-        former: the default of version 0.1; a note says so where such a file lies.
+        former: the default of version 0.1.
     """
-    path = Path("runs") / f"{images}.sqlite"
-    if Path(former).exists() and not path.exists():
+    if path == default_store(images) and Path(former).exists() and not path.exists():
         typer.echo(
             f"note: results go to {path}; add --store {former} to go on with that file", err=True
         )
-    return path
 
 
 def export_path(
@@ -82,7 +88,8 @@ def export_path(
         beside: the store.
 
     Raises:
-        InputError: if a format is unknown, or the two contradict each other.
+        InputError: if a format is unknown, the two contradict each other, or the file cannot be
+            written.
     """
     if kind is not None:
         check_choice("--format", kind, kinds)
@@ -92,8 +99,8 @@ def export_path(
         return None if kind is None or beside is None else beside.with_suffix(f".{kind}")
     ending = out.suffix.removeprefix(".")
     if kind is not None and not ending:
-        return out.with_suffix(f".{kind}")
+        return check_file(out.with_suffix(f".{kind}"))
     if ending not in (kinds if kind is None else (kind,)):
         expected = " or ".join(f".{known}" for known in (kinds if kind is None else (kind,)))
         raise InputError(f"--out ends in {expected}; got {out}")
-    return out
+    return check_file(out)

@@ -13,11 +13,13 @@ from testbed.images.names import NAMES, SPLITS
 from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 
 __all__ = [
-    "ARCHS_HELP", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments", "DataRoot",
-    "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "PopulationOption", "Proxies",
-    "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads", "Truth",
-    "TruthImages", "Weights", "Where", "Workers",
+    "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
+    "DataRoot", "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "PopulationOption",
+    "Proxies", "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads", "Truth", "TruthImages",
+    "Weights", "Where", "Workers",
 ]  # fmt: skip
+
+MOST_WORKERS = 1024
 
 ImageSetName = Annotated[str, typer.Option("--images", help=", ".join(NAMES))]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the image set.", show_default=False)]
@@ -138,6 +140,8 @@ Show = Annotated[int, typer.Option(help="Networks in the final table.", min=0)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
 Workers = Annotated[
     int | None,
-    typer.Option(help="Processes; all cores if not given.", min=1, show_default=False),
+    typer.Option(
+        help="Processes; all cores if not given.", min=1, max=MOST_WORKERS, show_default=False
+    ),
 ]
 Threads = Annotated[int, typer.Option(help="Of each process.", min=1, max=1024)]

@@ -15,10 +15,12 @@ from typer.core import TyperCommand, TyperGroup
 
 from testbed.basis import interrupts
 from testbed.basis.errors import ToolkitError, did_you_mean
+from testbed.basis.foreign_text import quoted, shown
 
 __all__ = ["HELP_NAMES", "INTERRUPTED", "Command", "Group", "application", "refuse_given"]
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+WORDS = f"{__name__}.words"  # of a command, where click keeps what commands share
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 # Newer versions of typer bring their own copy of click: the base of its errors is found
 # above the one that every version exports.
@@ -42,6 +44,11 @@ class Command(TyperCommand):
         """Run the command and end with its exit code, or return it if not ``standalone_mode``."""
         run = super().main
         return _bounded(lambda: run(*arguments, standalone_mode=False, **extra), standalone_mode)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command, and keep them for what may be wrong with one."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the function of the command; an interrupt that it does not see to ends it."""
@@ -123,7 +130,8 @@ def _exit_code(run: Callable[[], Any]) -> int:
     except BrokenPipeError:  # whoever read has seen enough
         return FAILED
     except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        name = shown(str(error.filename)) if error.filename else ""
+        message = f"{name}: {error.strerror}" if name else str(error)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     else:
@@ -134,9 +142,9 @@ def _exit_code(run: Callable[[], Any]) -> int:
 
 def _one_line(message: str) -> str:
     lines = message.splitlines()
-    # A caret under a character says nothing without its line.
+    # A caret under a character points nowhere in one line, which says its number.
     if any(line.strip() == "^" for line in lines):
-        return message
+        message = "; ".join(line for line in lines if line.strip() != "^")
     return " ".join(message.split())
 
 
@@ -152,13 +160,32 @@ def _usage(error: Any) -> str:
         said = f"{_spelling(parameter)} is missing"
         said += f": {parameter.help.rstrip('.')}" if getattr(parameter, "help", None) else ""
     elif parameter is not None:
-        said = f"{_spelling(parameter)}: {error.message.rstrip('.')}"
+        said = f"{_spelling(parameter)}: {_refusal(error.message, _given(parameter, context))}"
     else:
         said = error.format_message().rstrip(".")
         said = said[:1].lower() + said[1:]
     if context is None:
         return said
     return f"{said} ({context.command_path} --help says more)"
+
+
+def _refusal(message: str, value: str | None) -> str:
+    """Return what is wrong with a value, and the value, in the words of any version of click."""
+    said = message.rstrip(".").partition(", unable to parse")[0]
+    said = said.replace("Input should be", "expected", 1)
+    if value is None or repr(value) in said or said.startswith(f"{value} "):
+        return said
+    return f"{said}; got {quoted(value)}"
+
+
+def _given(parameter: Any, context: Any) -> str | None:
+    """Return the value that an option was given last; None if that cannot be told."""
+    words, found = (context.meta.get(WORDS, []) if context is not None else []), None
+    for word, after in zip(words, [*words[1:], None], strict=True):
+        name, equals, value = word.partition("=")
+        if name in parameter.opts:
+            found = value if equals else after
+    return found
 
 
 def _spelling(parameter: Any) -> str:

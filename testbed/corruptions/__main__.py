@@ -10,6 +10,7 @@ from testbed.basis.terminal import plain_console
 from testbed.command.console import progress
 from testbed.command.inputs import load_images, named
 from testbed.command.options import DataRoot, Download, ImageSetName, Split
+from testbed.command.outputs import check_folder
 from testbed.command.shell import INTERRUPTED, Command, application
 from testbed.images.names import CORRUPTIONS, SEVERITIES
 
@@ -41,6 +42,7 @@ def generate(
             f"corruptions are all, or names out of {', '.join(CORRUPTIONS)}; got {corruptions!r}"
             f"{did_you_mean(unknown[0], CORRUPTIONS) if unknown else ''}"
         )
+    check_folder(out)
 
     from testbed.corruptions.files import write_corrupted
 

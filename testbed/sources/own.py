@@ -8,10 +8,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from torch import nn
 
+from testbed.basis.errors import did_you_mean
 from testbed.basis.seeding import global_draws
 from testbed.sources.source import SourceError
 from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
@@ -76,8 +78,9 @@ class OwnSource:
 
 def _build(network: str) -> nn.Module:
     module, colon, function = network.partition(":")
-    if not colon or not module or not function:
-        raise SourceError(f"a network of yours is given as module:function; got {network!r}")
+    if not colon or not module or not function or module.endswith(".py") or "/" in module:
+        raise SourceError(f"a network of yours is given as module:function; got {network!r}"
+                          f"{_as_module(module, function)}")  # fmt: skip
     here = str(Path.cwd())
     # Last, so that a folder of the user's that is called evaluation hides nothing of ours.
     if here not in sys.path:
@@ -85,7 +88,13 @@ def _build(network: str) -> nn.Module:
     try:
         # Other draws at every call, so that weights nobody loaded or seeded are noticed.
         with global_draws(network, uuid.uuid4()):
-            made = getattr(importlib.import_module(module), function)()
+            found = importlib.import_module(module)
+            if not callable(getattr(found, function, None)):
+                raise SourceError(f"{network}: the module {module} has no function {function!r}"
+                                  f"{did_you_mean(function, _functions(found))}")  # fmt: skip
+            made = getattr(found, function)()
+    except SourceError:
+        raise
     # Whatever a user's code raises is a failure of that code, reported by name.
     except (Exception, SystemExit) as error:
         raise SourceError(f"{network} gives no network: {type(error).__name__}: {error}") from error
@@ -95,6 +104,16 @@ def _build(network: str) -> nn.Module:
             "in [0, 1] to logits"
         )
     return made.cpu().eval()
+
+
+def _as_module(path: str, function: str) -> str:
+    """Return how a file is named as a module, if that is what was given."""
+    name = path.removesuffix(".py").strip("/").replace("/", ".")
+    return f"; {name}:{function or 'function'} for a file of this folder" if name else ""
+
+
+def _functions(module: ModuleType) -> list[str]:
+    return [name for name, thing in vars(module).items() if callable(thing) and name[0] != "_"]
 
 
 def _fingerprint(network: nn.Module) -> str:

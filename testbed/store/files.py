@@ -50,11 +50,13 @@ def _read_csv(path: Path, table: Table) -> pd.DataFrame:
     limit = csv.field_size_limit(2**31 - 1)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = csv.reader(file, strict=True)
-    except ValueError as error:  # nothing to unpack, or not UTF-8
+            header, *rows = list(csv.reader(file, strict=True)) or [[]]
+    except ValueError as error:  # not UTF-8
         raise StoreError(f"not a CSV file with a header: {error}") from error
     finally:
         csv.field_size_limit(limit)
+    if not header:
+        raise StoreError("not a CSV file with a header: its first line is empty")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise StoreError(f"row {number} has {len(row)} cells; the header has {len(header)}")

@@ -18,6 +18,7 @@ from testbed.command.options import (
     Threads,
     Workers,
 )
+from testbed.command.outputs import check_folder
 from testbed.command.shell import Command, application
 from testbed.spaces.nasbench201.recipe import override, preset_named
 
@@ -90,6 +91,7 @@ def train(
         weight_decay=weight_decay, flip=flip, padding=padding,
     )  # fmt: skip
     seed_list = whole_numbers(seeds, "seeds")
+    check_folder(out)
 
     from testbed.command.job import Execution, run_job
     from testbed.spaces.nasbench201.selection import select

@@ -31,6 +31,8 @@ def claim(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / DESCRIPTION
+    if path.exists():  # before a lock appears in it
+        _compare(folder, read_json(path), settings)
     lock = WriterLock(path)
     try:
         if path.exists():

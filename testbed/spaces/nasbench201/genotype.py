@@ -91,8 +91,10 @@ class Genotype:
         They are operations in NASLib's order, edge by edge, source by source: 0→1, 0→2, 0→3,
         1→2, 1→3, 2→3.
         """
-        if len(numbers) != len(EDGES) or not all(0 <= n < len(OPERATIONS) for n in numbers):
-            raise GenotypeError(f"expected six operations 0 to 4; got {described(tuple(numbers))}")
+        unknown = [number for number in numbers if not 0 <= number < len(OPERATIONS)]
+        if len(numbers) != len(EDGES) or unknown:
+            got = described(tuple(numbers)) if not unknown else f"the operation {unknown[0]}"
+            raise GenotypeError(f"expected six operations 0 to 4; got {got}")
         chosen = dict(zip(sorted(EDGES), numbers, strict=True))
         return Genotype(tuple(NASLIB[chosen[edge]] for edge in EDGES))
 

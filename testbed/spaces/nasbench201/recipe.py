@@ -15,8 +15,7 @@ from testbed.spaces.nasbench201.sizes import check_size
 
 __all__ = ["PRESETS", "Recipe", "override", "preset_named"]
 
-
-MOST_EPOCHS = 1_000_000
+MOST_EPOCHS = MOST_IMAGES = 1_000_000
 MOST_PADDING = 256  # pixels on each side
 
 
@@ -61,6 +60,7 @@ class Recipe:
         for name in ("epochs", "channels", "cells", "batch_size"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         check_size(self.channels, self.cells)
+        self._require("batch_size", self.batch_size <= MOST_IMAGES, f"at most {MOST_IMAGES:,}")
         self._require("epochs", self.epochs <= MOST_EPOCHS, f"at most {MOST_EPOCHS:,}")
         self._require("lr", 0 < self.lr < math.inf, "positive")
         self._require("momentum", 0 <= self.momentum < 1, "in [0, 1)")

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from testbed.basis.errors import did_you_mean
 from testbed.basis.foreign_text import quoted, shown
 from testbed.basis.seeding import generator
 from testbed.spaces.nasbench201.cost import parameters
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
 from testbed.spaces.nasbench201.isomorphism import unique_ids
-from testbed.spaces.nasbench201.names import SELECTION_HELP
-from testbed.spaces.nasbench201.paths import PATH_STATISTICS
+from testbed.spaces.nasbench201.names import SELECTION_HELP, SELECTION_WORDS
 
 __all__ = ["select"]
 
@@ -27,9 +28,9 @@ def select(words: str) -> list[Genotype]:
     if words == "unique":
         return [Genotype.from_index(index) for index in unique_ids()]
     if words.startswith("sample:"):
-        return _sample(words)
+        return _sample(*_drawn(words))
     if words.startswith("spread:"):
-        return _spread(words)
+        return _spread(*_drawn(words))
     if words.startswith(("|", "(")):
         return [_architecture(words)]
     if _is_file(words):
@@ -60,37 +61,42 @@ def _is_number(word: str) -> bool:
     return word.isascii() and word.isdecimal() and len(word) < 100  # other scripts have digits too
 
 
-def _sample(words: str) -> list[Genotype]:
-    numbers = words.split(":")[1:]
+def _drawn(words: str) -> tuple[int, list[Genotype]]:
+    """Return N, and the unique architectures in the order that the seed draws."""
+    kind, *numbers = words.split(":")
     unique = unique_ids()
     if not all(map(_is_number, numbers)) or not 1 <= len(numbers) <= 2:
         raise GenotypeError(
-            f"expected sample:N or sample:N:SEED with whole numbers; got {quoted(words)}"
+            f"expected {kind}:N or {kind}:N:SEED with whole numbers; got {quoted(words)}"
         )
     count, seed = int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else 0
     if not 1 <= count <= len(unique):
-        raise GenotypeError(f"a sample has 1 to {len(unique)} architectures; got {count}")
+        raise GenotypeError(f"a {kind} has 1 to {len(unique)} architectures; got {count}")
+    order = torch.randperm(len(unique), generator=generator("sample", seed))
+    return count, [Genotype.from_index(unique[i]) for i in order.tolist()]
+
+
+def _sample(count: int, drawn: list[Genotype]) -> list[Genotype]:
     # The first N of one permutation: a larger sample of the same seed contains a smaller.
-    order = torch.randperm(len(unique), generator=generator("sample", seed))[:count]
-    return [Genotype.from_index(unique[i]) for i in order.tolist()]
+    return drawn[:count]
 
 
-def _spread(words: str) -> list[Genotype]:
-    """Return networks that differ: evenly spaced in the order of size, then of smoothing.
+def _spread(count: int, drawn: list[Genotype]) -> list[Genotype]:
+    """Return architectures of as many sizes as there are, smallest first.
 
-    The order is that of the parameters, among equals of the mean number of average poolings on a
-    path, then of the id. Nothing but the structure is looked at.
+    The numbers of parameters that occur are taken evenly, from the least to the largest, each
+    once; if there are fewer than ``count``, what is left begins anew. Of several architectures
+    of one number the first drawn is taken.
     """
-    number, unique = words.partition(":")[2], unique_ids()
-    if not _is_number(number) or not 1 <= int(number) <= len(unique):
-        raise GenotypeError(
-            f"expected spread:N with N from 1 to {len(unique)}; got {quoted(words)}"
-        )
-    pools = PATH_STATISTICS["paths_pool_mean"]
-    cells = [Genotype.from_index(index) for index in unique]
-    cells.sort(key=lambda cell: (parameters(cell), pools(cell), cell.index))
-    count = int(number)
-    return [cells[(2 * place + 1) * len(cells) // (2 * count)] for place in range(count)]
+    of_size: dict[int, list[Genotype]] = {}
+    for genotype in drawn:
+        of_size.setdefault(parameters(genotype), []).append(genotype)
+    found: list[Genotype] = []
+    while left := count - len(found):
+        sizes = sorted(size for size, there in of_size.items() if there)
+        places = np.linspace(0, len(sizes) - 1, min(left, len(sizes))).round()
+        found += [of_size[sizes[int(place)]].pop(0) for place in places]
+    return sorted(found, key=parameters)
 
 
 def _from_ids(words: str) -> list[Genotype]:
@@ -99,14 +105,21 @@ def _from_ids(words: str) -> list[Genotype]:
         first, dash, last = word.strip().partition("-")
         if not _is_number(first) or (dash and not _is_number(last)):
             raise GenotypeError(
-                f"cannot read {quoted(word.strip())} as architectures, and there is no such file; "
-                f"expected {SELECTION_HELP}"
+                f"cannot read {quoted(word.strip())} as architectures, and there is no such file"
+                f"{_hint(word)}; expected {SELECTION_HELP}"
             )
         span = range(int(first), int(last or first) + 1)
         if not span:
             raise GenotypeError(f"the range {quoted(word.strip())} runs backwards")
         found += [Genotype.from_index(index) for index in span]
     return found
+
+
+def _hint(word: str) -> str:
+    name, colon, _ = word.strip().partition(":")
+    if not colon and name in ("sample", "spread"):
+        return f" (did you mean '{name}:24'?)"
+    return did_you_mean(name, SELECTION_WORDS)
 
 
 def _from_file(path: Path) -> list[Genotype]:

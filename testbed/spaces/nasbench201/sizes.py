@@ -6,6 +6,7 @@ or scored in earnest, and no more.
 
 from testbed.basis.errors import InputError
 from testbed.basis.foreign_text import described
+from testbed.spaces.nasbench201.names import MOST_CELLS, MOST_CHANNELS
 
 __all__ = [
     "MOST_CELLS",
@@ -15,8 +16,6 @@ __all__ = [
     "check_size",
 ]
 
-MOST_CHANNELS = 1024  # C, and the channels of images
-MOST_CELLS = 100  # N
 MOST_CLASSES = 100_000
 MOST_PARAMETERS = 500_000_000  # 2 GB
 
