@@ -24,7 +24,7 @@ from evaluation.ranking.score_columns import (
     labels,
     score_columns,
 )
-from evaluation.ranking.target_choice import choose_targets, usual_targets
+from evaluation.ranking.target_choice import choose_targets
 from evaluation.truths import AnyTruth
 
 __all__ = ["FEW", "Ranking", "RankingError", "listed", "rank"]
@@ -41,7 +41,6 @@ def rank(
     top: float = 0.1,
     population: str | None = None,
     unasked: bool = False,
-    room: int | None = None,
 ) -> Ranking:
     """Correlate scores with published accuracies.
 
@@ -67,8 +66,6 @@ def rank(
             the whole one, see :func:`~evaluation.ranking.populations.parse_population`.
         unasked: whether nobody asked for this population, so that it is left out where it has
             less than ``FEW`` networks, or all.
-        room: the number of τ beyond which the second population is ranked on the usual targets
-            only, see :func:`~evaluation.ranking.target_choice.usual_targets`; None for no limit.
 
     Raises:
         RankingError: if a condition of the population cannot be read, or nothing satisfies it; if
@@ -98,10 +95,7 @@ def rank(
     if second is None:
         return whole
     # In the order of the whole population, so that rows stand beside their like.
-    some = accuracies
-    if room is not None and len(columns) * accuracies.shape[1] > room:
-        some = accuracies.filter(items=usual_targets(list(accuracies.columns)))
-    numbers = replace(numbers, columns=whole.columns, values=whole.values, accuracies=some)
+    numbers = replace(numbers, columns=whole.columns, values=whole.values)
     beside = _ranking(numbers, chosen, str(second), watch)
     return replace(whole, beside=replace(beside, left_out=tuple(notes)))
 

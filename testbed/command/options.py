@@ -15,8 +15,8 @@ from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 __all__ = [
     "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
     "DataRoot", "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "PopulationOption",
-    "Proxies", "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads", "Truth", "TruthImages",
-    "Weights", "Where", "Workers",
+    "Proxies", "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads",
+    "Truth", "TruthImages", "Weights", "Where", "Workers",
 ]  # fmt: skip
 
 MOST_WORKERS = 1024

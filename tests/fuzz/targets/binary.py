@@ -19,6 +19,7 @@ from testbed.spaces.nasbench201.recipe import PRESETS
 from tests import archive_writer
 from tests.bombs import PICKLES
 from tests.fuzz.target import Target
+from tests.fuzz.targets.settings import IMAGES
 
 __all__ = ["TARGETS"]
 
@@ -97,7 +98,7 @@ def _checkpoint(folder: Path) -> list[Path]:
     save_checkpoint(
         folder / "trained",
         Checkpoint(
-            genotype=str(genotype), seed=0, recipe=PRESETS["tiny"], images={"name": "cifar10"},
+            genotype=str(genotype), seed=0, recipe=PRESETS["tiny"], images=IMAGES,
             classes=10, in_channels=3, mean=(0.5,) * 3, std=(0.2,) * 3,
             history=({"loss": 1.0, "accuracy": 0.5},), test={"accuracy": 0.5, "count": 4},
             weights_fingerprint=fingerprint_of_weights(weights), provenance={"seconds": 1.0},
