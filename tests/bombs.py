@@ -56,6 +56,12 @@ PICKLES = {
     "key of a doubled copy": _pickle(2, b"}N" + b"2\x86" * 60 + b"Ns"),
     "integers of one hash": _pickle(2, _colliding(100_000)),
     "tuples as keys": _pickle(2, _colliding_tuples(100_000)),
+    "tuples as keys of a call": _pickle(
+        2,
+        b"ccollections\nOrderedDict\n]("
+        + b"".join(b"J" + struct.pack("<i", n) + b"K\0\x86N\x86" for n in range(90_000))
+        + b"e\x85R",
+    ),
     "lists": _pickle(2, b"(" + b"]" * 3_000_000 + b"l"),
     "dictionaries": _pickle(4, b"(" + b"}" * 3_000_000 + b"l"),
     "sets": _pickle(4, b"(" + b"\x8f" * 3_000_000 + b"l"),

@@ -19,6 +19,7 @@ import pytest
 from testbed import images
 from testbed.basis.errors import InputError
 from testbed.files.bounded_bz2 import read_bz2
+from testbed.files.pickle_runs import runs
 from testbed.files.pickle_scan import Limits, check_pickle
 from testbed.files.safe_pickle import NUMPY_NAMES, SafeUnpickler
 from testbed.images.corrupted import load_corrupted
@@ -129,6 +130,55 @@ def test_a_guess_at_the_memo_is_settled_one_by_one():
     assert check_pickle(raw) == len(raw)
     with pytest.raises(ValueError, match="nests tuples"):
         check_pickle(PICKLES["key that is hashed for ever, protocol 4"])
+
+
+def _entry(place: int, shape: bytes = b"K\x02\x85") -> bytes:
+    """A name and a tensor as PyTorch pickles them, its tuples put from ``place`` on."""
+    put = [b"q%c" % (place + n) for n in range(6)]
+    return b"".join(
+        (b"X\1\0\0\0a", put[0], b"h\0((h\1h\2X\1\0\0\0kh\3K\x02t", put[1], b"QK\0", shape, put[2],
+         b"K\1\x85", put[3], b"\x89h\4)R", b"t", put[4], b"R", put[5])
+    )  # fmt: skip
+
+
+NAMES = b"\x80\x02" + b"".join(b"X\1\0\0\0nq%c0" % n for n in range(5))
+
+
+def test_runs_of_tensors_are_counted_one_by_one():
+    """What a run puts on the stack is what its opcodes put there."""
+    entries = b"".join(_entry(10 + 6 * n, b"(" + b"K\1" * 5 + b"t") for n in range(30))
+    pattern = runs(True, 0).tensor
+    assert pattern is not None
+    assert len(pattern.findall(entries)) == 30
+    raw = NAMES + b"}(" + entries + b"u."
+    assert check_pickle(raw) == len(raw)
+    # A name and a tensor each, and the dictionary, which is what there is at last.
+    raw = NAMES[:2] + b"}" + entries + b"0" * 60 + b"."
+    assert check_pickle(raw) == len(raw)
+    with pytest.raises(ValueError, match="more from its stack"):
+        check_pickle(NAMES[:2] + b"}" + entries + b"0" * 61 + b".")
+
+
+@pytest.mark.parametrize("get", [b"h\x0b", b"h\x0c", b"h\x0e", b"j\x0c\0\0\0"])
+def test_tuples_that_a_run_of_tensors_puts_into_the_memo_are_known(get):
+    """Each of them weighs 2 or more, where anything else would weigh 1."""
+    raw = NAMES + b"}(" + _entry(10) + b"u}(" + get * 130 + b"tNs."
+    with pytest.raises(ValueError, match="nests tuples"):
+        check_pickle(raw)
+    assert check_pickle(NAMES + b"}(" + _entry(10) + b"u}(" + b"h\x0c" * 120 + b"tNs.")
+
+
+def test_tuples_out_of_the_memo_are_keys_though_in_a_run():
+    """Of 1,100 tuples as keys, all are taken out of the memo by runs of a text and a number."""
+    tuples = b"".join(
+        b"M" + n.to_bytes(2, "little") + b"\x85r" + n.to_bytes(4, "little") + b"0"
+        for n in range(300, 1400)
+    )
+    keys = b"".join(b"j" + n.to_bytes(4, "little") + b"G" + bytes(8) for n in range(300, 1400))
+    with pytest.raises(ValueError, match="more than 1000 keys"):
+        check_pickle(b"\x80\x02" + tuples + b"}(" + keys + b"u.")
+    few = b"".join(b"j" + n.to_bytes(4, "little") + b"G" + bytes(8) for n in range(300, 1200))
+    check_pickle(b"\x80\x02" + tuples + b"}(" + few + b"u.")
 
 
 @pytest.mark.parametrize(

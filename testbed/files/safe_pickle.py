@@ -66,8 +66,8 @@ class SafeUnpickler(pickle.Unpickler):
     def load(self) -> Any:
         """Return the object that the pickle describes."""
         if isinstance(self._file, io.BytesIO):
-            with self._file.getbuffer() as content:
-                check_pickle(content, self._file.tell(), self._limits)
+            # Not getbuffer, which copies.
+            check_pickle(self._file.getvalue(), self._file.tell(), self._limits)
         else:
             with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 check_pickle(content, self._file.tell(), self._limits)

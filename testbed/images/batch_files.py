@@ -77,8 +77,7 @@ def _checked_labels(
     if not isinstance(labels, list | np.ndarray) or len(labels) != count:
         got = f"{len(labels)}" if isinstance(labels, list | np.ndarray) else type(labels).__name__
         raise DataFileError(f"{path}: expected a list of {count} labels, one a row; got {got}")
-    wrong = [label for label in labels if not _is_whole(label)]
-    wrong = wrong or [label for label in labels if not low <= label <= high]
+    wrong = [label for label in labels if not (_is_whole(label) and low <= label <= high)]
     if wrong:
         raise DataFileError(
             f"{path}: expected labels from {low} to {high}; got {described(wrong[0])}"
@@ -88,4 +87,4 @@ def _checked_labels(
 
 def _is_whole(label: object) -> bool:
     # True is an int to Python.
-    return isinstance(label, int | np.integer) and not isinstance(label, bool)
+    return type(label) is int or isinstance(label, np.integer)

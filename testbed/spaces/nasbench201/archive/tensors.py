@@ -110,6 +110,13 @@ class _PlainDict(dict):
 
     __slots__ = ()
 
+    def __init__(self, pairs: Any = ()) -> None:
+        # Python 2 gives the entries so; the look through the pickle does not see them as keys.
+        for key, _ in pairs:
+            if type(key) not in (str, int):
+                raise TypeError(f"expected names in a dictionary; got {described(key)}")
+        super().__init__(pairs)
+
     def __setstate__(self, state: Any) -> None:
         pass
 
