@@ -62,10 +62,10 @@ PICKLES = {
         + b"".join(b"J" + struct.pack("<i", n) + b"K\0\x86N\x86" for n in range(90_000))
         + b"e\x85R",
     ),
-    "lists": _pickle(2, b"(" + b"]" * 3_000_000 + b"l"),
-    "dictionaries": _pickle(4, b"(" + b"}" * 3_000_000 + b"l"),
+    "lists": _pickle(2, b"(" + b"]" * 700_000 + b"l"),
+    "dictionaries": _pickle(4, b"(" + b"}" * 700_000 + b"l"),
     "sets": _pickle(4, b"(" + b"\x8f" * 3_000_000 + b"l"),
-    "short texts": _pickle(2, b"(" + b"U\2ab" * 3_000_000 + b"l"),
+    "short texts": _pickle(2, b"(" + b"U\2ab" * 1_300_000 + b"l"),
     "an endless line": b"I" + b"1" * 1_000_000,
     "a long integer": _pickle(2, b"\x8b" + struct.pack("<i", 2_000_000) + b"\1" * 2_000_000),
     "a text of 2⁶³ bytes": _pickle(4, b"\x8d" + b"\xff" * 7 + b"\x7f"),

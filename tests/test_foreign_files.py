@@ -8,6 +8,7 @@ import pickle
 import resource
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections import OrderedDict
 from dataclasses import asdict, replace
@@ -34,6 +35,7 @@ from tests import archive_writer as writer
 from tests.bombs import PICKLES, npy, zipped
 
 SECONDS = 5
+LONG = 500_000  # bytes
 MEMORY = 500 * 2**20  # beyond what the imports take
 ROOT = Path(__file__).parents[1]
 CHILD = """
@@ -64,16 +66,16 @@ for folder in sys.stdin.read().split():
 def test_no_pickle_takes_much_time_or_memory_whichever_reader_meets_it(tmp_path):
     folders = []
     for number, raw in enumerate(PICKLES.values()):
-        for name, content in (
+        layouts = (
             ("test_batch", raw),
             ("000011.pickle.pbz2", bz2.compress(raw)),
             ("000011-FULL.pth", raw),
             ("000011-SIMPLE.pth", zipped(raw)),
-        ):
-            folder = tmp_path / f"{number}{Path(name).suffix}"
-            folder.mkdir(exist_ok=True)
-            folder = folder / name.split("-")[-1]
-            folder.mkdir()
+        )
+        # The long ones take a second each, of the same look through them: one reader for each.
+        for name, content in layouts if len(raw) < LONG else [layouts[number % len(layouts)]]:
+            folder = tmp_path / str(number) / name
+            folder.mkdir(parents=True)
             (folder / name).write_bytes(content)
             folders.append(str(folder))
     code = CHILD.format(memory=MEMORY, seconds=SECONDS)
@@ -229,14 +231,37 @@ def test_streams_of_a_parallel_packer_are_one_file(tmp_path):
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
-def test_a_gigabyte_of_zeros_in_a_zip_is_not_unpacked(tmp_path, compression):
-    size = 2**30 if compression == zipfile.ZIP_DEFLATED else 2**26 + 1
-    (tmp_path / "000011-FULL.pth").write_bytes(zipped(bytes(size), compression))
+def test_a_pickle_of_zeros_in_a_zip_is_not_unpacked(tmp_path, compression):
+    (tmp_path / "000011-FULL.pth").write_bytes(zipped(bytes(2**26 + 1), compression))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ArchiveFileError, match="more than 67,108,864 bytes"):
         open_archive(tmp_path).network(11)
-    if compression == zipfile.ZIP_DEFLATED:
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_of_a_zip_no_more_is_unpacked_than_its_directory_says(tmp_path):
+    raw = zipped(bytes(10**6))
+    said, less = (n.to_bytes(4, "little") for n in (10**6, 10))
+    assert raw.count(said) == 2
+    (tmp_path / "000011-FULL.pth").write_bytes(raw.replace(said, less))
+    with pytest.raises(ArchiveFileError):
+        open_archive(tmp_path).network(11)
+
+
+def test_the_directory_of_a_zip_is_bounded_and_names_each_file_once(tmp_path):
+    path = tmp_path / "000011-FULL.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+        for number in range(70):
+            archive.writestr(f"{number}".rjust(60_000, "a"), b"")
+    with pytest.raises(ArchiveFileError, match="its directory has 4,2"):
+        open_archive(tmp_path).network(11)
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
+        warnings.simplefilter("ignore")
+        for content in (b"a", b"b"):
+            archive.writestr("archive/data/0", content)
+    with pytest.raises(ArchiveFileError, match="has the file 'archive/data/0' twice"):
+        open_archive(tmp_path).network(11)
 
 
 # --- values ---------------------------------------------------------------------------------

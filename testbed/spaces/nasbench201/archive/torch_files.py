@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from testbed.basis.foreign_text import described, quoted
+from testbed.basis.ranges import first_twice
 from testbed.files.pickle_scan import LIMITS, Limits
 from testbed.files.safe_pickle import NUMPY_NAMES, Dtype, SafeUnpickler
 from testbed.spaces.nasbench201.archive.tensors import TENSOR_NAMES, Storage, StorageType
@@ -27,6 +28,7 @@ from testbed.spaces.nasbench201.archive.tensors import TENSOR_NAMES, Storage, St
 __all__ = ["ARCHIVE_NAMES", "PickledStorage", "read_torch_file"]
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+MOST_OF_DIRECTORY = 2**22  # bytes of 40,000 entries; a file of 17 networks has half as many
 MOST_BYTES = 2**26  # of the pickle in a zip file, ten times that of the largest official file
 
 
@@ -121,8 +123,12 @@ def _part(source: Path | bytes, offset: int, size: int) -> bytes:
 
 def _read_zip(path: Path, limits: Limits) -> Any:
     size = path.stat().st_size
-    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
-        (member,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+    with _Directory(path) as raw, zipfile.ZipFile(raw) as archive, path.open("rb") as file:
+        raw.most = None
+        names = archive.namelist()
+        if (twice := first_twice(names)) is not None:
+            raise ValueError(f"it has the file {quoted(twice, 60)} twice")
+        (member,) = (name for name in names if name.endswith("/data.pkl"))
         unpickler = _Unpickler(io.BytesIO(_pickle_of(archive, member)), limits)
         content = unpickler.load()
         for key, storage in unpickler.storages.items():
@@ -141,13 +147,22 @@ def _read_zip(path: Path, limits: Limits) -> Any:
     return content
 
 
+class _Directory(io.FileIO):
+    """A zip file whose directory, which is read at once as it is opened, is of bounded length."""
+
+    most: int | None = MOST_OF_DIRECTORY
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is not None and (size or 0) > self.most:
+            raise ValueError(f"its directory has {size:,} bytes; expected at most {self.most:,}")
+        return super().read(size)
+
+
 def _pickle_of(archive: zipfile.ZipFile, member: str) -> bytes:
-    with archive.open(member) as file:
-        # Zeros are packed a thousandfold.
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
+    # Zeros are packed a thousandfold. No more is unpacked than the directory says.
+    if archive.getinfo(member).file_size > MOST_BYTES:
         raise ValueError(f"the pickle in it has more than {MOST_BYTES:,} bytes")
-    return content
+    return archive.read(member)
 
 
 class _LoadFromBytes:
