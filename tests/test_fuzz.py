@@ -1,7 +1,6 @@
 """A sample of the malformed inputs; ``make fuzz`` runs all of them."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,18 +15,24 @@ from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.selection import select
 from testbed.store import StoreError
 from testbed.store.canonical import canonical_json, recanonical
+from tests.fuzz import driver
+from tests.fuzz.__main__ import main
 from tests.fuzz.child import make_input, verdict
-from tests.fuzz.driver import feed
+from tests.fuzz.driver import Outcome, feed
 from tests.fuzz.target import Target, all_targets
 
-SAMPLE = 25
+SAMPLE = 15
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, Outcome]:
+    return {outcome.name: outcome for outcome in feed(list(all_targets()), 0, SAMPLE)}
 
 
 @pytest.mark.parametrize("name", all_targets())
-def test_malformed_inputs_are_refused_or_read_well(name, tmp_path):
-    outcome = feed(name, 0, SAMPLE)
-    assert outcome.faults == []
-    assert sum(outcome.counts.values()) == SAMPLE
+def test_malformed_inputs_are_refused_or_read_well(name, outcomes):
+    assert outcomes[name].faults == []
+    assert sum(outcomes[name].counts.values()) == SAMPLE
 
 
 def toy(read, check=lambda result: None):
@@ -70,11 +75,35 @@ def test_what_is_not_documented_or_wrong_is_a_fault(tmp_path, target, said):
     assert said in what
 
 
-def test_an_unknown_target_is_an_error():
-    words = [sys.executable, "-m", "tests.fuzz", "nobody"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "no target nobody" in done.stderr
+def test_an_unknown_target_is_an_error(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["fuzz", "nobody"])
+    assert main() == 2
+    assert "no target nobody" in capsys.readouterr().err
+
+
+def test_a_child_that_dies_costs_one_input_and_the_next_targets_are_read(monkeypatch):
+    """Of two targets, the first one's input 1 ends the process."""
+    said = iter(
+        [
+            [("a", 0, "begun", ""), ("a", 0, "read", ""), ("a", 1, "begun", ""),
+             ("a", 3, "ended", "dead")],
+            [("a", 2, "begun", ""), ("a", 2, "refused", ""), ("b", 0, "begun", ""),
+             ("b", 3, "ended", "dead")],
+            [("b", 1, "read", ""), ("b", 2, "read", ""), ("b", 3, "ended", "well")],
+        ]
+    )  # fmt: skip
+    begun = []
+
+    def child(names, number, first, last):
+        begun.append((list(names), number))
+        return next(said)
+
+    monkeypatch.setattr(driver, "_child", child)
+    first, second = driver.feed(["a", "b"], 0, 3)
+    assert begun == [(["a", "b"], 0), (["a", "b"], 2), (["b"], 1)]
+    assert (first.faults, second.faults) == ([(1, "dead")], [(0, "dead")])
+    assert first.counts == {"read": 1, "fault": 1, "refused": 1}
+    assert second.counts == {"read": 2, "fault": 1}
 
 
 VALUES = st.recursive(

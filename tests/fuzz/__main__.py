@@ -10,6 +10,7 @@ from tests.fuzz.child import make_input, verdict
 from tests.fuzz.driver import Outcome, feed
 from tests.fuzz.target import all_targets
 
+PARTS = 6  # of the targets: a process each
 MOST = 8  # faults that are shown of a target
 
 
@@ -25,9 +26,11 @@ def main() -> int:
         return _again(names[0], options.only, options.keep)
     share = -(-options.count // len(names))
     with ThreadPoolExecutor(options.workers) as pool:
-        outcomes = list(
-            pool.map(lambda name: _told(feed(name, options.first, options.first + share)), names)
+        parts = [names[part::PARTS] for part in range(min(PARTS, len(names)))]
+        fed = pool.map(
+            lambda part: list(map(_told, feed(part, options.first, options.first + share))), parts
         )
+        outcomes = [outcome for part in fed for outcome in part]
     total = sum(sum(o.counts.values()) for o in outcomes)
     faults = sum(o.counts["fault"] for o in outcomes)
     print(f"{total:,} inputs over {len(names)} readers and parsers: {faults} faults")

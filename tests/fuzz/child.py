@@ -1,10 +1,11 @@
-"""Reads many inputs of one target, under limits; says before each which one, and what came."""
+"""Reads many inputs of targets, under limits; says before each which one, and what came."""
 
 import json
 import resource
 import shutil
 import sys
 import traceback
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -80,28 +81,40 @@ def _documented(error: BaseException, whole: bool) -> tuple[str, str]:
     return "refused", ""
 
 
-def main(name: str, first: int, last: int, folder: Path) -> None:
-    """Read the inputs ``first`` to ``last`` - 1 and print a line of JSON for each."""
-    target = all_targets()[name]
+def main(number: int, first: int, last: int, folder: Path, names: Sequence[str]) -> None:
+    """Read the inputs ``first`` to ``last`` - 1 of targets and print lines of JSON for each.
+
+    Of the first target, those before ``number`` have been read.
+    """
+    targets = all_targets()
+    for place, name in enumerate(names):
+        _feed(targets[name], folder / name, range(first if place else number, last))
+
+
+def _feed(target: Target, folder: Path, numbers: Iterable[int]) -> None:
     seeds_folder = folder / "seeds"
     seeds_folder.mkdir(parents=True)
+    _limit_memory(None)
     seeds = list(target.make_seed_files(seeds_folder))
     verdict(target, seeds[0])  # imports, and caches, take their memory before it is counted
-    _limit_memory()
-    for number in range(first, last):
+    _limit_memory(MEMORY)
+    for number in numbers:
         place = folder / "input"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         path = make_input(target, seeds, number, place)
-        print(json.dumps([number, "begun", ""]), flush=True)
+        print(json.dumps([target.name, number, "begun", ""]), flush=True)
         _limit_time()
         kind, said = verdict(target, path, target.whole and number < len(seeds))
-        print(json.dumps([number, kind, said]), flush=True)
+        print(json.dumps([target.name, number, kind, said]), flush=True)
 
 
-def _limit_memory() -> None:
+def _limit_memory(more: int | None) -> None:
+    if more is None:
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        return
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + MEMORY
+    most = pages * resource.getpagesize() + more
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
 
 
@@ -112,4 +125,5 @@ def _limit_time() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    at, begin, end = map(int, sys.argv[1:4])
+    main(at, begin, end, Path(sys.argv[4]), sys.argv[5:])

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,12 +38,21 @@ class Outcome:
             self.faults.append((number, said))
 
 
-def feed(name: str, first: int, last: int) -> Outcome:
-    """Read the inputs ``first`` to ``last`` - 1 of a target; a child that dies costs one input."""
-    outcome, number = Outcome(name), first
-    while number < last:
+def feed(names: Sequence[str], first: int, last: int) -> Iterator[Outcome]:
+    """Read the inputs ``first`` to ``last`` - 1 of targets, and yield each when it is done.
+
+    One child reads them all, for it takes seconds to import the readers; one that dies costs one
+    input.
+    """
+    left = list(names)
+    outcome, number = Outcome(left[0]), first
+    while left:
         begun, end = number, ""
-        for at, kind, said in _child(name, number, last):
+        for name, at, kind, said in _child(left, number, first, last):
+            while name != outcome.name:
+                yield outcome
+                outcome, number, begun = Outcome(left[1]), first, first
+                del left[0]
             if kind == "begun":
                 begun = at
             elif kind == "ended":
@@ -54,31 +63,42 @@ def feed(name: str, first: int, last: int) -> Outcome:
         if number < last:
             outcome.note(begun, "fault", end)
             number = begun + 1
-    return outcome
+        if number >= last:
+            yield outcome
+            del left[0]
+            if left:
+                outcome, number = Outcome(left[0]), first
 
 
-def _child(name: str, first: int, last: int) -> Iterator[tuple[int, str, str]]:
-    """Yield what a child says, and at last, as ``ended``, how it went."""
+def _child(
+    names: Sequence[str], number: int, first: int, last: int
+) -> Iterator[tuple[str, int, str, str]]:
+    """Yield what a child says, which begins with an input of the first target.
+
+    At last comes, as ``ended`` of the target that it was at, how it went.
+    """
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, tempfile.TemporaryFile() as errors:
-        words = [sys.executable, "-m", "tests.fuzz.child", name, str(first), str(last), folder]
+        words = [sys.executable, "-m", "tests.fuzz.child", *map(str, (number, first, last))]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         environment["PYTHONPATH"] = str(ROOT)
         child = subprocess.Popen(
-            words, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, env=environment
-        )
+            [*words, folder, *names], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors,
+            env=environment,
+        )  # fmt: skip
+        name = names[0]
         try:
             for line in _lines(child):
                 try:
-                    number, kind, said = json.loads(line)
+                    name, at, kind, said = json.loads(line)
                 except ValueError:  # a reader printed something
                     continue
-                yield number, kind, said
+                yield name, at, kind, said
         finally:
             child.kill()
             code = child.wait()
         errors.seek(0)
         tail = errors.read()[-1500:].decode("utf-8", "replace")
-        yield last, "ended", f"the process ended with {code} (-24: out of time): {tail}"
+        yield name, last, "ended", f"the process ended with {code} (-24: out of time): {tail}"
 
 
 def _lines(child: subprocess.Popen) -> Iterator[bytes]:
