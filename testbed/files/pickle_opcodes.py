@@ -125,7 +125,7 @@ _BY_BYTE: dict[bytes, Callable[[PickleStack], object]] = {
     b")": lambda scan: scan.push_tuple([]),
     **{bytes([0x84 + size]): partial(_small_tuple, size=size) for size in (1, 2, 3)},
     b"t": lambda scan: scan.push_tuple(scan.to_mark()),
-    **dict.fromkeys((b"]", b"}"), partial(_push, pops=0)),
+    **dict.fromkeys((b"]", b"}"), lambda scan: scan.stack.append([0])),
     b"l": _from_mark,
     b"d": _dictionary,
     b"a": lambda scan: scan.pop(),

@@ -15,8 +15,7 @@ from testbed.files.pickle_stack import LIMITS, Buffer, Limits, PickleStack, Run,
 
 __all__ = ["LIMITS", "Limits", "check_pickle"]
 
-_PLAIN_STARTS = frozenset(b"KGMJN\x88\x89\x8cUCXB")
-_STARTS = _PLAIN_STARTS | frozenset(b"hj}")  # before protocol 4
+_STARTS = frozenset(b"KGMJN\x88\x89\x8cUCXBhj}")
 _STOP = ord(".")
 OF_TENSOR = 32  # what a tuple in the call that makes a tensor weighs at most
 
@@ -29,47 +28,39 @@ def check_pickle(content: Buffer, start: int = 0, limits: Limits = LIMITS) -> in
         EOFError: if it is cut short.
     """
     try:
-        return _quick_look(PickleStack(content, start, limits, quick=True))
+        return _look(PickleStack(content, start, limits, quick=True))
     except UnsureError:
-        scan = PickleStack(content, start, limits, quick=False)
-        while _step(scan):
-            pass
-        return scan.at
+        return _look(PickleStack(content, start, limits, quick=False))
 
 
-def _step(scan: PickleStack) -> bool:
-    """Go on by one opcode; return whether it was not the last one."""
-    if scan.at >= scan.length:
-        raise EOFError("it is cut short")
-    op = scan.content[scan.at]
-    scan.at += 1
-    if op == _STOP:
-        scan.pop()
-        return False
-    step = STEPS.get(op)
-    if step is None:
-        raise ValueError(f"no data file has the opcode {bytes([op])!r}, at byte {scan.at - 1:,}")
-    scan.spend_others(1)
-    step(scan)
-    return True
-
-
-def _quick_look(scan: PickleStack) -> int:
-    going, declined = True, scan.at
-    while going:
-        starts = _STARTS if scan.numbered else _PLAIN_STARTS
-        if declined <= scan.at < scan.length and scan.content[scan.at] in starts:
-            run = _run(scan)
-            if run and _is_sure(scan, run):
+def _look(scan: PickleStack) -> int:
+    content, length, most = scan.content, scan.length, scan.limits.others
+    alone = scan.at if scan.quick else length  # up to here, opcodes are gone through one by one
+    while scan.at < length:
+        op = content[scan.at]
+        if scan.at >= alone and op in _STARTS and (run := _run(scan)):
+            if _is_sure(scan, run):
                 scan.push_run(run)
                 continue
-            declined = run[1] if run else scan.at
-        going = _step(scan)
-    return scan.at
+            alone = run[1]
+        scan.at += 1
+        if op == _STOP:
+            scan.pop()
+            return scan.at
+        step = STEPS.get(op)
+        if step is None:
+            raise ValueError(
+                f"no data file has the opcode {bytes([op])!r}, at byte {scan.at - 1:,}"
+            )
+        scan.others += 1
+        if scan.others > most:
+            scan.spend_others(0)
+        step(scan)
+    raise EOFError("it is cut short")
 
 
 def _run(scan: PickleStack) -> Run | None:
-    """Return the run that begins here, if there is one."""
+    """Return the run that begins here, if one does; of protocol 4, none with the memo's objects."""
     patterns, start = scan.runs(), scan.at
     if patterns.tensors and (found := patterns.tensors.match(scan.content, start)):
         return start, found.end(), True
@@ -88,7 +79,7 @@ def _is_sure(scan: PickleStack, run: Run) -> bool:
         scan.tuples |= put
         scan.memo.update(dict.fromkeys(put, OF_TENSOR))
         return True
-    if not scan.tuples or not scan.numbered:
+    if not scan.tuples:
         return True
     return scan.tuples.isdisjoint(
         _places(set(patterns.taken.findall(scan.content, start, end)) - {b""})
