@@ -15,7 +15,8 @@ from testbed.files.pickle_stack import LIMITS, Buffer, Limits, PickleStack, Run,
 
 __all__ = ["LIMITS", "Limits", "check_pickle"]
 
-_STARTS = frozenset(b"KGMJN\x88\x89\x8cUCXBhj}")
+_PLAIN = frozenset(b"KGMJN\x88\x89\x8cUCXB")
+_STARTS = {False: _PLAIN, True: _PLAIN | frozenset(b"hj}")}  # of runs, if the memo is numbered
 _STOP = ord(".")
 OF_TENSOR = 32  # what a tuple in the call that makes a tensor weighs at most
 
@@ -38,7 +39,7 @@ def _look(scan: PickleStack) -> int:
     alone = scan.at if scan.quick else length  # up to here, opcodes are gone through one by one
     while scan.at < length:
         op = content[scan.at]
-        if scan.at >= alone and op in _STARTS and (run := _run(scan)):
+        if scan.at >= alone and op in _STARTS[scan.numbered] and (run := _run(scan)):
             if _is_sure(scan, run):
                 scan.push_run(run)
                 continue
@@ -60,7 +61,7 @@ def _look(scan: PickleStack) -> int:
 
 
 def _run(scan: PickleStack) -> Run | None:
-    """Return the run that begins here, if one does; of protocol 4, none with the memo's objects."""
+    """Return the run that begins here, if one does."""
     patterns, start = scan.runs(), scan.at
     if patterns.tensors and (found := patterns.tensors.match(scan.content, start)):
         return start, found.end(), True
