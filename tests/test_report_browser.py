@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evaluation.report.study import study
 from evaluation.report.write import write_report
 from evaluation.truths.published import Truth
 from testbed.spaces.nasbench201.genotype import Genotype
 from tests.browser import browser, executable
-from tests.report_case import small_study
+from tests.report_case import rows, small_study, table
 from tests.truth_folder import write_truth
 
 SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
@@ -178,6 +179,26 @@ def test_the_column_of_names_sorts(page, window):
     assert len(set(names)) > 1
     assert names == sorted(names)
     assert window.evaluate(script) == sorted(names, reverse=True)
+
+
+def test_the_filter_leaves_the_rows_of_a_name_or_a_family(tmp_path, window):
+    names = ("grad_norm", "snip", "zen", *(f"proxy{k}" for k in range(30)))
+    truth = Truth.open(write_truth(tmp_path / "truth"))
+    found = study(truth, table(*(rows(name, seeds=[0]) for name in names)))
+    page = write_report(found, tmp_path / "report")
+    window.open(page, *SIZES["phone"])
+    assert window.evaluate("document.documentElement.scrollWidth") == SIZES["phone"][0]
+    script = """(() => { const box = document.querySelector('#filter');
+        box.value = '%s'; box.dispatchEvent(new Event('input'));
+        return [...document.querySelectorAll('table.sortable')[0].tBodies[0].rows]
+            .filter((row) => row.getClientRects().length).map((row) => row.cells[0].title); })()"""
+    every = window.evaluate(script % "")
+    assert len(every) > 8
+    assert window.evaluate(script % "FLO") == ["flops"]
+    assert window.evaluate(script % "no such") == []
+    assert window.evaluate(script % "baseline") == ["params", "flops", "paths_pool_min"]
+    assert set(window.evaluate(script % "saliency")) == {"grad_norm", "snip"}
+    assert window.evaluate(script % "") == every
 
 
 def test_arrow_keys_tell_the_values_of_figures_tables_and_points(page, window):
