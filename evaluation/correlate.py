@@ -11,6 +11,7 @@ from testbed.command.console import quiet_track, split_words, whole_numbers
 from testbed.command.inputs import export_path
 from testbed.command.options import (
     TABLE_FORMATS,
+    Combine,
     PopulationOption,
     Proxies,
     Scores,
@@ -36,6 +37,7 @@ def correlate(
     dataset: TruthImages = "cifar10",
     where: Where = None,
     population: PopulationOption = None,
+    combine: Combine = None,
     proxies: Proxies = None,
     targets: Targets = None,
     attacks: Annotated[
@@ -89,6 +91,7 @@ def correlate(
         numbers,
         watch=lambda columns: quiet_track(columns, "ranking"),
         population=population,
+        combine=combine or (),
     )
     if out is not None:
         written = ranking.whole_table.drop(columns="label")

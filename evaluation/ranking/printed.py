@@ -78,6 +78,7 @@ def _legend(ranking: Ranking) -> Iterator[str]:
     yield f"n = {ranking.population}; accuracies on {dataset}."
     yield from ranking.other_images
     yield from ranking.set_aside
+    yield from ranking.combined
     yield from ranking.few
     if ranking.constant:
         yield f"There is no τ, for all values are equal: {ranking.constant}."

@@ -54,6 +54,8 @@ class Ranking:
         values: the scores of the sample, one row for each network, by id and name.
         condition: what chose these networks from the whole population, ``clean > 0.9``; ""
             for the whole one.
+        combined: one sentence for each score that is made of others: of which, and what it was
+            fitted to.
         beside: the ranking of the same columns and targets on a chosen population, whose
             winners and corrections are its own; None where there is no second population.
     """
@@ -67,6 +69,7 @@ class Ranking:
     columns: dict[str, ScoreColumn] = field(default_factory=dict, repr=False)
     values: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
     condition: str = ""
+    combined: tuple[str, ...] = ()
     beside: "Ranking | None" = None
 
     @property

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from evaluation.correlation import TauB, Winner, holm, winners
+from evaluation.ranking.combinations import parse_combination
+from evaluation.ranking.combined import combined_column
 from evaluation.ranking.common_sample import common_sample
 from evaluation.ranking.common_sample import population as population_in_words
 from evaluation.ranking.coverage import left_seeds, set_aside
@@ -41,6 +43,7 @@ def rank(
     top: float = 0.1,
     population: str | None = None,
     unasked: bool = False,
+    combine: Sequence[str] = (),
 ) -> Ranking:
     """Correlate scores with published accuracies.
 
@@ -66,6 +69,7 @@ def rank(
             the whole one, see :func:`~evaluation.ranking.populations.parse_population`.
         unasked: whether nobody asked for this population, so that it is left out where it has
             less than ``FEW`` networks, or all.
+        combine: scores that are made of others, see :mod:`evaluation.ranking.combinations`.
 
     Raises:
         RankingError: if a condition of the population cannot be read, or nothing satisfies it; if
@@ -80,6 +84,8 @@ def rank(
     known_ids = set(accuracies.index)
     columns, aside = set_aside(columns, known_ids, BASELINES, named=proxies is not None)
     aside += left_seeds(columns)
+    made, told = _combined(combine, scores, seeds, known)
+    columns += made
     sample, left_out = common_sample(columns, accuracies, foreign)
     columns = _with_baselines(columns, sample)
     named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
@@ -91,7 +97,7 @@ def rank(
     if second is not None:
         refuse_few(second, chosen, sample, known)
     whole = _ranking(numbers, sample, "", watch)
-    whole = replace(whole, left_out=tuple(left_out), set_aside=tuple(aside))
+    whole = replace(whole, left_out=tuple(left_out), set_aside=tuple(aside), combined=tuple(told))
     if second is None:
         return whole
     # In the order of the whole population, so that rows stand beside their like.
@@ -152,6 +158,28 @@ def _ranking(
     table = _judged(table.reset_index(drop=True), best)
     named = {name: named[name] for name in order}
     return Ranking(table, len(sample), who, (), (), best, named, values[order], condition)
+
+
+def _combined(
+    texts: Sequence[str],
+    scores: pd.DataFrame,
+    seeds: Collection[int] | None,
+    accuracies: pd.DataFrame,
+) -> tuple[list[ScoreColumn], list[str]]:
+    """Return the columns that are made of others, and a sentence on each."""
+    if not texts:
+        return [], []
+    parts = _with_baselines(score_columns(scores, None, seeds)[0], list(accuracies.index))
+    named = dict(zip(labels([c.identity for c in parts]), parts, strict=True))
+    columns, sentences = [], []
+    for text in texts:
+        combination = parse_combination(text, list(map(str, accuracies.columns)))
+        column, sentence = combined_column(combination, named, accuracies)
+        if column.identity[0] in {other.identity[0] for other in columns}:
+            raise RankingError(f"--combine gives the name {column.identity[0]} twice")
+        columns.append(column)
+        sentences.append(sentence)
+    return columns, sentences
 
 
 def _first(named: Mapping[str, ScoreColumn], values: pd.DataFrame, proxy: str) -> np.ndarray:

@@ -13,6 +13,7 @@ from testbed.command.console import progress, split_words, whole_numbers
 from testbed.command.options import (
     ARCHS_HELP,
     SCORES,
+    Combine,
     PopulationOption,
     Proxies,
     Truth,
@@ -47,6 +48,7 @@ def report(
     dataset: TruthImages = "cifar10",
     where: Where = None,
     population: PopulationOption = None,
+    combine: Combine = None,
     proxies: Proxies = None,
     targets: Annotated[
         str | None,
@@ -82,6 +84,7 @@ def report(
             "--scores none reports the truth alone",
             "where",
             "population",
+            "combine",
             "proxies",
             "seeds",
         )
@@ -126,6 +129,7 @@ def report(
             [] if alone else read_runs(path),
             watch,
             population,
+            combine or (),
         )
         done.append(True)
         own = pd.DataFrame() if alone else measured(path, dataset)
@@ -146,7 +150,9 @@ def command_line(context: typer.Context) -> str:
         name = parameter.name or ""
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            words += [parameter.opts[0], str(context.params[name])]
+            given = context.params[name]
+            for value in given if isinstance(given, list | tuple) else [given]:
+                words += [parameter.opts[0], str(value)]
     return shlex.join(printable(word, LONGEST) for word in words)
 
 

@@ -105,6 +105,7 @@ def study(
     runs: Sequence[Mapping[str, Any]] = (),
     watch: Watch = iter,
     population: str | None = None,
+    combine: Sequence[str] = (),
 ) -> ReportNumbers:
     """Compute the numbers of a report.
 
@@ -121,6 +122,7 @@ def study(
             for none, see :func:`~evaluation.ranking.populations.parse_population`. None stands
             for the accurate networks (clean accuracy above .9) where these are 50 or more, and
             not all.
+        combine: scores that are made of others, see :mod:`evaluation.ranking.combinations`.
 
     Raises:
         RankingError: if :func:`~evaluation.ranking.table.rank` raises it.
@@ -143,7 +145,7 @@ def study(
     usual = ACCURATE if "clean" in everything else None
     ranking = rank(
         scores, truth, proxies, chosen, (), seeds, watch=watch,
-        population=population or usual, unasked=population is None,
+        population=population or usual, unasked=population is None, combine=combine,
     )  # fmt: skip
     used = scores.loc[scores["proxy"].isin({c.identity[0] for c in ranking.columns.values()})]
     return replace(

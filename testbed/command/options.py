@@ -14,6 +14,7 @@ from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 
 __all__ = [
     "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
+    "Combine",
     "DataRoot", "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "PopulationOption",
     "Proxies", "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads",
     "Truth", "TruthImages", "Weights", "Where", "Workers",
@@ -87,6 +88,16 @@ PopulationOption = Annotated[
         "--population",
         help="A second population beside the whole one, chosen by targets: 'clean > .9' (also >=, "
         "<, <=; several that all hold, separated by commas); all for none.",
+        show_default=False,
+    ),
+]
+Combine = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--combine",
+        help="A score made of others: 'az=log_ranks(zen,2*snip,-flops)' (sum of log rank/m), ranks "
+        "(their mean), values, or 'f=forest(zen,params; target=pgd@1, n=172, seed=0)', fitted to "
+        "other networks than it predicts; may be repeated.",
         show_default=False,
     ),
 ]

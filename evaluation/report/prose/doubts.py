@@ -33,6 +33,7 @@ def doubts(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[s
         *study.ranking.other_images,
         *own,
         *study.left_aside,
+        *study.ranking.combined,
         *study.ranking.few,
         *_constant(study.ranking.constant),
         *_second(study),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation.ranking.combined import COMBINED
 from evaluation.ranking.labels import printable
 from evaluation.ranking.score_columns import BASELINES, STRUCTURE, ScoreColumn
 from evaluation.report.prose.measured import measured_sentences
@@ -85,12 +86,14 @@ def short_version(version: str) -> str:
 def _scores(study: ReportNumbers) -> Iterable[str]:
     groups: dict[tuple, list[ScoreColumn]] = {}
     for column in study.columns.values():
-        if column.identity[0] not in BASELINES:
+        if column.identity[0] not in BASELINES and column.identity[1] != COMBINED:
             groups.setdefault(_group(column), []).append(column)
     for (init, images, seeds, shared), columns in groups.items():
         yield _group_sentence(init, images, seeds, json.loads(shared), columns, study)
     for names, options in _options_of(study):
         yield f"{how_computed(names, options)}."
+    if study.ranking is not None and study.ranking.combined:
+        yield f"Of these scores others were made: {' '.join(study.ranking.combined)}"
     if groups and study.runs:
         yield f"Scores were computed with {_versions(study.runs)}."
     if baselines := [c for c in study.columns.values() if c.identity[0] in BASELINES]:
@@ -170,7 +173,7 @@ def _options_of(study: ReportNumbers) -> list[tuple[str, dict[str, Any]]]:
     """Return the options that are a proxy's own, with the names of the proxies that have them."""
     groups: dict[str, dict[str, None]] = {}
     for column in study.columns.values():
-        if column.identity[0] not in BASELINES:
+        if column.identity[0] not in BASELINES and column.identity[1] != COMBINED:
             facts = _facts(column.identity[3])
             options = {name: value for name, value in facts.items() if name not in _SHARED}
             if options:
