@@ -33,7 +33,7 @@ HEAT = (
     "clean", "fgsm@1", "fgsm@8", "pgd@1", "apgd@1", "square@1", "mean adversarial",
     "mean corruption",
 )  # fmt: skip
-NARROW = 11  # cells in a row of panels of many proxies: a page and a phone hold them
+NARROW = 13  # cells in a row of panels of many proxies: a page and a phone hold them
 ROOM = 24  # proxies in figures of all targets
 SCATTERS = 6  # proxies at most; the page draws any other
 

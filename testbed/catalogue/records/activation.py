@@ -20,28 +20,33 @@ RECORDS = (
         "nwot", Later("proxies.activation.patterns:nwot"),
         "log-determinant of how many ReLUs two samples share the state of",
         NASWOT, "higher", "1 forward", "activation", SUITE,
+        cites=("mellor2021neural",),
     ),
     ProxySpec(
         "zen", Later("proxies.activation.zen:zen"),
         "how far the features of random networks move with their random input",
         ZEN, "higher", "2 forward a repeat", "activation", SUITE, (),
         options={"repeats": 4, "step": 0.01, "batch": 16},
+        cites=("lin2021zen",),
     ),
     ProxySpec(
         "swap", Later("proxies.activation.patterns:swap"),
         "number of units that differ in their states over the samples",
         SWAP, "higher", "1 forward", "activation",
+        cites=("peng2024swap",),
     ),
     ProxySpec(
         "swap_reg", Later("proxies.activation.patterns:swap_reg"),
         "swap times exp(−(P − μ)² / σ), P the parameters in millions",
         SWAP, "higher", "1 forward", "activation", options={"mu": 0.9, "sigma": 0.9},
+        cites=("peng2024swap",),
     ),
     ProxySpec(
         "linear_regions", Later("proxies.activation.regions:linear_regions"),
         "number of linear regions that small random images fall into",
         TENAS, "higher", "1 forward of `samples` small images", "activation", (), (),
         options={"samples": 512, "size": 4},
+        cites=("chen2021neural",),
     ),
     ProxySpec(
         "meco", Later("proxies.activation.meco:meco"),
@@ -58,16 +63,19 @@ RECORDS = (
         "az_expressivity", Later("proxies.activation.az_nas:az_expressivity"),
         "entropy of the spectrum of the features, summed over the blocks",
         AZ_NAS, "higher", "2 forward", "activation",
+        cites=("lee2024aznas",),
     ),
     ProxySpec(
         "az_progressivity", Later("proxies.activation.az_nas:az_progressivity"),
         "by how much at least a block adds to that entropy",
         AZ_NAS, "higher", "2 forward", "activation",
+        cites=("lee2024aznas",),
     ),
     ProxySpec(
         "az_trainability", Later("proxies.activation.az_nas:az_trainability"),
         "how well the blocks keep the size of a random gradient",
         AZ_NAS, "higher", "2 forward, 1 backward", "activation", (), ("images", "gradients"),
+        cites=("lee2024aznas",),
     ),
     ProxySpec(
         "wpca", Later("proxies.activation.wpca:wpca"),

@@ -18,23 +18,27 @@ RECORDS = (
         "Σ_l log Σ_w E|g| / std|g| over parts of the batch",
         ZICO, "higher", "`parts` of 1 forward, 1 backward", "gradient", (), LOSS,
         options={"parts": 2},
+        cites=("li2023zico",),
     ),
     ProxySpec(
         "zico_reference", Later("proxies.gradient.zico:zico_reference"),
         "zico with the deviation of the signed gradient, as its code has it",
         ZICO, "higher", "that of zico", "gradient", (), LOSS, options={"parts": 2},
+        cites=("li2023zico",),
     ),
     ProxySpec(
         "gradsign", Later("proxies.gradient.gradsign:gradsign"),
         "in how many weights the samples' gradients have one sign",
         GRADSIGN, "higher", "1 forward, 1 backward a sample", "gradient", (), LOSS,
         independent=True,
+        cites=("zhang2022gradsign",),
     ),
     ProxySpec(
         "ntk_cond", Later("proxies.gradient.ntk:ntk_cond"),
         "condition number of the tangent kernel of the summed logits",
         TENAS, "lower", "1 forward, 1 backward a sample", "gradient", (), LOGITS,
         independent=True,
+        cites=("chen2021neural",),
     ),
     ProxySpec(
         "vkdnw", Later("proxies.gradient.vkdnw:vkdnw"),

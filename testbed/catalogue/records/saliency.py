@@ -20,11 +20,13 @@ RECORDS = (
         "grad_norm", Later("proxies.saliency:grad_norm"),
         "sum over the layers of the norm of the loss's gradient over their weights",
         ZERO_COST, "higher", ONE_BACKWARD, "saliency", SUITE, LOSS,
+        cites=("abdelfattah2021zero",),
     ),
     ProxySpec(
         "snip", Later("proxies.saliency:snip"),
         "Σ |θ ∘ g| over the weights",
         SNIP, "higher", ONE_BACKWARD, "saliency", SUITE, LOSS,
+        cites=("lee2019snip",),
     ),
     ProxySpec(
         "plain", Later("proxies.saliency:plain"),
@@ -35,21 +37,25 @@ RECORDS = (
         "fisher", Later("proxies.saliency:fisher"),
         "squared derivative of the loss over a gate of each channel, counted once a weight",
         FISHER, "higher", ONE_BACKWARD, "saliency", SUITE, LOSS,
+        cites=("turner2020blockswap",),
     ),
     ProxySpec(
         "grasp", Later("proxies.grasp:grasp"),
         "−Σ θ ∘ (H g) over the weights, H the loss's Hessian over them",
         GRASP, "higher", "3 forward, 3 backward", "saliency", SUITE, (*LOSS, "second order"),
+        cites=("wang2020picking",),
     ),
     ProxySpec(
         "synflow", Later("proxies.synflow:synflow"),
         "log Σ θ ∘ ∂R/∂θ, R the sum of the logits of an image of ones with weights |θ|",
         SYNFLOW, "higher", "1 forward, 1 backward of one image in float64", "saliency", SUITE,
         ("gradients",),
+        cites=("tanaka2020pruning",),
     ),
     ProxySpec(
         "l2_norm", Later("proxies.saliency:l2_norm"),
         "sum over the layers of the norm of their weights",
         ZERO_COST, "higher", "1 forward", "saliency", SUITE, (),
+        cites=("abdelfattah2021zero",),
     ),
 )  # fmt: skip
