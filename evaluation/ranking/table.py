@@ -26,7 +26,7 @@ from evaluation.ranking.score_columns import (
     labels,
     score_columns,
 )
-from evaluation.ranking.target_choice import choose_targets
+from evaluation.ranking.target_choice import choose_targets, usual_targets
 from evaluation.truths import AnyTruth
 
 __all__ = ["FEW", "Ranking", "RankingError", "listed", "rank"]
@@ -43,6 +43,7 @@ def rank(
     top: float = 0.1,
     population: str | None = None,
     unasked: bool = False,
+    room: int | None = None,
     combine: Sequence[str] = (),
 ) -> Ranking:
     """Correlate scores with published accuracies.
@@ -69,6 +70,8 @@ def rank(
             the whole one, see :func:`~evaluation.ranking.populations.parse_population`.
         unasked: whether nobody asked for this population, so that it is left out where it has
             less than ``FEW`` networks, or all.
+        room: the number of τ beyond which the second population is ranked on the usual targets
+            only, see :func:`~evaluation.ranking.target_choice.usual_targets`; None for no limit.
         combine: scores that are made of others, see :mod:`evaluation.ranking.combinations`.
 
     Raises:
@@ -101,7 +104,10 @@ def rank(
     if second is None:
         return whole
     # In the order of the whole population, so that rows stand beside their like.
-    numbers = replace(numbers, columns=whole.columns, values=whole.values)
+    some = accuracies
+    if room is not None and len(columns) * accuracies.shape[1] > room:
+        some = accuracies.filter(items=usual_targets(list(accuracies.columns)))
+    numbers = replace(numbers, columns=whole.columns, values=whole.values, accuracies=some)
     beside = _ranking(numbers, chosen, str(second), watch)
     return replace(whole, beside=replace(beside, left_out=tuple(notes)))
 

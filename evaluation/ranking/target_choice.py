@@ -7,7 +7,7 @@ from evaluation.truths.targets import Target
 from testbed.basis.errors import did_you_mean
 from testbed.basis.foreign_text import quoted
 
-__all__ = ["DEFAULT_TARGETS", "choose_targets"]
+__all__ = ["DEFAULT_TARGETS", "choose_targets", "usual_targets"]
 
 DEFAULT_TARGETS = (
     *("clean", "fgsm@1", "fgsm@4", "fgsm@8", "pgd@0.5", "pgd@1", "pgd@2"),
@@ -54,6 +54,12 @@ def choose_targets(
     if not picked:
         raise RankingError(f"no target chosen; known: all, {_in_brief(there)}")
     return list(dict.fromkeys(picked))
+
+
+def usual_targets(targets: Sequence[str]) -> list[str]:
+    """Return those of the default choice and those without a level, such as means; else all."""
+    usual = [t for t in targets if t in DEFAULT_TARGETS or Target.parse(t).level is None]
+    return usual if len(usual) > 1 else list(targets)
 
 
 def _parsed(word: str) -> Target | None:

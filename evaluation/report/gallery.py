@@ -135,7 +135,7 @@ def _of_scores(study: ReportNumbers) -> Iterator[Picture | Missing]:
         yield Missing(COST, "the scores have no seconds")
     labels = [label for label, c in study.columns.items() if c.identity[0] not in BASELINES]
     proxies = {label: study.proxies[label] for label in labels}
-    labels = some_of_each(proxies, SCATTERS) or study.labels[:1]
+    labels = some_of_each(proxies, SCATTERS if not many else SCATTERS // 2) or study.labels[:1]
     rows = {(row["label"], row["target"]): row for row in records(study.table)}
     for place, label in enumerate(labels):
         for target in key_targets(study)[:2]:

@@ -7,11 +7,10 @@ import pandas as pd
 
 from evaluation.ranking.families import MANY, family
 from evaluation.ranking.score_columns import BASELINES
-from evaluation.ranking.target_choice import DEFAULT_TARGETS
+from evaluation.ranking.target_choice import usual_targets
 from evaluation.report.names import plain
-from evaluation.report.study import ReportNumbers
+from evaluation.report.study import ROOM, ReportNumbers
 from evaluation.report.words import known, records, tau_in_words
-from evaluation.truths.targets import Target
 from testbed.command.numbers import PAGE, general
 
 __all__ = ["Statistic", "main_targets", "shown_targets", "statistics"]
@@ -38,10 +37,11 @@ ERRORS = {
     "difference_params": "difference_params_error",
     "difference_paths": "difference_paths_error",
 }
+# Statistics that are shown for both populations; tau.csv has all.
+BESIDE = ("tau", "partial_both", "difference_params", "difference_paths")
 LEVEL = 0.05
 Cells = dict[tuple[str, str], dict[str, Any]]
 SHORT = 20  # targets that are shown at once
-ROOM = 2_500  # numbers of a table
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ class Statistic:
 
 def main_targets(targets: list[str]) -> set[str]:
     """Return the targets that stand in a table before all are asked for."""
-    some = {t for t in targets if t in DEFAULT_TARGETS or Target.parse(t).level is None}
-    return some if len(targets) > SHORT and len(some) > 1 else set(targets)
+    return set(usual_targets(targets) if len(targets) > SHORT else targets)
 
 
 def statistics(study: ReportNumbers) -> list[Statistic]:
@@ -160,7 +159,8 @@ def _cell(row: dict[str, Any], name: str, second: dict[str, Any]) -> Cell:
         _significant(row, "difference_params_holm") and (known(row, "difference_params") or 0) > 0
     )
     tip = tau_in_words(row) if name == "tau" else ""
-    return Cell(plain_number.value, plain_number.text, spread, tip, better, _beside(second, name))
+    beside = _beside(second, name) if name in BESIDE else ""
+    return Cell(plain_number.value, plain_number.text, spread, tip, better, beside)
 
 
 def _beside(row: dict[str, Any], name: str) -> str:
@@ -194,13 +194,13 @@ def _significant(row: dict[str, Any], p: str) -> bool:
 
 
 def _number(value: float | None, digits: int) -> Cell:
-    return Cell("" if value is None else repr(value), PAGE.signed(value, digits=digits))
+    return Cell("" if value is None else f"{value:.5g}", PAGE.signed(value, digits=digits))
 
 
 def _caption(study: ReportNumbers, name: str) -> str:
     assert study.ranking is not None
     parts = [f"{TITLES[name]}; n = {study.ranking.population}; accuracies on {study.dataset}."]
-    if study.beside is not None:
+    if study.beside is not None and name in BESIDE:
         parts.append(f"Below each number stands that of {study.beside.population}.")
     if name in ERRORS:
         parts.append("± is one standard error.")

@@ -18,10 +18,11 @@ from evaluation.truths import AnyTruth
 from evaluation.truths.published import Truth, TruthError
 from evaluation.truths.section33 import section33
 
-__all__ = ["CLASSES", "ReportNumbers", "study"]
+__all__ = ["CLASSES", "ROOM", "ReportNumbers", "study"]
 
 # Where the truth has no confusion matrices, which show the number of classes.
 CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120, "digits": 10}
+ROOM = 2_500  # numbers of a table; beyond, the usual targets are shown
 PAIRED = 24  # proxies that are compared with each other
 _SCORE = ("network", "proxy", "init", "images", "settings", "seed")
 
@@ -145,7 +146,7 @@ def study(
     usual = ACCURATE if "clean" in everything else None
     ranking = rank(
         scores, truth, proxies, chosen, (), seeds, watch=watch,
-        population=population or usual, unasked=population is None, combine=combine,
+        population=population or usual, unasked=population is None, room=ROOM, combine=combine,
     )  # fmt: skip
     used = scores.loc[scores["proxy"].isin({c.identity[0] for c in ranking.columns.values()})]
     return replace(

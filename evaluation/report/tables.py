@@ -103,7 +103,7 @@ def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str
             rows.append([rf"\emph{{{latex.escape(group)}}}", *[""] * len(targets)])
         for place, table in enumerate(cells):
             shown = latex.escape(label if place == 0 else "–")
-            rows.append([shown, *(_cell(table[target, label]) for target in targets)])
+            rows.append([shown, *(_cell(table.get((target, label), {})) for target in targets)])
     first = [cells[0][target, study.labels[0]] for target in targets]
     if study.table["ceiling"].notna().any():
         ceilings = (LATEX.signed(known(row, "ceiling"), digits=2) for row in first)

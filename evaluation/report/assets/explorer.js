@@ -8,7 +8,11 @@
   const operations = bytes(data.operations), live = bytes(data.live);
   const scores = (name) => {
     const raw = bytes(data.scores[name]);
-    return raw.length === 8 * ids.length ? new Float64Array(raw.buffer) : new Float32Array(raw.buffer);
+    if (raw.length === 8 * ids.length) return new Float64Array(raw.buffer);
+    if (raw.length === 4 * ids.length) return new Float32Array(raw.buffer);
+    const whole = new Uint8Array(4 * ids.length); // the lowest of four bytes is not sent
+    for (let i = 0; i < raw.length; i += 1) whole[4 * Math.floor(i / 3) + 1 + (i % 3)] = raw[i];
+    return new Float32Array(whole.buffer);
   };
   const accuracies = (name) => numbers(Uint16Array, data.targets[name]);
   const accuracy = (raw) => (raw === 65535 ? NaN : raw / data.scale);
