@@ -108,7 +108,7 @@ def test_settings_have_the_type_of_their_field():
         (["square.querys=3"], "it has queries=5000, p_init=0.8 (did you mean 'queries'?)"),
         (["square.norm=L2"], "square has no setting 'norm'"),
         (["square.queries=1.5"], "square.queries is a whole number; got '1.5'"),
-        (["square.p_init=x"], "square.p_init is a number; got 'x'"),
+        (["square.p_init=x"], "square.p_init is a finite number; got 'x'"),
         (["square.queries=none"], "a whole number"),
         (["pgd.steps=3"], "pgd is none of the attacks (square)"),
         (["square.queries=3", "square.queries=4"], "given twice: 3 and 4"),

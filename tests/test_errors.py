@@ -13,7 +13,7 @@ from testbed.basis.errors import ToolkitError, did_you_mean
 
 # What ends every search is no error; callers would take it for one. What a JSON parser's hooks
 # raise is turned into the caller's error before anybody sees it.
-NO_ERRORS = {"BudgetSpent", "_RefusedError", "_UnsureError"}
+NO_ERRORS = {"BudgetSpent", "_RefusedError", "UnsureError"}
 
 
 def exceptions():

@@ -213,7 +213,7 @@ def test_a_network_of_the_user_s(tmp_path):
         (["--init", "random"], "is untrained"),
         (["--init", "pretrained"], "needs --archive"),
         (["--init", "finetuned"], "unknown --init"),
-        (["--network", "tests.test_robustness:nothing"], "gives no network"),
+        (["--network", "tests.test_robustness:nothing"], "has no function 'nothing'"),
         (["--network", "tests.test_robustness:wrong_shape"], "expected logits"),
         (["--network", "tests.test_robustness:unseeded"], "other weights at every call"),
         (["--network", "linear"], "module:function"),
