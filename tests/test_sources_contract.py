@@ -30,6 +30,7 @@ from testbed.store import read_scores
 from tests.archive_writer import write_nats
 
 NAMES = [str(Genotype.from_index(index)) for index in (11, 284)]
+IMAGES = {"name": "digits", "split": "train", "count": 8, "fingerprint": "0"}
 MODULE = """
 import sys
 import torch
@@ -80,9 +81,9 @@ def save(folder: Path, name: str, seed: int, in_channels: int = 1, epochs: int =
             value += 0.1
     weights = network.state_dict()
     checkpoint = Checkpoint(
-        name, seed, Recipe(epochs=epochs, channels=4, cells=1), {"name": "digits"}, 10,
-        in_channels, (0.5,) * in_channels, (0.3,) * in_channels, (), {},
-        fingerprint_of_weights(weights), {},
+        name, seed, Recipe(epochs=epochs, channels=4, cells=1), IMAGES, 10, in_channels,
+        (0.5,) * in_channels, (0.3,) * in_channels, ({"loss": 1.0, "accuracy": 0.5},),
+        {"accuracy": 0.5, **IMAGES}, fingerprint_of_weights(weights), {"seconds": 1.0},
     )  # fmt: skip
     save_checkpoint(folder, checkpoint, weights)
 
@@ -197,7 +198,7 @@ def test_own_networks_are_scored_under_their_names(own):
     [
         ("mynetworks", "module:function"),
         ("nomodule:make", "No module named 'nomodule'"),
-        ("mynetworks:nothing", "no attribute 'nothing'"),
+        ("mynetworks:nothing", "no function 'nothing'"),
         ("mynetworks:failing", "KeyError: 'no weights'"),
         ("mynetworks:leaving", "SystemExit: 3"),
         ("mynetworks:number", "returned int"),
