@@ -7,7 +7,7 @@ RUN := $(abspath $(BIN))/robustness-proxies
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test zoo fuzz lint interrupt bench clean
+.PHONY: demo test thorough zoo fuzz lint interrupt bench clean
 
 # Train small networks on digits, attack them, score them untrained, and see how well the one
 # ranks the other: the README's commands. Each step resumes where an interrupted one stopped.
@@ -26,6 +26,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# What the tests leave out for its cost: the other halves of families of cases.
+thorough: $(READY)
+	THOROUGH=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 # Every proxy and attack on some fifty architectures; the tests run a few of them.
 zoo: $(READY)

@@ -9,6 +9,7 @@ from evaluation.attacks.apgd_run import Run, checkpoints, intervals
 from evaluation.attacks.norms import ball
 from evaluation.attacks.square import share_of_pixels
 from tests.attack_networks import digits, digits_network
+from tests.thorough import thorough
 
 COUNT = 200
 EPSILONS = {"Linf": [12.0, 24.0, 40.0], "L2": [60.0, 120.0, 200.0]}
@@ -31,15 +32,18 @@ def test_fgsm_is_one_signed_step_to_the_last_image():
         assert torch.allclose(level.images, moved, atol=1e-6) or (gradient == 0).any()
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
 @pytest.mark.parametrize(
-    ("name", "settings", "points"),
+    ("name", "settings", "points", "norm"),
     [
-        ("apgd-ce", {}, 0.015),
+        ("apgd-ce", {}, 0.015, "Linf"),
+        pytest.param("apgd-ce", {}, 0.015, "L2", marks=thorough),
         # Over four seeds each, both leave 42 to 47 of 200 at the larger ε.
-        ("apgd-dlr", {}, 0.03),
-        ("apgd-t", {"target_classes": 9}, 0.025),
-        ("square", {"queries": 300}, 0.05),
+        pytest.param("apgd-dlr", {}, 0.03, "Linf", marks=thorough),
+        ("apgd-dlr", {}, 0.03, "L2"),
+        pytest.param("apgd-t", {"target_classes": 9}, 0.025, "Linf", marks=thorough),
+        pytest.param("apgd-t", {"target_classes": 9}, 0.025, "L2", marks=thorough),
+        ("square", {"queries": 300}, 0.05, "Linf"),
+        pytest.param("square", {"queries": 300}, 0.05, "L2", marks=thorough),
     ],
 )
 def test_the_original_leaves_as_many_images_right(name, settings, points, norm, monkeypatch):

@@ -15,7 +15,7 @@ from proxies.compute import app
 from testbed.store import Store, StoreError, read_scores
 
 SMALL = ["--channels", "4", "--cells", "1", "--batch-size", "12"]
-ALL = ("--proxies", "all", "--archs", "sample:6")
+ALL = ("--proxies", "all", "--archs", "sample:3")
 FEW = ("--proxies", "params,flops,jacobian_norm")
 ROOT = Path(__file__).parent.parent
 KEY = ["network", "proxy", "init", "seed", "images", "settings"]

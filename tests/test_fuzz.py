@@ -21,7 +21,7 @@ from tests.fuzz.child import make_input, verdict
 from tests.fuzz.driver import Outcome, feed
 from tests.fuzz.target import Target, all_targets
 
-SAMPLE = 12
+SAMPLE = 8
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ pytest.importorskip("ipykernel", reason="the notebooks need nbclient and ipykern
 from jupyter_client.manager import AsyncKernelManager  # noqa: E402
 from jupyter_core.utils import run_sync  # noqa: E402
 
+from tests.thorough import thorough  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -83,6 +85,7 @@ def test_a_notebook_runs_without_real_data(path, without_data):
     assert list(without_data.folder.iterdir()) == []
 
 
+@thorough  # the figures have tests of their own
 def test_the_papers_figures_are_shown_with_real_data(with_data):
     shown = with_data.run(ROOT / "notebooks" / "02_reproduce_the_paper.ipynb")
     figures = [text for kind, text in shown if kind == "image/svg+xml"]

@@ -8,12 +8,13 @@ import proxies
 from proxies.preparation import prepare
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
+from tests.thorough import thorough
 
 pyhessian = pytest.importorskip("pyhessian", reason="the oracle PyHessian is not installed")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("index", [284, 81])
+@pytest.mark.parametrize("index", [284, pytest.param(81, marks=thorough)])
 def test_top_eigenvalue_is_within_one_percent(index):
     source = torch.Generator().manual_seed(0)
     images, labels = torch.rand(4, 3, 32, 32, generator=source), torch.arange(4)

@@ -15,6 +15,7 @@ from evaluation.search.running import run_all
 from evaluation.truths.published import Truth
 from testbed.store import read_scores
 from testbed.tables import RANDOM_CIFAR10
+from tests.thorough import thorough
 from tests.truth_folder import published_truth
 
 # Jung, Lukasik and Keuper, ICLR 2023, table 1: 300 queries, objective FGSM@1, mean of 100 runs.
@@ -77,7 +78,10 @@ def test_the_first_network_by_params_needs_no_query(targets):
     assert table.loc["params", "tied_highest"] == 1
 
 
-@pytest.mark.parametrize(("target", "few", "many"), [("fgsm@1", 0.51, 0.70), ("pgd@1", 0.23, 0.53)])
+@pytest.mark.parametrize(
+    ("target", "few", "many"),
+    [pytest.param("fgsm@1", 0.51, 0.70, marks=thorough), ("pgd@1", 0.23, 0.53)],
+)
 def test_the_floor_of_predictors(targets, target, few, many):
     pool = list(cells().pool)
     values = truth_objective(targets, [target]).values[pool, 0].tolist()
