@@ -40,3 +40,12 @@ def coloured() -> ImageSet:
     pixels = torch.randint(256, (40, 3, 8, 8), generator=source, dtype=torch.uint8)
     labels = torch.randint(5, (40,), generator=source)
     return ImageSet("random", "train", pixels, 255, labels, 5, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
+
+
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a report draw its first two figures only: where a test looks at its words."""
+    from evaluation.report import write
+
+    whole = write.gallery
+    monkeypatch.setattr(write, "gallery", lambda *given: [*whole(*given)][:2])

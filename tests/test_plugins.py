@@ -57,13 +57,16 @@ class TestAuthorsOwn(ProxyContract):
 def test_a_command_computes_it_in_workers_with_its_options(module, tmp_path):
     words = ["--proxy", "mine:CONFIDENCE", "--set", "confidence.power=2", "--proxies", "params"]
     size = ["--archs", "0,1,2", "--channels", "2", "--cells", "1", "--batch-size", "8"]
-    for workers in ("1", "2"):
-        store = tmp_path / f"{workers}.sqlite"
-        command = [sys.executable, "-m", "proxies.compute", *words, *size]
-        command += ["--workers", workers, "--store", str(store)]
-        here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=here)
-        assert done.returncode == 0, done.stderr
+    command = ["--workers", "2", "--store", str(tmp_path / "2.sqlite")]
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-m", "proxies.compute", *words, *size, *command], cwd=tmp_path,
+        capture_output=True, text=True, env=here,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    command = ["--workers", "1", "--store", str(tmp_path / "1.sqlite")]
+    alone = CliRunner().invoke(app, [*words, *size, *command])
+    assert alone.exit_code == 0, alone.output
     one, two = (read_scores(tmp_path / f"{workers}.sqlite") for workers in ("1", "2"))
     assert set(one["proxy"]) == {"params", "confidence"}
     one, two = (rows.sort_values(["network", "proxy"])["value"].tolist() for rows in (one, two))

@@ -258,7 +258,7 @@ def decoded(text):
     return base64.b64decode(text)
 
 
-def test_a_second_report_takes_the_place_of_the_first(truth, tmp_path):
+def test_a_second_report_takes_the_place_of_the_first(truth, tmp_path, few_figures):
     tiny = study(truth, None, targets=["clean", "fgsm@1"])
     first = write_report(tiny, tmp_path / "r").read_bytes()
     before = {path.name for path in (tmp_path / "r").iterdir()}
@@ -327,7 +327,7 @@ def test_own_measurements_are_described_by_their_settings(small):
     assert "Jung" in methods(small, table.iloc[:0])[1]
 
 
-def test_searches_of_a_folder_are_shown(truth, tmp_path):
+def test_searches_of_a_folder_are_shown(truth, tmp_path, few_figures):
     queries = pd.DataFrame(
         [
             ("FGSM@1", name, run, query, 0.1 * query, query)

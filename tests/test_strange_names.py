@@ -98,7 +98,7 @@ def test_scores_of_any_size_are_drawn(truth, value):
     ],
 )
 def test_samples_that_say_nothing_are_said_by_both_commands(
-    truth, tmp_path, count, value, code, said
+    truth, tmp_path, few_figures, count, value, code, said
 ):
     fields = {} if value is None else {"value": value, "reason": "dead" if value != value else None}
     rows = frame(score_rows(ids=IDS[:count], images="cifar10", **fields))
