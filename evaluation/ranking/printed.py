@@ -26,7 +26,7 @@ def print_ranking(ranking: Ranking, console: Console) -> None:
     """
     table = ranking.whole_table
     left = max(len("pairs tied"), *map(len, table["label"]))
-    left = min(left, max(console.width // 3, len("pairs tied")))
+    left = min(left, max(2 * console.width // 5, len("pairs tied")))
     conditions = [one.condition for one in ranking.populations]
     wide = sum(max(CELL, len(condition)) + 2 for condition in conditions)
     across = max(1, (console.width - left - len("seeds") - 6) // wide)

@@ -1,0 +1,84 @@
+"""The tables of docs/study_500.md: every proxy against attacks, on 500 networks drawn once.
+
+    python scripts/study_500.py --truth DATA/robustness-data \\
+        --robbench DATA/nas-robbench-201/NAS-RobBench-201_html.json --out docs
+
+The scores are the package's (`testbed.tables.STUDY_500`), so no network is computed. Writes
+study_500.csv, one row a τ with intervals and partial τ, and prints the page's tables.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from evaluation.ranking.families import families
+from evaluation.ranking.ranking import Ranking
+from evaluation.ranking.table import rank
+from evaluation.truths import open_truth
+from evaluation.truths.targets import Target
+from testbed.store import read_scores
+from testbed.tables import STUDY_500
+
+TARGETS = ["clean", "fgsm@1", "fgsm@8", "pgd@1", "apgd@1", "square@1", "mean corruption"]
+ADVERSARIAL = ["clean", "fgsm@8", "pgd@8", "autoattack@8"]
+ACCURATE = "clean > .9"
+
+
+def markdown(table: pd.DataFrame) -> Iterator[str]:
+    """Yield the lines of a table: proxies by family in rows, targets in columns."""
+    targets = list(dict.fromkeys(table["target"]))
+    yield f"| proxy | {' | '.join(str(Target.parse(target)) for target in targets)} |"
+    yield f"| --- |{' ---: |' * len(targets)}"
+    cells = table.set_index(["label", "target"])
+    for family, labels in families(dict(zip(table["label"], table["proxy"], strict=True))).items():
+        yield f"| **{family}** |{' |' * len(targets)}"
+        for label in labels:
+            rows = [cells.loc[(label, target)] for target in targets]
+            yield f"| `{label}` | {' | '.join(map(_cell, rows))} |"
+    ceilings = table.groupby("target", sort=False)["ceiling"].first()
+    yield f"| *ceiling* | {' | '.join('–' if c != c else f'{c:.2f}' for c in ceilings)} |"
+
+
+def _cell(row: pd.Series) -> str:
+    if row["tau"] != row["tau"]:
+        return "–"
+    return f"{row['tau']:+.3f} ± {row['standard_error']:.3f}".replace("0.", ".")
+
+
+def _tables(title: str, ranking: Ranking) -> Iterator[str]:
+    whole = ranking.whole_table
+    for condition, table in whole.groupby("condition", sort=False):
+        part = f", {condition}" if condition else ""
+        yield f"\n### {title}{part}: {table['n'].iloc[0]} networks\n"
+        yield from markdown(table)
+
+
+def main() -> None:
+    """Rank, write and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--truth", type=Path, required=True)
+    parser.add_argument("--robbench", type=Path)
+    parser.add_argument("--scores", type=Path, default=STUDY_500)
+    parser.add_argument("--out", type=Path, default=Path())
+    options = parser.parse_args()
+    frame, tables = read_scores(options.scores), []
+    for title, path, targets in (
+        ("Trained normally", options.truth, TARGETS),
+        ("Trained adversarially", options.robbench, ADVERSARIAL),
+    ):
+        if path is None:
+            continue
+        ranking = rank(
+            frame, open_truth(path, "cifar10"), targets=targets,
+            population=ACCURATE if path == options.truth else None,
+        )  # fmt: skip
+        print(*_tables(title, ranking), sep="\n")
+        tables.append(ranking.whole_table.drop(columns="label").assign(training=title))
+    out = options.out / "study_500.csv"
+    pd.concat(tables).to_csv(out, index=False, float_format="%.6g")
+
+
+if __name__ == "__main__":
+    main()
