@@ -30,6 +30,7 @@ from testbed.command.options import (
     ImageSetName,
     OwnNetworks,
     Seeds,
+    ShardOption,
     Show,
     Store,
     TableFormat,
@@ -38,6 +39,7 @@ from testbed.command.options import (
     Workers,
 )
 from testbed.command.outputs import check_store
+from testbed.command.shards import Shard
 from testbed.command.shell import Command, application, refuse_given
 from testbed.sources.names import INITS
 from testbed.spaces.nasbench201.names import MOST_CELLS, MOST_CHANNELS
@@ -108,6 +110,7 @@ def compute(
     threads: Threads = 1,
     memory_gb: Annotated[float, typer.Option(help="Of a part of the batch.", min=0.01)] = 1.0,
     store: Store = None,
+    shard: ShardOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -127,7 +130,8 @@ def compute(
     """
     check_choice("--init", init, INITS)
     check_choice("--dtype", dtype, DTYPES)
-    store = store or default_store(image_set)
+    part, whole = Shard.parse(shard), store or default_store(image_set)
+    store = part.beside(whole)
     export = export_path(out, format_, TABLE_FORMATS, store)
     refuse_unread(context, init, network)
     console = plain_console()
@@ -147,15 +151,16 @@ def compute(
     options, memory = assigned(set_ or [], names), _bytes(memory_gb)
     loaded = load_images(image_set, data_root, download=download)
     choice = Choice(init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells)
-    source, networks, seed_list = chosen_networks(choice, loaded)
-    mode = batch_norm_mode(source, networks, seed_list[0], batch_norm)
+    source, every, seed_list = chosen_networks(choice, loaded)
+    networks = part.take(every)
+    mode = batch_norm_mode(source, every, seed_list[0], batch_norm)
     check_proxies(names, mode)
     check_options(options, mode, check_device(device), getattr(torch, dtype))
     job = ScoringJob.of(
         loaded, loaded.batch(batch_size, batch_seed), batch_seed, source, batch_norm=mode,
         dtype=dtype, device=device, memory=memory, options=options, plugins=plugins,
     )  # fmt: skip
-    settings = job.common | source.settings(networks[0], seed_list[0]) | {"archs": archs}
+    settings = job.common | source.settings(every[0], seed_list[0]) | {"archs": archs}
     execution = Execution(
         "proxies.compute", workers or default_workers(device), threads, device, dtype, settings
     )
@@ -168,7 +173,7 @@ def compute(
         if export is not None:
             open_store.export(export)
             console.print(f"Exported to {export}.", soft_wrap=True)
-    console.print(f"Scores are in {store}.", soft_wrap=True)
+    console.print(f"Scores are in {store}.{part.joined(whole)}", soft_wrap=True)
     ending.report(console, store)
 
 

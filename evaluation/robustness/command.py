@@ -30,6 +30,7 @@ from testbed.command.options import (
     ImageSetName,
     OwnNetworks,
     Seeds,
+    ShardOption,
     Split,
     Store,
     Threads,
@@ -37,6 +38,7 @@ from testbed.command.options import (
     Workers,
 )
 from testbed.command.outputs import check_folder, check_store
+from testbed.command.shards import Shard
 from testbed.command.shell import Command, application, refuse_given
 from testbed.images.names import CORRUPTIONS
 from testbed.sources.names import INITS
@@ -103,6 +105,7 @@ def robustness(
     workers: Workers = None,
     threads: Threads = 1,
     store: Store = None,
+    shard: ShardOption = None,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -147,7 +150,8 @@ def robustness(
         refuse_given(context, "--network brings its own weights", "init")
     export_as = export_format(format_, out)
     out = export_place(export_as, out)
-    store = store or default_store(image_set)
+    part, whole = Shard.parse(shard), store or default_store(image_set)
+    store = part.beside(whole)
     console = plain_console()
 
     from evaluation.attacks.assignments import assigned
@@ -170,6 +174,7 @@ def robustness(
         archs=archs, seeds=seeds,
     )  # fmt: skip
     source, networks, seed_list = chosen_networks(choice, loaded)
+    networks = part.take(networks)
     if source.fresh:
         raise InputError(
             f"--init {init} is untrained: its robust accuracy is chance. Train first "
@@ -204,7 +209,7 @@ def robustness(
         print_summary(table, job, networks, seed_list, measures, console)
         if export_as is not None:
             export(open_store, table, export_as, out, image_set, mode, console)
-    console.print(f"Results are in {store}.", soft_wrap=True)
+    console.print(f"Results are in {store}.{part.joined(whole)}", soft_wrap=True)
     ending.report(console, store)
 
 

@@ -73,6 +73,10 @@ COMMANDS = (
         "search", "evaluation.search.command:app",
         "Search for robust networks, with proxies or without.", "evaluation.search",
     ),
+    Entry(
+        "store", "testbed.command.stores:app",
+        "List, check, merge and compact files of results.",
+    ),
     Entry("proxies", "proxies.listing:app", "List the proxies: what they are, cost, options."),
     Entry(
         "check-weights", "testbed.check_weights:app",

@@ -129,6 +129,15 @@ Assignments = Annotated[
     ),
 ]
 
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="K/N: only every N-th network from the K-th on, into a store of its own beside "
+        "--store; `store merge` joins them.",
+        show_default=False,
+    ),
+]
 Store = Annotated[
     Path | None,
     typer.Option(

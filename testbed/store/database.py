@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from testbed.basis import interrupts
+from testbed.basis.foreign_text import shown
 from testbed.files.kinds import fault_of_kind, resolved
 from testbed.files.replacing import clear_left_over
 from testbed.store.errors import StoreError
@@ -19,6 +20,7 @@ from testbed.store.files import WRITERS
 from testbed.store.gate import checked
 from testbed.store.limits import Steps
 from testbed.store.lock import WriterLock
+from testbed.store.merging import absorb, foreign_digests
 from testbed.store.robustness import RobustnessRow, set_cross_warnings
 from testbed.store.runs import (
     INTERRUPTED,
@@ -34,6 +36,8 @@ from testbed.store.scores import ScoreRow
 from testbed.store.table import Row
 
 __all__ = ["Store"]
+
+MOST_FAULTS = 20  # of a kind that are named
 
 
 class Store:
@@ -191,6 +195,58 @@ class Store:
         """Return the digests of the robust accuracies that are there."""
         with self._steps.bounded():
             return TABLES["robustness"].digests(self._connection)
+
+    def absorb(self, others: Iterable["Store"]) -> dict[str, int]:
+        """Add all results of other files and their runs, all or none; return how many were new.
+
+        A result that is there is kept, with its run and its seconds.
+
+        Args:
+            others: open files, none of them this one.
+
+        Raises:
+            StoreError: if one is damaged, or holds a result with another value than another
+                file or this one; nothing is added then.
+        """
+        new: dict[str, int] = {}
+        with self._transaction("IMMEDIATE"):
+            for other in others:
+                for read in (other.scores, other.robustness):
+                    read()  # their types and ranges are checked
+                with other._steps.bounded():
+                    counts = absorb(self._connection, other._connection, other.path)
+                new = {table: new.get(table, 0) + count for table, count in counts.items()}
+        return new
+
+    def faults(self) -> Iterator[str]:
+        """Yield a sentence for each thing that is wrong with the file, digests and all."""
+        with self._steps.bounded():
+            for (said,) in self._connection.execute("PRAGMA integrity_check(20)").fetchall():
+                if said != "ok":
+                    yield f"SQLite says: {shown(str(said))}"
+        for name, read in (("scores", self.scores), ("robustness", self.robustness)):
+            try:
+                read()
+                with self._steps.bounded():
+                    for count, said in enumerate(foreign_digests(self._connection, TABLES[name])):
+                        if count == MOST_FAULTS:
+                            yield f"{name}: and more of this kind"
+                            break
+                        yield f"{name}: {said}"
+            except StoreError as error:
+                yield str(error)
+
+    def compact(self) -> tuple[int, int]:
+        """Write the file anew without gaps; return its bytes before and after.
+
+        Raises:
+            StoreError: if there is no room for a second copy.
+        """
+        before = os.stat(self.path).st_size
+        with interrupts.held(), self._steps.bounded():
+            self._check_file()
+            self._connection.execute("VACUUM")
+        return before, os.stat(self.path).st_size
 
     def set_cross_warnings(self, warnings: Mapping[str, Sequence[str]]) -> None:
         """Replace what the attacks on a network say of each other, by the results' digests."""

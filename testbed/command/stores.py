@@ -1,0 +1,161 @@
+"""The commands ``robustness-proxies store``: what files of results hold, one made of several."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from testbed.basis.errors import InputError
+from testbed.basis.terminal import plain_console
+from testbed.command.console import quiet_track
+from testbed.command.outputs import check_store
+from testbed.command.shell import HELP_NAMES, Command, Group
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    cls=Group, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    context_settings=HELP_NAMES, help="List, check, merge and compact files of results.",
+    no_args_is_help=True,
+)  # fmt: skip
+Files = Annotated[list[Path], typer.Argument(help="Files of results: .sqlite.", metavar="FILES…")]
+SCORES = ("images", "init")
+RESULTS = ("images", "init", "measure")
+
+
+@app.command(cls=Command)
+def ls(files: Files) -> None:
+    """List what files hold: scores and robust accuracies by image set, and their runs."""
+    from testbed.store import Store
+
+    console = plain_console()
+    for place, path in enumerate(files):
+        with Store(path, "r") as store:
+            if place:
+                console.print()
+            console.print(Text(f"{path}  {store.path.stat().st_size:,} bytes"), style="bold")
+            for line in _runs(store.runs()):
+                console.print(Text(line))
+            _print_groups(store.scores(), "scores", SCORES, "proxy", "proxies")
+            _print_groups(store.robustness(), "results", RESULTS, "level", "levels")
+
+
+def _runs(runs: "pd.DataFrame") -> Iterator[str]:
+    for status, some in runs.groupby("status", sort=False):
+        yield f"{len(some)} runs {status}, {some['started'].min()} to {some['started'].max()}"
+
+
+def _print_groups(
+    rows: "pd.DataFrame", what: str, by: tuple[str, ...], column: str, heading: str
+) -> None:
+    if rows.empty:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in (*by, "networks", "seeds", heading, what, "undefined"):
+        table.add_column(name, justify="left" if name in by else "right", overflow="fold")
+    filled = rows.assign(**{name: rows[name].fillna("–").replace("", "–") for name in by})
+    for _, some in filled.groupby(list(by)):
+        undefined = some["value"].isna().sum() if "value" in some else 0
+        counts = [some["network"].nunique(), some["seed"].nunique(), some[column].nunique(),
+                  len(some), undefined]  # fmt: skip
+        table.add_row(
+            *(Text(str(some[name].iloc[0])) for name in by), *(f"{count:,}" for count in counts)
+        )
+    plain_console().print(table)
+
+
+@app.command(cls=Command)
+def check(files: Files) -> None:
+    """Check files: their pages, every value's type and range, every row's digest.
+
+    The exit code is 1 if a fault is found.
+    """
+    from testbed.store import Store
+
+    faults = 0
+    for path in quiet_track(files, "checking"):
+        with Store(path, "r") as store:
+            found = list(store.faults())
+        for fault in found:
+            typer.echo(f"{path}: {fault}")
+        if not found:
+            typer.echo(f"{path}: sound")
+        faults += len(found)
+    if faults:
+        typer.echo(f"error: {faults} faults", err=True)
+        raise typer.Exit(1)
+
+
+@app.command(cls=Command)
+def merge(
+    files: Files,
+    out: Annotated[
+        Path, typer.Option("--out", help="File to add to; made if it is missing.", metavar="FILE")
+    ],
+) -> None:
+    """Add the results of files to another: identical ones once, conflicting ones are an error.
+
+    All is added or, after an error, nothing. The files may stand in any order, and be merged
+    again: what is there stays.
+    """
+    from testbed.store import Store
+
+    check_store(out, "--out")
+    target = out.resolve()
+    sources = {path.resolve(): path for path in files}
+    if target in sources:
+        raise InputError(f"{out} is to be added to itself: leave it out of the files")
+    opened = [Store(path, "r") for path in sources.values()]
+    fresh = not out.exists()
+    try:
+        with Store(out) as store:
+            new = store.absorb(quiet_track(opened, "merging"))
+    except BaseException:
+        if fresh:
+            _remove_empty(out)
+        raise
+    finally:
+        for one in opened:
+            one.close()
+    typer.echo(
+        f"{new['scores']:,} scores and {new['robustness']:,} robust accuracies of {len(opened)} "
+        f"files are new in {out}."
+    )
+
+
+def _remove_empty(path: Path) -> None:
+    from testbed.store import Store
+
+    if path.exists():
+        with Store(path, "r") as store:
+            empty = store.scores().empty and store.robustness().empty and store.runs().empty
+        if empty:
+            path.unlink()
+
+
+@app.command(cls=Command)
+def compact(files: Files) -> None:
+    """Write files anew without the gaps that interrupted writes leave."""
+    from testbed.store import Store
+
+    for path in files:
+        if not path.is_file():
+            raise InputError(f"there is no results file {path}")
+        with Store(path) as store:
+            before, after = store.compact()
+        typer.echo(f"{path}: {before:,} → {after:,} bytes")
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""What other results files hold, added to one: identical results once, conflicting ones refused."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from testbed.store.columns import Key
+from testbed.store.errors import StoreError
+from testbed.store.robustness import ROBUSTNESS, RobustnessKey
+from testbed.store.runs import RUNS
+from testbed.store.scores import SCORES, ScoreKey
+from testbed.store.table import Table
+
+__all__ = ["KEYS", "absorb", "foreign_digests", "whole_rows"]
+
+# Of each table its key, and the column that a result of the same key must agree in.
+KEYS: dict[str, tuple[type[Key], str]] = {
+    SCORES.name: (ScoreKey, "value"),
+    ROBUSTNESS.name: (RobustnessKey, "robust"),
+}
+
+
+def absorb(into: sqlite3.Connection, other: sqlite3.Connection, path: Path) -> dict[str, int]:
+    """Add all results of another file, and the runs that found them; return how many are new.
+
+    The caller has the transaction.
+
+    Args:
+        into: to write to.
+        other: to read.
+        path: of the other file, for messages.
+
+    Raises:
+        StoreError: if a result is there with another value, or its digest is not its key's.
+    """
+    runs = _add_runs(into, other)
+    return {
+        table.name: sum(_add(into, table, cells, runs, path) for cells in whole_rows(other, table))
+        for table in (SCORES, ROBUSTNESS)
+    }
+
+
+def whole_rows(connection: sqlite3.Connection, table: Table) -> Iterator[dict[str, Any]]:
+    """Yield the cells of each row, digest included; columns that came later are None if missing."""
+    there = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table.name})")}
+    if not there:
+        return
+    names = [one.name for one in table.columns if one.name in there]
+    missing = dict.fromkeys(one.name for one in table.columns if one.name not in there)
+    for row in connection.execute(f"SELECT {', '.join(names)} FROM {table.name}"):
+        yield dict(zip(names, row, strict=True)) | missing
+
+
+def foreign_digests(connection: sqlite3.Connection, table: Table) -> Iterator[str]:
+    """Yield a sentence for each row whose digest is not that of its key."""
+    for cells in whole_rows(connection, table):
+        try:
+            _key(table, cells)
+        except StoreError as error:
+            yield str(error)
+
+
+def _key(table: Table, cells: Mapping[str, Any]) -> Key:
+    """Return the key of a row.
+
+    Raises:
+        StoreError: if it is none, or has another digest.
+    """
+    kind, _ = KEYS[table.name]
+    key = kind(**{field.name: cells[field.name] for field in fields(kind)})
+    if key.digest != cells["digest"]:
+        raise StoreError(f"the digest of {key} is another one: the row was altered")
+    return key
+
+
+def _add_runs(into: sqlite3.Connection, other: sqlite3.Connection) -> dict[int, int]:
+    """Add the runs that are not there; return the number here by the number there."""
+    facts = [one.name for one in RUNS.columns[1:]]
+    same = " AND ".join(f"{name} IS ?" for name in facts)
+    numbers = {}
+    for cells in whole_rows(other, RUNS):
+        values = [cells[name] for name in facts]
+        found = into.execute(f"SELECT id FROM runs WHERE {same}", values).fetchone()
+        rest = {name: cells[name] for name in facts}
+        numbers[cells["id"]] = found[0] if found else int(RUNS.insert(into, rest).lastrowid or 0)
+    return numbers
+
+
+def _add(
+    into: sqlite3.Connection, table: Table, cells: dict[str, Any], runs: Mapping[int, int],
+    path: Path,
+) -> bool:  # fmt: skip
+    key, (_, outcome) = _key(table, cells), KEYS[table.name]
+    cells["run"] = runs[cells["run"]]
+    if table.insert(into, cells, "ON CONFLICT (digest) DO NOTHING").rowcount == 1:
+        return True
+    query = f"SELECT {outcome}, run FROM {table.name} WHERE digest = ?"
+    ((stored, run),) = into.execute(query, (cells["digest"],))
+    if stored != cells[outcome]:  # NaN is None in SQLite
+        there = f"was {stored}" if outcome == "value" else "had other images right"
+        here = f"is {cells['value']}" if outcome == "value" else f"accuracy is {cells['accuracy']}"
+        raise StoreError(
+            f"{key} {there} in an earlier file (run {run} of the one that is added to) and {here} "
+            f"in {path}: a result must depend on its key alone. If the code has changed in "
+            "between, keep the files apart"
+        )
+    return False
