@@ -48,7 +48,8 @@ def ls(files: Files) -> None:
 
 def _runs(runs: "pd.DataFrame") -> Iterator[str]:
     for status, some in runs.groupby("status", sort=False):
-        yield f"{len(some)} runs {status}, {some['started'].min()} to {some['started'].max()}"
+        what = "run" if len(some) == 1 else "runs"
+        yield f"{len(some)} {what} {status}, {some['started'].min()} to {some['started'].max()}"
 
 
 def _print_groups(

@@ -1,0 +1,178 @@
+"""Shards of a run, and the commands on files of results: list, check, merge, compact."""
+
+import itertools
+import math
+import sqlite3
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from proxies.compute import app as compute
+from testbed.basis.errors import InputError
+from testbed.command.shards import Shard
+from testbed.command.stores import app
+from testbed.store import (
+    RobustnessKey,
+    RobustnessRow,
+    ScoreKey,
+    ScoreRow,
+    Store,
+    StoreError,
+    read_robustness,
+    read_scores,
+)
+
+SMALL = ["--channels", "2", "--cells", "1", "--batch-size", "8", "--workers", "1", "--show", "0"]
+VALUES = ["network", "proxy", "init", "seed", "images", "settings", "value", "reason", "details"]
+
+
+def run(*words, code=0):
+    result = CliRunner().invoke(app, [*map(str, words)], env={"COLUMNS": "200"})
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result.output
+
+
+def score(network, value=1.0, **fields):
+    return ScoreRow(ScoreKey.make(network, "norm", **fields), value)
+
+
+def result(network, robust=(True, False)):
+    key = RobustnessKey.make(network, "own", 0, "digits", "fgsm@Linf", 8, {"count": 2})
+    return RobustnessRow(key, robust, None, None, None)
+
+
+def write(path, rows=(), results=(), status="done"):
+    with Store(path) as store:
+        run_ = store.begin_run({"command": ["compute", path.stem]})
+        store.save(run_, rows)
+        store.save_robustness(run_, results)
+        store.finish_run(run_, status)
+    return path
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
+def test_shards_are_the_whole_each_item_once(count):
+    items = list(range(11))
+    parts = [Shard(number, count).take(items) for number in range(1, count + 1)]
+    assert sorted(itertools.chain(*parts)) == items
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize(
+    "word", ["", "3", "0/4", "5/4", "-1/4", "1/0", "a/b", "1/2/3", "1.0/2", "١/٢"]
+)
+def test_what_is_no_shard_is_refused(word):
+    with pytest.raises(InputError, match=r"--shard .*got"):
+        Shard.parse(word)
+
+
+def test_shards_merged_in_any_order_are_the_whole_run(tmp_path):
+    words = [
+        *SMALL,
+        "--archs",
+        "0,11,284,5",
+        "--seeds",
+        "0,1",
+        "--proxies",
+        "params,grad_norm,near",
+    ]
+    done = CliRunner().invoke(compute, [*words, "--store", str(tmp_path / "whole.sqlite")])
+    assert done.exit_code == 0, done.output
+    whole, parts = read_scores(tmp_path / "whole.sqlite")[VALUES], []
+    for number in (1, 2, 3):
+        part = ["--shard", f"{number}/3", "--store", str(tmp_path / "s.sqlite")]
+        done = CliRunner().invoke(compute, [*words, *part])
+        assert done.exit_code == 0, done.output
+        assert "robustness-proxies store merge" in done.output
+        parts.append(tmp_path / f"s.{number}-of-3.sqlite")
+    assert not (tmp_path / "s.sqlite").exists()
+    assert sum(len(read_scores(part)) for part in parts) == len(whole)
+    for place, order in enumerate(itertools.permutations(parts)):
+        merged = tmp_path / f"merged{place}.sqlite"
+        run("merge", *order, "--out", merged)
+        pd.testing.assert_frame_equal(read_scores(merged)[VALUES], whole, check_exact=True)
+    # Again, and with one of them, nothing is new; the runs are there once.
+    assert "0 scores and 0 robust accuracies" in run("merge", parts[0], "--out", merged)
+    with Store(merged, "r") as store:
+        assert len(store.runs()) == 3
+
+
+def test_what_is_the_same_is_kept_once_with_its_run(tmp_path):
+    rows = [score("a"), score("b", math.nan), score("c")]
+    first = write(tmp_path / "a.sqlite", rows[:2], [result("a")])
+    second = write(tmp_path / "b.sqlite", rows[1:], [result("a"), result("b")], "interrupted")
+    said = run("merge", first, second, "--out", tmp_path / "c.sqlite")
+    assert "3 scores and 2 robust accuracies of 2 files are new" in said
+    found = read_scores(tmp_path / "c.sqlite").set_index("network")
+    assert found["run"].tolist() == [1, 1, 2]
+    assert np.isnan(found.loc["b", "value"])
+    assert read_robustness(tmp_path / "c.sqlite")["run"].tolist() == [1, 2]
+    with Store(tmp_path / "c.sqlite", "r") as store:
+        assert store.runs()["status"].tolist() == ["done", "interrupted"]
+        assert store.runs()["command"].tolist() == ["compute a", "compute b"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "results", "said"),
+    [([score("x", 2.0)], [], "was 1.0"), ([], [result("x", (False, False))], "other images right")],
+)
+def test_a_conflict_is_refused_by_name_and_nothing_is_added(tmp_path, rows, results, said):
+    first = write(tmp_path / "a.sqlite", [score("x")], [result("x")])
+    second = write(tmp_path / "b.sqlite", [score("y"), *rows], results)
+    output = run("merge", first, second, "--out", tmp_path / "new.sqlite", code=2)
+    assert said in output
+    assert "'x'" in output
+    assert "b.sqlite" in output
+    assert not (tmp_path / "new.sqlite").exists()
+    before = first.read_bytes()
+    run("merge", second, "--out", first, code=2)
+    assert read_scores(first)["network"].tolist() == ["x"]
+    assert len(before) == first.stat().st_size
+
+
+def test_files_that_are_none_are_refused(tmp_path):
+    good = write(tmp_path / "a.sqlite", [score("x")])
+    (tmp_path / "text.sqlite").write_text("no database at all, but long enough to be looked at")
+    for words, said in (
+        ((tmp_path / "no.sqlite", "--out", tmp_path / "o.sqlite"), "there is no results file"),
+        ((tmp_path / "text.sqlite", "--out", tmp_path / "o.sqlite"), "not a"),
+        ((good, "--out", good), "added to itself"),
+        ((good, "--out", tmp_path / "o.csv"), "ends in .sqlite"),
+    ):
+        assert said in run("merge", *words, code=2)
+    assert not (tmp_path / "o.sqlite").exists()
+
+
+def test_a_check_finds_what_was_altered(tmp_path):
+    path = write(tmp_path / "a.sqlite", [score("x"), score("y")], [result("x")])
+    assert "sound" in run("check", path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE scores SET network = 'z' WHERE network = 'y'")
+    said = run("check", path, code=1)
+    assert "digest" in said
+    assert "'z'" in said
+    run("merge", path, "--out", tmp_path / "b.sqlite", code=2)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE scores SET seconds = -1.0")
+    assert "seconds" in run("check", path, code=1)
+
+
+def test_files_are_listed_and_compacted(tmp_path):
+    rows = [score(f"n{i}", images="digits", init="random", seed=i % 2) for i in range(300)]
+    path = write(tmp_path / "a.sqlite", rows, [result("x")], "interrupted")
+    said = " ".join(run("ls", path).split())
+    assert "1 run interrupted" in said
+    assert "digits random 300 2 1 300 0" in said
+    assert "digits own fgsm@Linf 1 1 1 1" in said
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM scores WHERE network != 'n1'")
+    before = path.stat().st_size
+    assert "→" in run("compact", path)
+    assert path.stat().st_size < before
+    with Store(path, "r") as store:
+        assert list(store.faults()) == []
+    with pytest.raises(StoreError), Store(path, "r") as store:
+        store.absorb([])
