@@ -167,9 +167,10 @@ def compute(
     wanted = job.tasks(networks, seed_list, names)
     note_former(store, image_set, "scores.sqlite")
     with ResultsFile(store) as open_store:
-        left = unfinished(wanted, open_store.finished())
+        asked = [key.digest for task in wanted for key in task.keys]
+        left = unfinished(wanted, open_store.finished(asked))
         ending = run_job(job, left, open_store, execution, console)
-        print_summary(open_store.scores(), wanted, names, console, show)
+        print_summary(open_store.scores(asked), names, console, show)
         if export is not None:
             open_store.export(export)
             console.print(f"Exported to {export}.", soft_wrap=True)

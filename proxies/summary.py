@@ -8,43 +8,34 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proxies.job import Task
 from testbed.catalogue.registry import PROXIES
 from testbed.command.numbers import decimal, general
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
 
 __all__ = ["print_summary"]
 
-IDENTITY = ("network", "proxy", "init", "seed", "images", "settings")
 EXTENT = (np.min, np.median, np.max)
 DIGITS = 4  # of a score that is no whole number
 REASONS = 5  # of those that are printed
 WIDE = 140  # characters: room for architecture strings
 
 
-def print_summary(
-    scores: pd.DataFrame, wanted: Sequence[Task], names: Sequence[str], console: Console, show: int
-) -> None:
+def print_summary(scores: pd.DataFrame, names: Sequence[str], console: Console, show: int) -> None:
     """Print one line a proxy, then the networks that one of them promises most of.
 
     Args:
-        scores: the table of scores of a store.
-        wanted: the tasks that were asked for; other scores of the store are not shown.
+        scores: those that were asked for.
         names: the proxies in the order of the columns.
         console: the console to print on.
         show: the number of networks in the second table.
     """
-    keys = {_identity(key) for task in wanted for key in task.keys}
-    identities = scores[list(IDENTITY)].astype(object)
-    mask = [_row_identity(row) in keys for row in identities.itertuples(index=False)]
-    chosen = pd.DataFrame(scores[mask])
-    if chosen.empty:
+    if scores.empty:
         return
-    console.print(_per_proxy(chosen, names))
-    for line in _reasons(chosen):
+    console.print(_per_proxy(scores, names))
+    for line in _reasons(scores):
         console.print(Text(line))
     if show:
-        console.print(_top(chosen, names, show, strings=console.width >= WIDE))
+        console.print(_top(scores, names, show, strings=console.width >= WIDE))
 
 
 def _reasons(scores: pd.DataFrame) -> list[str]:
@@ -57,14 +48,6 @@ def _reasons(scores: pd.DataFrame) -> list[str]:
         whose = next(iter(rows["network"])) if networks == 1 else f"{networks} networks"
         lines.append(f"{kinds} of {whose}: {reason}")
     return lines
-
-
-def _identity(key: object) -> tuple:
-    return tuple(getattr(key, name) for name in IDENTITY)
-
-
-def _row_identity(row: tuple) -> tuple:
-    return tuple(None if pd.isna(value) else value for value in row)
 
 
 def _per_proxy(scores: pd.DataFrame, names: Sequence[str]) -> Table:

@@ -176,3 +176,16 @@ def test_files_are_listed_and_compacted(tmp_path):
         assert list(store.faults()) == []
     with pytest.raises(StoreError), Store(path, "r") as store:
         store.absorb([])
+
+
+def test_what_is_asked_for_is_read_alone(tmp_path):
+    rows = [score(f"n{i}", float(i)) for i in range(1500)]
+    path = write(tmp_path / "a.sqlite", rows, [result("x"), result("y")])
+    some = [rows[i].key.digest for i in (7, 1400, 3)]
+    for mode in ("r", "w"):
+        with Store(path, mode) as store:
+            assert store.scores(some)["value"].tolist() == [1400, 3, 7]  # n1400, n3, n7
+            assert store.finished([*some, "of none"]) == set(some)
+            assert store.scores([]).empty
+            assert len(store.finished()) == 1500
+            assert store.robustness(["y"])["network"].tolist() == ["y"]

@@ -204,8 +204,8 @@ def robustness(
     with ResultsFile(store) as open_store:
         left = job.tasks(networks, seed_list, measures, open_store.finished_robustness())
         ending = run_job(job, left, open_store, execution, console)
-        compare_attacks(open_store)
-        table = open_store.robustness()
+        compare_attacks(open_store, networks)
+        table = open_store.robustness(None if export_as else networks)
         print_summary(table, job, networks, seed_list, measures, console)
         if export_as is not None:
             export(open_store, table, export_as, out, image_set, mode, console)

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +27,18 @@ MOST = 12  # warnings that are printed; all of them are in the store
 SAME = ("network", "init", "seed", "images", "fingerprint", "split")
 
 
-def compare_attacks(store: Store) -> None:
-    """Write into the store what the attacks on each network say of each other."""
+def compare_attacks(store: Store, networks: Collection[str]) -> None:
+    """Write into the store what the attacks on each of these networks say of each other."""
     found: dict[str, list[str]] = {}
-    networks: dict[tuple, dict[Target, dict]] = {}
-    for row in store.robustness().to_dict("records"):
+    alike: dict[tuple, dict[Target, dict]] = {}
+    for row in store.robustness(networks).to_dict("records"):
         if Target.of_measure(row["measure"]).is_attack:
             target = Target.of_measure(row["measure"], row["level"])
             facts = json.loads(row["settings"]) | {str(k): v for k, v in row.items()}
             same = tuple(str(facts[name]) for name in SAME)
-            networks.setdefault(same, {})[target] = facts
+            alike.setdefault(same, {})[target] = facts
             found[facts["digest"]] = []
-    for rows in networks.values():
+    for rows in alike.values():
         robust = {
             target: unpack_robust(row["robust"], int(row["count"])) for target, row in rows.items()
         }

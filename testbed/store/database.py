@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -160,10 +160,10 @@ class Store:
             if not end_run(self._connection, run, status):
                 raise StoreError(f"{self.path} has no run {run}")
 
-    def finished(self) -> set[str]:
-        """Return the digests of the scores that are there, NaN included."""
+    def finished(self, among: Collection[str] | None = None) -> set[str]:
+        """Return the digests of the scores that are there, all or among these, NaN included."""
         with self._steps.bounded():
-            return TABLES["scores"].digests(self._connection)
+            return TABLES["scores"].digests(self._connection, among)
 
     def save(self, run: int, rows: Iterable[ScoreRow]) -> int:
         """Add scores in one transaction: all or none; return how many were new.
@@ -253,13 +253,21 @@ class Store:
         with self._transaction("IMMEDIATE"):
             set_cross_warnings(self._connection, warnings)
 
-    def scores(self) -> pd.DataFrame:
-        """Return all scores, in the order of network, proxy, init, seed, images, settings."""
-        return self._read("scores")
+    def scores(self, digests: Collection[str] | None = None) -> pd.DataFrame:
+        """Return scores, in the order of network, proxy, init, seed, images, settings.
 
-    def robustness(self) -> pd.DataFrame:
-        """Return all robust accuracies, in the order of network, init, seed, images, measure."""
-        return self._read("robustness")
+        Args:
+            digests: of the keys; all scores if not given. The time is linear in what is asked for.
+        """
+        return self._read("scores", "digest", digests)
+
+    def robustness(self, networks: Collection[str] | None = None) -> pd.DataFrame:
+        """Return robust accuracies, in the order of network, init, seed, images, measure.
+
+        Args:
+            networks: whose; all if not given.
+        """
+        return self._read("robustness", "network", networks)
 
     def runs(self) -> pd.DataFrame:
         """Return all runs in the order of their numbers; times are UTC in ISO 8601.
@@ -280,9 +288,11 @@ class Store:
                 return set()
             return before & running(self._connection)
 
-    def _read(self, table: str) -> pd.DataFrame:
+    def _read(
+        self, table: str, column: str = "", among: Collection[str] | None = None
+    ) -> pd.DataFrame:
         with self._steps.bounded():
-            cells = TABLES[table].cells(self._connection)
+            cells = TABLES[table].cells(self._connection, column, among)
         try:
             rows = TABLES[table].frame(cells)
             return rows if TABLES[table] is RUNS else checked(rows, TABLES[table])

@@ -1,7 +1,8 @@
 """A table of the store: its SQL, from its columns."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -103,20 +104,36 @@ class Table:
         query = f"INSERT INTO {self.name} ({', '.join(cells)}) VALUES ({marks}) {conflict}"
         return connection.execute(query, list(cells.values()))
 
-    def digests(self, connection: sqlite3.Connection) -> set[str]:
-        """Return the digests of all rows."""
+    def digests(
+        self, connection: sqlite3.Connection, among: Collection[str] | None = None
+    ) -> set[str]:
+        """Return the digests of all rows, or which of these are there."""
         if not self._there(connection):
             return set()
-        return {digest for (digest,) in connection.execute(f"SELECT digest FROM {self.name}")}
+        where, values = _among("digest", among)
+        query = f"SELECT digest FROM {self.name}{where}"
+        return {digest for (digest,) in connection.execute(query, values)}
 
-    def cells(self, connection: sqlite3.Connection) -> dict[str, Sequence[Any]]:
-        """Return all rows in the table's order, by column; see `frame`."""
+    def cells(
+        self, connection: sqlite3.Connection, column: str = "digest",
+        among: Collection[str] | None = None,
+    ) -> dict[str, Sequence[Any]]:  # fmt: skip
+        """Return rows in the table's order, by column; see `frame`.
+
+        Args:
+            connection: of the file.
+            column: whose values choose the rows.
+            among: these values; None for all rows. Time is linear in the rows that are chosen,
+                if the column is the digest.
+        """
         there = self._there(connection)
         if not there:
             return dict.fromkeys(self.types, ())
         names = [name for name in self.types if name in there]
-        query = f"SELECT {', '.join(names)} FROM {self.name} ORDER BY {', '.join(self.order)}"
-        rows = connection.execute(query).fetchall()
+        where, values = _among(column, among)
+        order = ", ".join(self.order)
+        query = f"SELECT {', '.join(names)} FROM {self.name}{where} ORDER BY {order}"
+        rows = connection.execute(query, values).fetchall()
         cells = zip(*rows, strict=True) if rows else ((),) * len(names)
         return dict(zip(names, cells, strict=True))
 
@@ -140,3 +157,11 @@ class Table:
     def _there(self, connection: sqlite3.Connection) -> set[str]:
         """Return the names of the columns in the file; none where it lacks the table."""
         return {name for _, name, *_ in connection.execute(f"PRAGMA table_info({self.name})")}
+
+
+def _among(column: str, values: Collection[str] | None) -> tuple[str, tuple[str, ...]]:
+    """Return the condition that a column is one of these values, and what it takes."""
+    if values is None:
+        return "", ()
+    # One word for however many: SQLite bounds the number of a query's marks.
+    return f" WHERE {column} IN (SELECT value FROM json_each(?))", (json.dumps(list(values)),)
