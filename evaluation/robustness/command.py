@@ -203,7 +203,7 @@ def robustness(
         table = open_store.robustness()
         print_summary(table, job, networks, seed_list, measures, console)
         if export_as is not None:
-            export(open_store, table, export_as, out, image_set, mode, console)
+            export(open_store, table, export_as, out, loaded.name, mode, console)
     console.print(f"Results are in {store}.", soft_wrap=True)
     ending.report(console, store)
 

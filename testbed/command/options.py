@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from testbed.images.names import NAMES, SPLITS
+from testbed.images.names import FORMS, NAMES, SPLITS
 from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 
 __all__ = [
@@ -22,7 +22,14 @@ __all__ = [
 
 MOST_WORKERS = 1024
 
-ImageSetName = Annotated[str, typer.Option("--images", help=", ".join(NAMES))]
+ImageSetName = Annotated[
+    str,
+    typer.Option(
+        "--images",
+        help=f"{', '.join(NAMES)}; or your own: {', '.join(FORMS)}, with options behind a question "
+        "mark, 'folder:pets?size=32'.",
+    ),
+]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the image set.", show_default=False)]
 Download = Annotated[
     bool, typer.Option("--download", help="Download the image set if it is not there.")
@@ -62,7 +69,13 @@ Truth = Annotated[
     ),
 ]
 TruthImages = Annotated[
-    str, typer.Option("--images", "--dataset", help="Data set of the truth's accuracies.")
+    str,
+    typer.Option(
+        "--images",
+        "--dataset",
+        help="Data set of the truth's accuracies; your own images by folder:PATH and the like, or "
+        "by the name in tables.",
+    ),
 ]
 SCORES = ("--scores", "--store")
 Scores = Annotated[
