@@ -1,5 +1,6 @@
 """The command ``python -m proxies.compute``: score networks, resumably."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,8 +27,10 @@ from testbed.command.options import (
     DataRoot,
     Device,
     Download,
+    Factory,
     Hp,
     ImageSetName,
+    NetworkList,
     OwnNetworks,
     Seeds,
     Show,
@@ -40,6 +43,7 @@ from testbed.command.options import (
 from testbed.command.outputs import check_store
 from testbed.command.shell import Command, application, refuse_given
 from testbed.sources.names import INITS
+from testbed.sources.own_name import own_names
 from testbed.spaces.nasbench201.names import MOST_CELLS, MOST_CHANNELS
 
 MOST_MEMORY = 100_000  # gigabytes
@@ -65,6 +69,8 @@ def compute(
     archive: Archive = None,
     hp: Hp = "200",
     network: OwnNetworks = None,
+    networks_file: NetworkList = None,
+    factory: Factory = None,
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
     download: Download = False,
@@ -129,7 +135,8 @@ def compute(
     check_choice("--dtype", dtype, DTYPES)
     store = store or default_store(image_set)
     export = export_path(out, format_, TABLE_FORMATS, store)
-    refuse_unread(context, init, network)
+    own, maker = own_names(network, networks_file, factory)
+    refuse_unread(context, init, own)
     console = plain_console()
 
     import torch
@@ -146,7 +153,9 @@ def compute(
     names = chosen([*load(plugins), *split_words(proxies)])
     options, memory = assigned(set_ or [], names), _bytes(memory_gb)
     loaded = load_images(image_set, data_root, download=download)
-    choice = Choice(init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells)
+    choice = Choice(
+        init, weights, archive, hp, own, maker, archs, seeds, channels, cells
+    )  # fmt: skip
     source, networks, seed_list = chosen_networks(choice, loaded)
     mode = batch_norm_mode(source, networks, seed_list[0], batch_norm)
     check_proxies(names, mode)
@@ -178,7 +187,7 @@ def _bytes(memory_gb: float) -> int:
     return int(memory_gb * 2**30)
 
 
-def refuse_unread(context: typer.Context, init: str, network: list[str] | None) -> None:
+def refuse_unread(context: typer.Context, init: str, network: Sequence[str]) -> None:
     """Raise ToolkitError for options of networks that are not the ones asked for."""
     if network:
         refuse_given(context, "--network brings networks of its own", "init", "hp")

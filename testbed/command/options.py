@@ -15,7 +15,8 @@ from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 __all__ = [
     "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
     "Combine",
-    "DataRoot", "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "PopulationOption",
+    "DataRoot", "Device", "Download", "Factory", "Hp", "ImageSetName", "NetworkList",
+    "OwnNetworks", "PopulationOption",
     "Proxies", "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads",
     "Truth", "TruthImages", "Weights", "Where", "Workers",
 ]  # fmt: skip
@@ -43,7 +44,24 @@ Archive = Annotated[
 Hp = Annotated[str, typer.Option(help="Of a NATS-Bench archive: 12 or 200 epochs.")]
 OwnNetworks = Annotated[
     list[str] | None,
-    typer.Option(help="module:function that returns a network of yours.", show_default=False),
+    typer.Option(
+        help="module:function that returns a network of yours, with arguments perhaps, "
+        "'module:function(depth=3)'; or timm:NAME, 'timm:NAME(pretrained=True)'. May be repeated.",
+        show_default=False,
+    ),
+]
+NetworkList = Annotated[
+    Path | None,
+    typer.Option("--networks", help="File of such names, one a line.", show_default=False),
+]
+Factory = Annotated[
+    str | None,
+    typer.Option(
+        "--factory",
+        help="module:function of yours that takes a name of --networks, whatever it is, and "
+        "returns the network.",
+        show_default=False,
+    ),
 ]
 Archs = Annotated[
     str | None,
