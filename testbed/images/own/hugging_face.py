@@ -29,6 +29,7 @@ ROWS = 64  # that are in memory at once
 LABEL_WORDS = ("label", "labels", "target", "class", "fine_label")
 _WORDS = "|".join(word for words in SPLIT_WORDS.values() for word in words)
 _SPLIT = re.compile(rf"(?:^|[-_.])({_WORDS})(?:$|[-_.])", re.IGNORECASE)
+_END = b"\xff\xff\xff\xff\0\0\0\0"  # of an Arrow stream
 _Features = Mapping[str, Mapping[str, Any]]
 
 
@@ -226,6 +227,10 @@ def _opened(path: Path) -> tuple[pa.Schema, _Shard]:
             facts = file.metadata
             groups = tuple(facts.row_group(i).num_rows for i in range(facts.num_row_groups))
             return file.schema_arrow, _Shard(path, sum(groups), groups or (0,))
+    with path.open("rb") as file:
+        file.seek(-min(len(_END), path.stat().st_size), 2)
+        if file.read() != _END:  # pyarrow takes what there is for the whole
+            raise DataFileError(f"{path} is cut short, or no Arrow stream")
     with pa.memory_map(str(path)) as source:
         reader = pa.ipc.open_stream(source)
         count = 0

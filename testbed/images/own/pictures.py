@@ -14,10 +14,12 @@ from PIL import Image, ImageOps
 
 from testbed.images.errors import DataFileError
 
+Image.init()  # all formats; without it only the commonest five are there
+
 __all__ = ["ENDINGS", "Form", "Header", "decode", "header"]
 
 # Not all that Pillow knows: some formats run other programs.
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 ENDINGS = (
     ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
 )  # fmt: skip
