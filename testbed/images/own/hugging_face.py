@@ -193,8 +193,9 @@ def _saved(folder: Path) -> list[Path]:
         return found
     content = read_json(state, DataFileError)
     files = content.get("_data_files") if isinstance(content, dict) else None
-    names = [entry.get("filename") if isinstance(entry, dict) else None for entry in files or ()]
-    if not isinstance(files, list) or not names or not all(map(_is_name, names)):
+    files = files if isinstance(files, list) else []
+    names = [entry.get("filename") if isinstance(entry, dict) else None for entry in files]
+    if not names or not all(map(_is_name, names)):
         raise DataFileError(f"{state}: expected a list of _data_files; got {described(content)}")
     if isinstance(content, dict) and content.get("_indices_data_files"):
         raise DataFileError(f"{folder} selects rows by indices; save it again with save_to_disk")
@@ -253,14 +254,14 @@ def _column(shard: _Shard, name: str) -> pa.ChunkedArray:
 
 
 def _features(schema: pa.Schema, path: Path) -> _Features:
-    """Return the features in the schema, or beside the file; none where there are none."""
+    """Return the features beside the file, or in its schema; none where there are none."""
     text = (schema.metadata or {}).get(b"huggingface")
     info: Any = None
-    if text is not None:
+    if (path.parent / "dataset_info.json").is_file():  # what load_from_disk goes by
+        info = read_json(path.parent / "dataset_info.json", DataFileError)
+    elif text is not None:
         content = parse_json(text.decode("utf-8", "replace"), f"{path}", DataFileError)
         info = content.get("info") if isinstance(content, dict) else None
-    elif (path.parent / "dataset_info.json").is_file():
-        info = read_json(path.parent / "dataset_info.json", DataFileError)
     features = info.get("features") if isinstance(info, dict) else None
     if not isinstance(features, dict):
         return {}
