@@ -237,6 +237,20 @@ def test_numbered_classes_are_in_the_order_of_their_text(tmp_path):
     assert "label 0 is the folder 1" in found.notes[0]
 
 
+def test_scores_that_look_at_no_image_know_what_networks_normalise_by(pets):
+    from proxies.job import ScoringJob
+    from testbed.catalogue.registry import get
+    from testbed.sources import RandomSource
+
+    keys = []
+    for option in ("", "?mean=.5&std=.25"):
+        found = images.load(f"folder:{pets}{option}")
+        source = RandomSource("random", found.mean, found.std, 4, 1, 3, 3)
+        job = ScoringJob.of(found, found.batch(6, 0), 0, source)
+        keys.append(job.key(get("synflow"), "|none~0|", 0))
+    assert keys[0] != keys[1]
+
+
 # --- one picture ------------------------------------------------------------------------
 
 
