@@ -36,6 +36,6 @@ def fingerprint(pixels: Tensor | StoredPixels, labels: Tensor, levels: int) -> s
     """
     digest = hashlib.sha256(repr((tuple(pixels.shape), levels)).encode())
     for part in pixels.chunks() if isinstance(pixels, StoredPixels) else (pixels,):
-        digest.update(part.contiguous().numpy())
+        digest.update(part.contiguous().numpy().data)
     digest.update(labels.numpy().astype("<i8").tobytes())
     return digest.hexdigest()[:16]
