@@ -8,7 +8,7 @@ from rich.text import Text
 
 from testbed.basis.terminal import plain_console
 from testbed.command.console import quiet_track, split_words, whole_numbers
-from testbed.command.inputs import export_path
+from testbed.command.inputs import export_path, images_name
 from testbed.command.options import (
     TABLE_FORMATS,
     Combine,
@@ -81,6 +81,7 @@ def correlate(
     from evaluation.truths import open_truth
     from testbed.files.formulas import defused
 
+    dataset = images_name(dataset)
     frame, opened = read_any_scores(scores or RANDOM_CIFAR10, dataset), open_truth(truth, dataset)
     ranking = rank(
         chosen_scores(frame, split_words(where or "")),

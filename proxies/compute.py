@@ -1,5 +1,6 @@
 """The command ``python -m proxies.compute``: score networks, resumably."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,8 +27,10 @@ from testbed.command.options import (
     DataRoot,
     Device,
     Download,
+    Factory,
     Hp,
     ImageSetName,
+    NetworkList,
     OwnNetworks,
     Seeds,
     ShardOption,
@@ -42,6 +45,7 @@ from testbed.command.outputs import check_store
 from testbed.command.shards import Shard
 from testbed.command.shell import Command, application, refuse_given
 from testbed.sources.names import INITS
+from testbed.sources.own_name import own_names
 from testbed.spaces.nasbench201.names import MOST_CELLS, MOST_CHANNELS
 
 MOST_MEMORY = 100_000  # gigabytes
@@ -67,6 +71,8 @@ def compute(
     archive: Archive = None,
     hp: Hp = "200",
     network: OwnNetworks = None,
+    networks_file: NetworkList = None,
+    factory: Factory = None,
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
     download: Download = False,
@@ -133,7 +139,8 @@ def compute(
     part, whole = Shard.parse(shard), store or default_store(image_set)
     store = part.beside(whole)
     export = export_path(out, format_, TABLE_FORMATS, store)
-    refuse_unread(context, init, network)
+    own, maker = own_names(network, networks_file, factory)
+    refuse_unread(context, init, own)
     console = plain_console()
 
     import torch
@@ -150,7 +157,9 @@ def compute(
     names = chosen([*load(plugins), *split_words(proxies)])
     options, memory = assigned(set_ or [], names), _bytes(memory_gb)
     loaded = load_images(image_set, data_root, download=download)
-    choice = Choice(init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells)
+    choice = Choice(
+        init, weights, archive, hp, own, maker, archs, seeds, channels, cells
+    )  # fmt: skip
     source, every, seed_list = chosen_networks(choice, loaded)
     networks = part.take(every)
     mode = batch_norm_mode(source, every, seed_list[0], batch_norm)
@@ -184,7 +193,7 @@ def _bytes(memory_gb: float) -> int:
     return int(memory_gb * 2**30)
 
 
-def refuse_unread(context: typer.Context, init: str, network: list[str] | None) -> None:
+def refuse_unread(context: typer.Context, init: str, network: Sequence[str]) -> None:
     """Raise ToolkitError for options of networks that are not the ones asked for."""
     if network:
         refuse_given(context, "--network brings networks of its own", "init", "hp")

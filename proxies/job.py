@@ -13,7 +13,7 @@ from testbed.catalogue.plugins import load
 from testbed.catalogue.registry import get
 from testbed.catalogue.spec import ProxySpec
 from testbed.command.job import Words
-from testbed.images import Batch, ImageSet
+from testbed.images import NAMES, Batch, ImageSet
 from testbed.sources import Source
 from testbed.store import ScoreKey, ScoreRow, Store
 
@@ -75,6 +75,8 @@ class ScoringJob:
     device: str = "cpu"
     memory: int = DEFAULT_MEMORY
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by proxy
+    # The first layer of a random network; of the sets that have names it is always the same.
+    normalisation: dict[str, Any] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()  # module:attribute of proxies that a worker does not know
 
     @staticmethod
@@ -91,6 +93,8 @@ class ScoringJob:
             "batch": batch.fingerprint, "batch_norm": job.batch_norm, "dtype": job.dtype,
         }  # fmt: skip
         job.common.update(common)
+        if images.name not in NAMES:
+            job.normalisation.update(mean=images.mean, std=images.std)
         return job
 
     def key(self, spec: ProxySpec, network: str, seed: int | None) -> ScoreKey:
@@ -113,7 +117,7 @@ class ScoringJob:
         if not spec.structural and not spec.needs_images:
             return ScoreKey.make(
                 network, spec.name, init=self.source.init, seed=seed,
-                settings={"dtype": self.dtype} | shape | weights | options,
+                settings={"dtype": self.dtype} | shape | self.normalisation | weights | options,
             )  # fmt: skip
         settings = self.common | weights | options
         return ScoreKey.make(

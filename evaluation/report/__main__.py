@@ -10,6 +10,7 @@ from rich.text import Text
 
 from testbed.basis.terminal import plain_console
 from testbed.command.console import progress, split_words, whole_numbers
+from testbed.command.inputs import images_name
 from testbed.command.options import (
     ARCHS_HELP,
     SCORES,
@@ -106,6 +107,7 @@ def report(
     from testbed.spaces.nasbench201.selection import select
 
     chosen = select(archs) if archs else []
+    dataset = images_name(dataset)
     opened = open_truth(truth, dataset)
     conditions = split_words(where or "")
     frame = None if alone else chosen_scores(read_any_scores(path, dataset), conditions)

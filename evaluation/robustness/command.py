@@ -26,8 +26,10 @@ from testbed.command.options import (
     DataRoot,
     Device,
     Download,
+    Factory,
     Hp,
     ImageSetName,
+    NetworkList,
     OwnNetworks,
     Seeds,
     ShardOption,
@@ -42,6 +44,7 @@ from testbed.command.shards import Shard
 from testbed.command.shell import Command, application, refuse_given
 from testbed.images.names import CORRUPTIONS
 from testbed.sources.names import INITS
+from testbed.sources.own_name import own_names
 
 __all__ = ["main"]
 
@@ -69,6 +72,8 @@ def robustness(
     archive: Archive = None,
     hp: Hp = "200",
     network: OwnNetworks = None,
+    networks_file: NetworkList = None,
+    factory: Factory = None,
     archs: Archs = None,
     seeds: Seeds = None,
     image_set: ImageSetName = "digits",
@@ -144,9 +149,10 @@ def robustness(
     wanted = corruptions_named(corruptions)
     if not wanted:
         refuse_given(context, "no --corruptions are named", "corrupted")
-    if init != "pretrained" or network:
+    own, maker = own_names(network, networks_file, factory)
+    if init != "pretrained" or own:
         refuse_given(context, "it is of --init pretrained --archive PATH", "hp")
-    if network:
+    if own:
         refuse_given(context, "--network brings its own weights", "init")
     export_as = export_format(format_, out)
     out = export_place(export_as, out)
@@ -162,7 +168,7 @@ def robustness(
     from evaluation.robustness.pieces import Measure
     from evaluation.robustness.summary import compare_attacks, export, print_summary
     from testbed.command.job import Execution, run_job
-    from testbed.sources import Choice, chosen_networks
+    from testbed.sources import Choice, OwnSource, chosen_networks
     from testbed.store import Store as ResultsFile
 
     check_store(store)
@@ -170,7 +176,7 @@ def robustness(
     loaded = load_images(image_set, data_root, split, download)
     check_count(count, loaded)
     choice = Choice(
-        init=init, weights=weights, archive=archive, hp=hp, own=tuple(network or ()),
+        init=init, weights=weights, archive=archive, hp=hp, own=own, factory=maker,
         archs=archs, seeds=seeds,
     )  # fmt: skip
     source, networks, seed_list = chosen_networks(choice, loaded)
@@ -179,6 +185,11 @@ def robustness(
         raise InputError(
             f"--init {init} is untrained: its robust accuracy is chance. Train first "
             "(robustness-proxies train) and use --init trained --weights FOLDER"
+        )
+    if isinstance(source, OwnSource) and source.untrained:
+        raise InputError(
+            f"{source.untrained[0]} is untrained: its robust accuracy is chance. Add pretrained, "
+            "or give a function of yours that loads trained weights"
         )
     settings = assigned([*former_settings(former, names), *(assignments or ())], names)
     asked = parse_epsilons(epsilons)
@@ -208,7 +219,7 @@ def robustness(
         table = open_store.robustness(None if export_as else networks)
         print_summary(table, job, networks, seed_list, measures, console)
         if export_as is not None:
-            export(open_store, table, export_as, out, image_set, mode, console)
+            export(open_store, table, export_as, out, loaded.name, mode, console)
     console.print(f"Results are in {store}.{part.joined(whole)}", soft_wrap=True)
     ending.report(console, store)
 

@@ -1,6 +1,5 @@
 """A command's corrupted images: from a user's folder, or generated beside the store."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,7 +8,7 @@ from rich.console import Console
 from testbed.command.console import progress
 from testbed.corruptions import SEVERITIES, write_corrupted
 from testbed.images import ImagesError, ImageSet
-from testbed.images.corrupted import load_corrupted
+from testbed.images.corrupted import Layout, load_corrupted
 
 __all__ = ["corrupted_folder"]
 
@@ -25,7 +24,7 @@ def corrupted_folder(
     """
     if option == "generate":
         folder = store.with_name(f"{store.stem}-{images.name}-{images.split}-c")
-        chosen = replace(images, pixels=images.pixels[:count], labels=images.labels[:count])
+        chosen = images.first(count)
         with progress(console) as bar:
             done = bar.add_task("corrupting", total=len(SEVERITIES) * len(chosen) * len(names))
             write_corrupted(chosen, folder, lambda n: bar.advance(done, n), names)
@@ -33,7 +32,8 @@ def corrupted_folder(
     folder = Path(option)
     wanted = images.labels[:count]
     for name in names:
-        found = load_corrupted(f"{images.name}-c", folder, name, 1).labels[: len(wanted)]
+        layout = Layout.of(images)
+        found = load_corrupted(f"{images.name}-c", folder, name, 1, layout).labels[: len(wanted)]
         if not torch.equal(found, wanted):
             raise ImagesError(
                 f"{folder}: the labels of {name} are not those of {images.name}'s "

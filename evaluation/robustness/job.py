@@ -19,8 +19,8 @@ from evaluation.robustness.pieces import Collection, Measure, Part, Piece, join
 from testbed.basis.errors import InputError
 from testbed.command.job import Words
 from testbed.images import ImageSet
-from testbed.images.batch import fingerprint
-from testbed.images.corrupted import SEVERITIES, load_corrupted
+from testbed.images.corrupted import SEVERITIES, Layout, load_corrupted
+from testbed.images.own.pixels import StoredPixels
 from testbed.sources import Source
 from testbed.store import RobustnessKey, RobustnessRow, Store
 
@@ -33,7 +33,7 @@ class MeasuringJob:
 
     Attributes:
         source: of the networks.
-        pixels: uint8 grey levels, (N, C, H, W); with ``levels`` standing for 1.0.
+        pixels: uint8 grey levels, (N, C, H, W), perhaps on the disk; ``levels`` stand for 1.0.
         labels: int64, (N,).
         image_set: its name.
         fingerprint: of pixels and labels.
@@ -41,13 +41,14 @@ class MeasuringJob:
         seed: of the attacks.
         corrupted: the folder of corrupted images in the layout of CIFAR-10-C.
         batch_size: images in a piece, and in a forward pass.
+        layout: of that folder.
         arrived: parts of measures that are not whole yet.
     """
 
     words: ClassVar[Words] = Words("measuring")
 
     source: Source
-    pixels: Tensor
+    pixels: Tensor | StoredPixels
     levels: int
     labels: Tensor
     classes: int
@@ -59,6 +60,7 @@ class MeasuringJob:
     corrupted: Path | None = None
     batch_size: int = 250
     device: str = "cpu"
+    layout: Layout | None = None
     arrived: Collection = field(default_factory=Collection)
 
     @staticmethod
@@ -69,12 +71,12 @@ class MeasuringJob:
             InputError: if there are fewer images.
         """
         check_count(count, images)
-        pixels, labels = images.pixels[:count], images.labels[:count]
+        chosen = images.first(count)
         # Hashed here, once: it stands in the key of every result.
-        mark = fingerprint(pixels, labels, images.levels)
+        mark = chosen.fingerprint()
         return MeasuringJob(
-            source, pixels, images.levels, labels, images.classes, images.name, images.split, mark,
-            **settings,
+            source, chosen.pixels, images.levels, chosen.labels, images.classes, images.name,
+            images.split, mark, layout=Layout.of(images), **settings,
         )  # fmt: skip
 
     def keys(
@@ -188,7 +190,9 @@ class MeasuringJob:
     def _corrupted(self, piece: Piece, severity: int) -> Tensor:
         if self.corrupted is None:
             raise InputError(f"no folder of corrupted images was given for {piece.measure.key}")
-        images = _corrupted_images(self.image_set, self.corrupted, piece.measure.key, severity)
+        images = _corrupted_images(
+            self.image_set, self.corrupted, piece.measure.key, severity, self.layout
+        )
         return images.images(torch.arange(piece.start, piece.stop)).to(self.device)
 
 
@@ -208,9 +212,11 @@ def _mean(confidences: Tensor) -> float | None:
 
 
 @lru_cache(maxsize=len(SEVERITIES))
-def _corrupted_images(name: str, folder: Path, corruption: str, severity: int) -> ImageSet:
+def _corrupted_images(
+    name: str, folder: Path, corruption: str, severity: int, layout: Layout | None
+) -> ImageSet:
     # Every piece of a measure looks at some rows of the same five arrays.
-    return load_corrupted(f"{name}-c", folder, corruption, severity)
+    return load_corrupted(f"{name}-c", folder, corruption, severity, layout)
 
 
 _LAST: dict[str, nn.Module] = {}

@@ -13,11 +13,11 @@ from evaluation.search.registry import ALGORITHMS, Algorithm, choose
 from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, split_words, whole_numbers
-from testbed.command.inputs import check_choice
+from testbed.command.inputs import check_choice, images_name
 from testbed.command.options import MOST_WORKERS, Assignments, Scores, Threads, Where
 from testbed.command.outputs import check_folder
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
-from testbed.images.names import NAMES
+from testbed.images.names import FORMS, NAMES
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
 from testbed.tables import RANDOM_CIFAR10
 
@@ -48,7 +48,7 @@ def search(
             "--images",
             "--dataset",
             help="Data set of the truth, cifar10 if not given; with --live, digits if not given, "
-            f"or one of {', '.join(NAMES[1:])}.",
+            f"or one of {', '.join((*NAMES[1:], *FORMS))}.",
             show_default=False,
         ),
     ] = None,
@@ -166,7 +166,7 @@ def search(
             )  # fmt: skip
             findings = search_live(plan, out, targets, settings, notices)
         else:
-            truth_there = Truth.open(str(truth), image_set)
+            truth_there = Truth.open(str(truth), images_name(image_set))
             findings = search_truth(plan, truth_problem(truth_there, targets, frame), notices)
     except KeyboardInterrupt:
         rest = "; the same command goes on from here" if live else ""
@@ -177,7 +177,7 @@ def search(
     findings.show(console)
     findings.show_proxies(frame, fitted, console)
     columns, _ = score_columns(frame)
-    for sentence in (*other_images(columns, image_set), *left_seeds(columns)):
+    for sentence in (*other_images(columns, images_name(image_set)), *left_seeds(columns)):
         console.print(Text(sentence))
     for path in written:
         console.print(Text(f"Written: {path}"))

@@ -20,7 +20,7 @@ REQUIRED = (
     "pooch", "safetensors", "pillow", "jinja2", "filelock",
 )  # fmt: skip
 # The extra's name → the package that it brings.
-EXTRAS = {"autoattack": "pyautoattack", "dask": "distributed", "optuna": "optuna"}
+EXTRAS = {"autoattack": "pyautoattack", "dask": "distributed", "optuna": "optuna", "timm": "timm"}
 GOOD, BAD = "ok", "!!"
 
 

@@ -10,11 +10,16 @@ from testbed.basis.errors import InputError, did_you_mean
 from testbed.basis.foreign_text import shown
 from testbed.command.console import split_words
 from testbed.command.outputs import check_file
+from testbed.images.names import is_own
+from testbed.images.own.option import OwnImages
 
 if TYPE_CHECKING:
     from testbed.images import ImageSet
 
-__all__ = ["check_choice", "default_store", "export_path", "load_images", "named", "note_former"]
+__all__ = [
+    "check_choice", "default_store", "export_path", "images_name", "load_images", "named",
+    "note_former",
+]  # fmt: skip
 
 
 def check_choice(option: str, value: str, known: Sequence[str]) -> str:
@@ -43,8 +48,11 @@ def load_images(
 ) -> "ImageSet":
     """Return the image set that a command names.
 
+    What is worth knowing of the images is said on standard error.
+
     Raises:
-        InputError: if a folder is given for the digits, which come with scikit-learn.
+        InputError: if a folder is given for the digits, which come with scikit-learn, or for
+            images whose place is named already.
         ImagesError: if the set is unknown, or its files are not there.
     """
     from testbed import images
@@ -54,11 +62,37 @@ def load_images(
             f"--data-root {data_root} would be ignored: the digits come with scikit-learn; name "
             "the set of the folder with --images"
         )
-    return images.load(name, data_root, split, download)
+    if is_own(name) and (data_root is not None or download):
+        given = "--download" if data_root is None else f"--data-root {data_root}"
+        raise InputError(f"{given} would be ignored: --images {shown(name)} says where they are")
+    loaded = images.load(name, data_root, split, download)
+    for note in loaded.notes:
+        typer.echo(f"note: {loaded.name}: {note}", err=True)
+    return loaded
+
+
+def images_name(option: str) -> str:
+    """Return the name that an image set has in tables, whichever way an option names it.
+
+    Raises:
+        ImagesError: if it is of a user's own images, and they cannot be read.
+    """
+    if not is_own(option):
+        return option
+    from testbed.images.own.loading import name_of
+
+    return name_of(OwnImages.parse(option))
 
 
 def default_store(images: str) -> Path:
-    """Return where results on an image set are kept if no ``--store`` is given."""
+    """Return where results on an image set are kept if no ``--store`` is given.
+
+    Raises:
+        ImagesError: if an option is meant to name a user's own images and does not.
+    """
+    if is_own(images):
+        own = OwnImages.parse(images)
+        return Path("runs") / f"{own.kind}-{own.slug}.sqlite"
     return Path("runs") / f"{shown(images, 40)}.sqlite"
 
 

@@ -9,20 +9,28 @@ from typing import Annotated
 
 import typer
 
-from testbed.images.names import NAMES, SPLITS
+from testbed.images.names import FORMS, NAMES, SPLITS
 from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 
 __all__ = [
     "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
     "Combine",
-    "DataRoot", "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "PopulationOption",
+    "DataRoot", "Device", "Download", "Factory", "Hp", "ImageSetName", "NetworkList",
+    "OwnNetworks", "PopulationOption",
     "Proxies", "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads",
     "Truth", "TruthImages", "Weights", "Where", "Workers",
 ]  # fmt: skip
 
 MOST_WORKERS = 1024
 
-ImageSetName = Annotated[str, typer.Option("--images", help=", ".join(NAMES))]
+ImageSetName = Annotated[
+    str,
+    typer.Option(
+        "--images",
+        help=f"{', '.join(NAMES)}; or your own: {', '.join(FORMS)}, with options behind a question "
+        "mark, 'folder:pets?size=32'.",
+    ),
+]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the image set.", show_default=False)]
 Download = Annotated[
     bool, typer.Option("--download", help="Download the image set if it is not there.")
@@ -36,7 +44,24 @@ Archive = Annotated[
 Hp = Annotated[str, typer.Option(help="Of a NATS-Bench archive: 12 or 200 epochs.")]
 OwnNetworks = Annotated[
     list[str] | None,
-    typer.Option(help="module:function that returns a network of yours.", show_default=False),
+    typer.Option(
+        help="module:function that returns a network of yours, with arguments perhaps, "
+        "'module:function(depth=3)'; or timm:NAME, 'timm:NAME(pretrained=True)'. May be repeated.",
+        show_default=False,
+    ),
+]
+NetworkList = Annotated[
+    Path | None,
+    typer.Option("--networks", help="File of such names, one a line.", show_default=False),
+]
+Factory = Annotated[
+    str | None,
+    typer.Option(
+        "--factory",
+        help="module:function of yours that takes a name of --networks, whatever it is, and "
+        "returns the network.",
+        show_default=False,
+    ),
 ]
 Archs = Annotated[
     str | None,
@@ -62,7 +87,13 @@ Truth = Annotated[
     ),
 ]
 TruthImages = Annotated[
-    str, typer.Option("--images", "--dataset", help="Data set of the truth's accuracies.")
+    str,
+    typer.Option(
+        "--images",
+        "--dataset",
+        help="Data set of the truth's accuracies; your own images by folder:PATH and the like, or "
+        "by the name in tables.",
+    ),
 ]
 SCORES = ("--scores", "--store")
 Scores = Annotated[

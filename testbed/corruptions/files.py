@@ -15,10 +15,10 @@ from testbed.corruptions.generate import corrupt, eight_bits
 from testbed.corruptions.severities import TABLE
 from testbed.files.replacing import naming
 from testbed.files.strict_json import read_json
-from testbed.images.batch import fingerprint
 from testbed.images.corrupted import CORRUPTIONS, GENERATED, SEVERITIES
 from testbed.images.errors import ImagesError
 from testbed.images.image_set import ImageSet
+from testbed.images.own.pixels import StoredPixels
 from testbed.store.far_byte import FarByte
 
 __all__ = ["write_corrupted"]
@@ -63,7 +63,9 @@ def write_corrupted(
     corrupt(pixels[:1], "contrast", 1)
     _claim(folder, images, key)
     with _alone(folder):
-        labels = np.tile(images.labels.numpy().astype(np.uint8), len(SEVERITIES))
+        # As the benchmark has them, where that many classes can be told apart.
+        kind = np.uint8 if images.classes <= 256 else np.uint32
+        labels = np.tile(images.labels.numpy().astype(kind), len(SEVERITIES))
         _save(folder / "labels.npy", labels)
         written = []
         for corruption in corruptions:
@@ -82,7 +84,7 @@ def _claim(folder: Path, images: ImageSet, key: int | str) -> None:
         "images": images.name,
         "split": images.split,
         "count": len(images),
-        "fingerprint": fingerprint(images.pixels, images.labels, images.levels),
+        "fingerprint": images.fingerprint(),
         "key": key,
         "version": VERSION,
     }
@@ -115,7 +117,7 @@ def _claim(folder: Path, images: ImageSet, key: int | str) -> None:
 
 def _write_one(
     path: Path,
-    pixels: Tensor,
+    pixels: Tensor | StoredPixels,
     corruption: str,
     key: int | str,
     tell: Callable[[int], None],

@@ -13,6 +13,7 @@ from testbed.corruptions.severities import TABLE
 from testbed.images.corrupted import SEVERITIES, generated_name
 from testbed.images.errors import ImagesError
 from testbed.images.image_set import ImageSet
+from testbed.images.own.pixels import StoredPixels
 
 __all__ = ["corrupt", "corrupted_set", "eight_bits"]
 
@@ -109,12 +110,12 @@ def corrupted_set(images: ImageSet, corruption: str, severity: int, key: int | s
     return replace(
         images,
         name=generated_name(images.name, corruption, severity, key),
-        pixels=corrupt(eight_bits(images), corruption, severity, key),
+        pixels=corrupt(eight_bits(images)[:], corruption, severity, key),
         levels=255,
     )
 
 
-def eight_bits(images: ImageSet) -> Tensor:
+def eight_bits(images: ImageSet) -> Tensor | StoredPixels:
     """Return a set's pixels as uint8, (N, C, H, W), with 255 for 1.0."""
     if images.levels == 255:
         return images.pixels

@@ -6,13 +6,13 @@ what a broken one raises can be nearly any exception.
 
 import re
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
 from testbed.basis.foreign_text import quoted
 
-__all__ = ["MAGIC", "open_plain_array"]
+__all__ = ["MAGIC", "check_header", "open_plain_array"]
 
 MAGIC = b"\x93NUMPY"
 LONGEST = 1024  # bytes of a header; that of a plain array takes 128
@@ -33,7 +33,7 @@ def open_plain_array(path: Path) -> np.ndarray:
         EOFError: if it is cut short.
     """
     with path.open("rb") as file:
-        end = _check_header(file)
+        end = check_header(file)
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     size = path.stat().st_size
     if size != end + array.nbytes:
@@ -41,8 +41,13 @@ def open_plain_array(path: Path) -> np.ndarray:
     return array
 
 
-def _check_header(file: BinaryIO) -> int:
-    """Return where the header ends."""
+def check_header(file: IO[bytes]) -> int:
+    """Return where the header ends that begins here.
+
+    Raises:
+        ValueError: if it is not that of a plain array.
+        EOFError: if it is cut short.
+    """
     start = file.read(len(MAGIC) + 2)
     version = start[len(MAGIC) :]
     if version not in (b"\1\0", b"\2\0", b"\3\0"):

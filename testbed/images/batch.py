@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from testbed.images.own.pixels import StoredPixels
+
 __all__ = ["Batch", "fingerprint"]
 
 
@@ -24,15 +26,16 @@ class Batch:
     fingerprint: str
 
 
-def fingerprint(pixels: Tensor, labels: Tensor, levels: int) -> str:
+def fingerprint(pixels: Tensor | StoredPixels, labels: Tensor, levels: int) -> str:
     """Return the fingerprint of a batch.
 
     Args:
-        pixels: uint8 grey levels, (N, C, H, W).
+        pixels: uint8 grey levels, (N, C, H, W); those on the disk are read in parts.
         labels: int64, (N,).
         levels: the grey level that stands for 1.0.
     """
     digest = hashlib.sha256(repr((tuple(pixels.shape), levels)).encode())
-    digest.update(pixels.contiguous().numpy().tobytes())
+    for part in pixels.chunks() if isinstance(pixels, StoredPixels) else (pixels,):
+        digest.update(part.contiguous().numpy().data)
     digest.update(labels.numpy().astype("<i8").tobytes())
     return digest.hexdigest()[:16]

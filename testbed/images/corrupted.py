@@ -28,6 +28,7 @@ __all__ = [
     "GENERATED",
     "LAYOUTS",
     "SEVERITIES",
+    "Layout",
     "generated_name",
     "load_corrupted",
 ]
@@ -37,34 +38,54 @@ LABELS = "labels.npy"
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
+    """What the arrays of a folder hold.
+
+    Attributes:
+        folder: its usual name.
+        shape: height, width and channels of an image.
+        classes: the number of classes.
+        mean: of the clean images.
+        std: likewise.
+    """
+
     folder: str
     shape: tuple[int, int, int]  # H, W, C
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    @staticmethod
+    def of(images: ImageSet) -> "Layout":
+        """Return the layout of an image set's corruptions."""
+        channels, height, width = images.shape
+        return Layout(
+            f"{images.name}-c", (height, width, channels), images.classes, images.mean, images.std
+        )
 
-def _of_cifar(name: str, folder: str) -> _Layout:
+
+def _of_cifar(name: str, folder: str) -> Layout:
     clean = cifar.LAYOUTS[name]
     mean, std = (tuple(value / 255 for value in values) for values in (clean.mean, clean.std))
-    return _Layout(folder, (32, 32, 3), clean.classes, mean, std)
+    return Layout(folder, (32, 32, 3), clean.classes, mean, std)
 
 
 # The last two have no official archive: they are for generated folders.
-LAYOUTS: Mapping[str, _Layout] = MappingProxyType(
+LAYOUTS: Mapping[str, Layout] = MappingProxyType(
     {
         "cifar10-c": _of_cifar("cifar10", "CIFAR-10-C"),
         "cifar100-c": _of_cifar("cifar100", "CIFAR-100-C"),
-        "digits-c": _Layout("digits-c", (8, 8, 1), digits.CLASSES, digits.MEAN, digits.STD),
-        "imagenet16_120-c": _Layout(
+        "digits-c": Layout("digits-c", (8, 8, 1), digits.CLASSES, digits.MEAN, digits.STD),
+        "imagenet16_120-c": Layout(
             "imagenet16_120-c", (16, 16, 3), imagenet16.CLASSES, imagenet16.MEAN, imagenet16.STD
         ),
     }
 )
 
 
-def load_corrupted(name: str, root: Path, corruption: str, severity: int) -> ImageSet:
+def load_corrupted(
+    name: str, root: Path, corruption: str, severity: int, layout: Layout | None = None
+) -> ImageSet:
     """Return the images of one corruption at one severity; only these are read.
 
     The arrays may hold any number of images, in case a subset is enough.
@@ -74,6 +95,7 @@ def load_corrupted(name: str, root: Path, corruption: str, severity: int) -> Ima
         root: the folder (``CIFAR-10-C``, ``CIFAR-100-C``), or the one that holds it.
         corruption: one of ``CORRUPTIONS`` or ``EXTRAS``.
         severity: from 1 to 5.
+        layout: of the arrays of a set that is none of ``LAYOUTS``.
 
     Returns:
         A set with the mean and standard deviation of the clean images, named
@@ -84,7 +106,7 @@ def load_corrupted(name: str, root: Path, corruption: str, severity: int) -> Ima
         MissingDataError: if a file is not there.
         DataFileError: if a file is damaged or holds something else.
     """
-    layout = _layout(name)
+    layout = layout if layout is not None and name not in LAYOUTS else _layout(name)
     if corruption not in (*CORRUPTIONS, *EXTRAS):
         known = ", ".join((*CORRUPTIONS, *EXTRAS))
         raise ImagesError(f"unknown corruption {corruption!r}; there are {known}")
@@ -120,13 +142,13 @@ def generated_name(clean: str, corruption: str, severity: int, key: int | str) -
     return f"{clean}-c/{corruption}/{severity}/generated-{key}"
 
 
-def _layout(name: str) -> _Layout:
+def _layout(name: str) -> Layout:
     if name not in LAYOUTS:
         raise ImagesError(f"unknown corrupted data set {name!r}; there are {', '.join(LAYOUTS)}")
     return LAYOUTS[name]
 
 
-def _home(layout: _Layout, root: Path) -> Path:
+def _home(layout: Layout, root: Path) -> Path:
     home = root / layout.folder
     if home.is_dir():
         return home
@@ -139,7 +161,7 @@ def _home(layout: _Layout, root: Path) -> Path:
     )
 
 
-def _labels(home: Path, layout: _Layout) -> np.ndarray:
+def _labels(home: Path, layout: Layout) -> np.ndarray:
     """Return the labels, (5, n), after checking that all five rows are the same."""
     path = home / LABELS
     labels = _open(path)
@@ -164,7 +186,7 @@ def _labels(home: Path, layout: _Layout) -> np.ndarray:
     return rows
 
 
-def _array(home: Path, layout: _Layout, corruption: str, count: int) -> np.ndarray:
+def _array(home: Path, layout: Layout, corruption: str, count: int) -> np.ndarray:
     """Return a corruption's array, (5·n, H, W, C), mapped into memory but not read."""
     path = home / f"{corruption}.npy"
     if not path.is_file():

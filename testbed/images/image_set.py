@@ -1,6 +1,7 @@
 """A labelled set of images, from which class-balanced batches are drawn."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from testbed.basis.seeding import generator
 from testbed.images.batch import Batch, fingerprint
 from testbed.images.errors import ImagesError
 from testbed.images.names import SPLITS
+from testbed.images.own.pixels import StoredPixels
 
 __all__ = ["SPLITS", "ImageSet"]
 
@@ -20,12 +22,14 @@ class ImageSet:
     Attributes:
         name: the name of the data set, e.g. ``cifar10``.
         split: ``train`` or ``test``.
-        pixels: uint8 grey levels from 0 to ``levels``, (N, C, H, W).
+        pixels: uint8 grey levels from 0 to ``levels``, (N, C, H, W); a large set of a user's
+            own stays on the disk, and ``pixels[indices]`` reads some of it.
         levels: the grey level that stands for 1.0 (255; 16 for the digits).
         labels: int64 from 0 to ``classes`` - 1, (N,).
         classes: the number of classes.
         mean: the mean of each channel of the images in [0, 1], for a network's first layer.
         std: the standard deviation of each channel of the images in [0, 1].
+        notes: what the user should know of how the images were read.
 
     Raises:
         ImagesError: if a field does not fit this description.
@@ -33,12 +37,13 @@ class ImageSet:
 
     name: str
     split: str
-    pixels: Tensor
+    pixels: Tensor | StoredPixels
     levels: int
     labels: Tensor
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._require(self.split in SPLITS, f"a split is one of {SPLITS}")
@@ -47,13 +52,13 @@ class ImageSet:
             pixels.dtype == torch.uint8 and pixels.ndim == 4,
             f"expected uint8 pixels (N, C, H, W); got {pixels.dtype} {tuple(pixels.shape)}",
         )
-        self._require(pixels.numel() > 0, f"it holds no images: {tuple(pixels.shape)}")
+        self._require(math.prod(pixels.shape) > 0, f"it holds no images: {tuple(pixels.shape)}")
         self._require(
             labels.dtype == torch.int64 and labels.shape == pixels.shape[:1],
             f"expected int64 labels ({len(pixels)},), one for each image; "
             f"got {labels.dtype} {tuple(labels.shape)}",
         )
-        brightest = int(pixels.max())
+        brightest = int(pixels.max()) if isinstance(pixels, Tensor) else self.levels
         self._require(
             brightest <= self.levels <= 255,
             f"expected pixels from 0 to levels = {self.levels} and at most 255; got {brightest}",
@@ -84,8 +89,18 @@ class ImageSet:
         Args:
             indices: int64 (N,), which images, and in which order; None returns all.
         """
-        pixels = self.pixels if indices is None else self.pixels[indices]
+        pixels = self.pixels[slice(None) if indices is None else indices]
         return pixels.to(torch.float32) / self.levels
+
+    def first(self, count: int | None) -> "ImageSet":
+        """Return the set of the first so many images; None for all."""
+        pixels = self.pixels
+        first = pixels.first(count) if isinstance(pixels, StoredPixels) else pixels[:count]
+        return replace(self, pixels=first, labels=self.labels[:count])
+
+    def fingerprint(self) -> str:
+        """Return the fingerprint of all pixels and labels, see `testbed.images.batch`."""
+        return fingerprint(self.pixels, self.labels, self.levels)
 
     def batch(self, size: int, seed: int) -> Batch:
         """Draw a class-balanced batch without replacement or augmentation.
@@ -100,9 +115,9 @@ class ImageSet:
             size, generator("batch", self.name, self.split, size, seed)
         )
         labels = self.labels[indices]
-        return Batch(
-            self.images(indices), labels, fingerprint(self.pixels[indices], labels, self.levels)
-        )
+        pixels = self.pixels[indices]
+        images = pixels.to(torch.float32) / self.levels
+        return Batch(images, labels, fingerprint(pixels, labels, self.levels))
 
     def _balanced_indices(self, size: int, source: torch.Generator) -> Tensor:
         self._require(size >= 1, f"a batch has at least 1 image; got size {size}")

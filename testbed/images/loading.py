@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from testbed.basis.errors import did_you_mean
+from testbed.basis.foreign_text import quoted
 from testbed.images import cifar, digits, imagenet16
 from testbed.images.download import default_root
 from testbed.images.download import download as _download
 from testbed.images.errors import ImagesError, MissingDataError
 from testbed.images.image_set import ImageSet
-from testbed.images.names import NAMES, SPLITS
+from testbed.images.names import FORMS, NAMES, SPLITS, is_own
+from testbed.images.own.option import OwnImages
 
 __all__ = ["load"]
 
@@ -33,7 +35,8 @@ def load(
     """Return a split of a data set.
 
     Args:
-        name: one of ``NAMES``.
+        name: one of ``NAMES``, or a user's own images: ``folder:PATH``, ``npz:PATH`` or
+            ``hf:PATH`` with options, see `testbed.images.own.option`.
         root: the data set's official folder, or the one that holds it; None is the
             user's cache folder, where earlier downloads lie. ``digits`` needs none.
         split: ``train`` or ``test``.
@@ -43,9 +46,16 @@ def load(
         ImagesError: if the name or the split is unknown, the data is not there, a file
             of it is damaged or refused, or its download fails.
     """
+    if is_own(name):
+        if root is not None:
+            raise ImagesError(f"{root} would be ignored: {quoted(name)} says where its images are")
+        from testbed.images.own.loading import load_own
+
+        return load_own(OwnImages.parse(name), split)
     if name not in _LOADERS:
         raise ImagesError(
-            f"unknown data set {name!r}{did_you_mean(name, NAMES)}; there are {', '.join(NAMES)}"
+            f"unknown data set {quoted(name)}{did_you_mean(name, NAMES)}; there are "
+            f"{', '.join((*NAMES, *FORMS))}"
         )
     if split not in SPLITS:
         raise ImagesError(f"unknown split {split!r} of {name!r}; there are {', '.join(SPLITS)}")

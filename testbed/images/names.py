@@ -1,6 +1,8 @@
 """The names a command line may say of images; nothing here needs torch."""
 
-__all__ = ["CORRUPTIONS", "EXTRAS", "NAMES", "SEVERITIES", "SPLITS"]
+from testbed.images.own.option import FORMS, is_own
+
+__all__ = ["CORRUPTIONS", "EXTRAS", "FORMS", "NAMES", "SEVERITIES", "SPLITS", "is_own"]
 
 NAMES = ("digits", "cifar10", "cifar100", "imagenet16_120")
 SPLITS = ("train", "test")

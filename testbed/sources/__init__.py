@@ -7,10 +7,11 @@ from testbed.sources.names import INITS
 
 if TYPE_CHECKING:
     from testbed.sources.choice import Choice, chosen_networks
+    from testbed.sources.errors import SourceError
     from testbed.sources.own import OwnSource
     from testbed.sources.pretrained import PretrainedSource
     from testbed.sources.random import RandomSource
-    from testbed.sources.source import Source, SourceError
+    from testbed.sources.source import Source
     from testbed.sources.trained import TrainedSource
 
 __all__ = [
@@ -27,7 +28,7 @@ __getattr__ = attributes(
         "PretrainedSource": "testbed.sources.pretrained",
         "RandomSource": "testbed.sources.random",
         "Source": "testbed.sources.source",
-        "SourceError": "testbed.sources.source",
+        "SourceError": "testbed.sources.errors",
         "TrainedSource": "testbed.sources.trained",
     },
 )

@@ -39,7 +39,8 @@ class Choice:
         weights: the folder of trained networks.
         archive: the archive of pretrained networks.
         hp: the hyper-parameters of a NATS-Bench archive.
-        own: the user's own networks, as ``module:function``.
+        own: the user's own networks, see `testbed.sources.own_name`.
+        factory: ``module:function`` that builds them from their names, if these do not say how.
         archs: the architectures, as `testbed.spaces.nasbench201.selection.select` reads them.
         seeds: the seeds of the weights.
         channels: C, the width of the first stage, of random networks.
@@ -51,6 +52,7 @@ class Choice:
     archive: Path | None = None
     hp: str = "200"
     own: tuple[str, ...] = ()
+    factory: str | None = None
     archs: str | None = None
     seeds: str | None = None
     channels: int = 16
@@ -70,10 +72,10 @@ def chosen_networks(
         _refuse(choice.seeds, "--seeds", "a network of yours has the weights it comes with")
         _refuse(choice.weights, "--weights", "--network brings its own weights")
         _refuse(choice.archive, "--archive", "--network brings its own weights")
-        own = OwnSource.of(choice.own)
-        for name in choice.own:
+        own = OwnSource.of(choice.own, choice.factory, images)
+        for name in own.names:
             _check_fit(own, name, None, images)
-        return own, list(choice.own), [None]
+        return own, list(own.names), [None]
     source = _source(choice, images)
     default_seed = PUBLISHED_SEED if isinstance(source, PretrainedSource) else "0"
     seeds = whole_numbers(choice.seeds or default_seed, "seeds")

@@ -1,4 +1,4 @@
-"""A user's own networks: ``package.module:function`` returns one."""
+"""A user's own networks: what ``package.module:function`` returns, or timm builds."""
 
 import hashlib
 import importlib
@@ -15,7 +15,10 @@ from torch import nn
 
 from testbed.basis.errors import did_you_mean
 from testbed.basis.seeding import global_draws
-from testbed.sources.source import SourceError
+from testbed.images import ImageSet
+from testbed.sources.errors import SourceError
+from testbed.sources.own_name import OwnName, own_names
+from testbed.sources.timm_networks import Fitting, timm_network
 from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
 
 __all__ = ["OwnSource"]
@@ -23,25 +26,43 @@ __all__ = ["OwnSource"]
 
 @dataclass(frozen=True)
 class OwnSource:
-    """Networks that functions return; the name of a network is ``module:function``.
+    """Networks that functions return; the name of a network says which, see `own_name`.
 
-    A function takes no arguments and returns an ``nn.Module`` that maps images (N, C, H, W) in
-    [0, 1] to logits (N, K), its weights loaded. Modules are looked for in the current folder too.
-    Torch's global generator is as before afterwards.
+    A function returns an ``nn.Module`` that maps images (N, C, H, W) in [0, 1] to logits (N, K),
+    its weights loaded. Modules are looked for in the current folder too. Torch's global generator
+    is as before afterwards.
+
+    Attributes:
+        names: of the networks.
+        fingerprints: of their weights.
+        factory: the function that takes a name, where the names do not say how to build them.
+        fitting: the images that networks of timm are built for.
     """
 
     names: tuple[str, ...]
     fingerprints: tuple[str, ...]
+    factory: str | None = None
+    fitting: Fitting | None = None
 
     @staticmethod
-    def of(names: Sequence[str]) -> "OwnSource":
+    def of(
+        names: Sequence[str], factory: str | None = None, images: ImageSet | None = None
+    ) -> "OwnSource":
         """Return the source of these networks; each is built once, to compute its fingerprint.
+
+        Args:
+            names: ``module:function``, with arguments perhaps, or ``timm:name``; anything that the
+                factory takes if there is one.
+            factory: ``module:function``, called with a name.
+            images: that networks of timm have to fit.
 
         Raises:
             SourceError: if one cannot be built, see `build`.
         """
-        fingerprints = [_fingerprint(_build(name)) for name in names]
-        return OwnSource(tuple(names), tuple(fingerprints))
+        names, factory = own_names(names, None, factory)
+        fitting = None if images is None else Fitting.of(images)
+        fingerprints = [_fingerprint(_build(name, factory, fitting)) for name in names]
+        return OwnSource(names, tuple(fingerprints), factory, fitting)
 
     @property
     def init(self) -> str:
@@ -53,13 +74,22 @@ class OwnSource:
         """Return False: a user knows the state of a network, and proxies check it themselves."""
         return False
 
+    @property
+    def untrained(self) -> list[str]:
+        """Return the networks that are certainly untrained: timm's without pretrained weights."""
+        if self.factory is not None:
+            return []
+        parsed = {name: OwnName.parse(name) for name in self.names}
+        return [n for n, own in parsed.items() if own.of_timm and not own.options.get("pretrained")]
+
     def networks(self) -> Sequence[str]:
-        """Return the names of the networks, as they were given."""
+        """Return the names of the networks."""
         return self.names
 
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
-        """Return a fingerprint of the weights: nothing else tells them apart."""
-        return {"weights": self.fingerprints[self.names.index(network)]}
+        """Return a fingerprint of the weights: nothing else tells them apart; and the factory."""
+        made = {} if self.factory is None else {"factory": self.factory}
+        return {"weights": self.fingerprints[self.names.index(network)], **made}
 
     def build(self, network: str, seed: int | None) -> nn.Module:
         """Return what the function returns, in eval mode.
@@ -68,7 +98,7 @@ class OwnSource:
             SourceError: if there is no such module or function, or if it fails, returns no
                 module, or returns other weights than at first.
         """
-        made = _build(network)
+        made = _build(network, self.factory, self.fitting)
         if _fingerprint(made) != self.fingerprints[self.names.index(network)]:
             raise SourceError(
                 f"{network} returns other weights at every call: load trained ones, or seed them"
@@ -76,11 +106,12 @@ class OwnSource:
         return made
 
 
-def _build(network: str) -> nn.Module:
-    module, colon, function = network.partition(":")
-    if not colon or not module or not function or module.endswith(".py") or "/" in module:
-        raise SourceError(f"a network of yours is given as module:function; got {network!r}"
-                          f"{_as_module(module, function)}")  # fmt: skip
+def _build(network: str, factory: str | None, fitting: Fitting | None) -> nn.Module:
+    name = OwnName.parse(network if factory is None else factory)
+    if name.of_timm:
+        return timm_network(name, fitting).cpu().eval()
+    called = network if factory is None else f"{factory} of {network}"
+    arguments = name.arguments if factory is None else (network, *name.arguments)
     here = str(Path.cwd())
     # Last, so that a folder of the user's that is called evaluation hides nothing of ours.
     if here not in sys.path:
@@ -88,28 +119,24 @@ def _build(network: str) -> nn.Module:
     try:
         # Other draws at every call, so that weights nobody loaded or seeded are noticed.
         with global_draws(network, uuid.uuid4()):
-            found = importlib.import_module(module)
-            if not callable(getattr(found, function, None)):
-                raise SourceError(f"{network}: the module {module} has no function {function!r}"
-                                  f"{did_you_mean(function, _functions(found))}")  # fmt: skip
-            made = getattr(found, function)()
+            found = importlib.import_module(name.module)
+            if not callable(getattr(found, name.function, None)):
+                raise SourceError(
+                    f"{called}: the module {name.module} has no function {name.function!r}"
+                    f"{did_you_mean(name.function, _functions(found))}"
+                )
+            made = getattr(found, name.function)(*arguments, **name.options)
     except SourceError:
         raise
     # Whatever a user's code raises is a failure of that code, reported by name.
     except (Exception, SystemExit) as error:
-        raise SourceError(f"{network} gives no network: {type(error).__name__}: {error}") from error
+        raise SourceError(f"{called} gives no network: {type(error).__name__}: {error}") from error
     if not isinstance(made, nn.Module):
         raise SourceError(
-            f"{network} returned {type(made).__name__}; expected a torch.nn.Module from images "
+            f"{called} returned {type(made).__name__}; expected a torch.nn.Module from images "
             "in [0, 1] to logits"
         )
     return made.cpu().eval()
-
-
-def _as_module(path: str, function: str) -> str:
-    """Return how a file is named as a module, if that is what was given."""
-    name = path.removesuffix(".py").strip("/").replace("/", ".")
-    return f"; {name}:{function or 'function'} for a file of this folder" if name else ""
 
 
 def _functions(module: ModuleType) -> list[str]:

@@ -5,13 +5,9 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from testbed.basis.errors import ToolkitError
+from testbed.sources.errors import SourceError
 
 __all__ = ["Source", "SourceError"]
-
-
-class SourceError(ToolkitError):
-    """Networks that were asked for are not available."""
 
 
 class Source(Protocol):

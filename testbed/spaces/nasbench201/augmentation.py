@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from testbed.images.own.pixels import StoredPixels
+
 __all__ = ["Augmentation"]
 
 
@@ -35,24 +37,24 @@ class Augmentation:
         """Return the same changes on a device."""
         return Augmentation(self.flipped.to(device), self.shift.to(device), self.padding)
 
-    def apply(self, pixels: Tensor, indices: Tensor) -> Tensor:
+    def apply(self, pixels: Tensor | StoredPixels, indices: Tensor) -> Tensor:
         """Return the images of ``indices`` mirrored, padded and cropped, in channels-last memory.
 
         Args:
-            pixels: all N images, (N, C, H, W), of any dtype.
+            pixels: all N images, (N, C, H, W), of any dtype, or those on the disk.
             indices: int64 (B,), which images.
 
         Returns:
             (B, C, H, W) of the same dtype.
         """
         height, width = pixels.shape[-2:]
-        padded = pad(pixels[indices], [self.padding] * 4)
+        padded = pad(pixels[indices].to(indices.device), [self.padding] * 4)
         top, left = self.shift[indices].unsqueeze(2).unbind(1)
-        rows = top + torch.arange(height, device=pixels.device)
-        columns = left + torch.arange(width, device=pixels.device)
+        rows = top + torch.arange(height, device=indices.device)
+        columns = left + torch.arange(width, device=indices.device)
         # The crop of a mirrored image: counted from the other edge of the padded one.
         mirrored = width + 2 * self.padding - 1 - columns
         columns = torch.where(self.flipped[indices, None], mirrored, columns)
-        batch = torch.arange(len(indices), device=pixels.device)[:, None, None]
+        batch = torch.arange(len(indices), device=indices.device)[:, None, None]
         cropped = padded[batch, :, rows[:, :, None], columns[:, None, :]]  # (B, H, W, C)
         return cropped.permute(0, 3, 1, 2)

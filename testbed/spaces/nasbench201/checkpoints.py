@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from testbed.basis.foreign_text import described, shown
 from testbed.basis.ranges import COUNT, FRACTION, SECONDS, Range
 from testbed.images import ImageSet
-from testbed.images.batch import fingerprint
 from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.checkpoint_files import (
     CheckpointError,
@@ -190,7 +189,7 @@ def describe_images(images: ImageSet) -> dict[str, Any]:
         "name": images.name,
         "split": images.split,
         "count": len(images),
-        "fingerprint": fingerprint(images.pixels, images.labels, images.levels),
+        "fingerprint": images.fingerprint(),
     }
 
 

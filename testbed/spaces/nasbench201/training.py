@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from testbed.basis.errors import ToolkitError
 from testbed.basis.seeding import generator
 from testbed.images import ImageSet
+from testbed.images.own.pixels import StoredPixels
 from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.augmentation import Augmentation
 from testbed.spaces.nasbench201.genotype import Genotype
@@ -127,7 +128,10 @@ class _Loop:
     ) -> None:
         self.network, self.optimiser, self.levels = network, optimiser, images.levels
         self.device = next(network.parameters()).device
-        self.pixels, self.labels = images.pixels.to(self.device), images.labels.to(self.device)
+        pixels = images.pixels
+        # Those on the disk are read batch by batch.
+        self.pixels = pixels if isinstance(pixels, StoredPixels) else pixels.to(self.device)
+        self.labels = images.labels.to(self.device)
 
     def epoch(
         self, recipe: Recipe, source: torch.Generator, on_batch: Callable[[float], object]
