@@ -4,7 +4,8 @@
         --robbench DATA/nas-robbench-201/NAS-RobBench-201_html.json --out docs
 
 The scores are the package's (`testbed.tables.STUDY_500`), so no network is computed. Writes
-study_500.csv, one row a τ with intervals and partial τ, and prints the page's tables.
+study_500.csv, one row a τ with intervals and partial τ, and the tables of study_500.md between
+its marks.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from testbed.tables import STUDY_500
 TARGETS = ["clean", "fgsm@1", "fgsm@8", "pgd@1", "apgd@1", "square@1", "mean corruption"]
 ADVERSARIAL = ["clean", "fgsm@8", "pgd@8", "autoattack@8"]
 ACCURATE = "clean > .9"
+BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
 
 
 def markdown(table: pd.DataFrame) -> Iterator[str]:
@@ -63,7 +65,7 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, default=STUDY_500)
     parser.add_argument("--out", type=Path, default=Path())
     options = parser.parse_args()
-    frame, tables = read_scores(options.scores), []
+    frame, tables, lines = read_scores(options.scores), [], []
     for title, path, targets in (
         ("Trained normally", options.truth, TARGETS),
         ("Trained adversarially", options.robbench, ADVERSARIAL),
@@ -74,10 +76,14 @@ def main() -> None:
             frame, open_truth(path, "cifar10"), targets=targets,
             population=ACCURATE if path == options.truth else None,
         )  # fmt: skip
-        print(*_tables(title, ranking), sep="\n")
+        lines += _tables(title, ranking)
         tables.append(ranking.whole_table.drop(columns="label").assign(training=title))
     out = options.out / "study_500.csv"
     pd.concat(tables).to_csv(out, index=False, float_format="%.6g")
+    page = options.out / "study_500.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text("\n".join([before + BEGIN, *lines, "", END + after]), encoding="utf-8")
 
 
 if __name__ == "__main__":
