@@ -10,7 +10,9 @@ from torch import nn
 import proxies
 from proxies.activation.blocks import blocks
 from proxies.activation.near import effective_rank
+from proxies.preparation import prepare
 from proxies.probe import Probe
+from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
 from tests.any_modules import CLASSES, ViT, cnn, labels
@@ -157,13 +159,28 @@ def test_az_trainability_of_an_orthogonal_block_is_the_best():
         assert found == pytest.approx(2 - gain - 1 / gain, abs=0.12)
 
 
-def test_blocks_are_stem_and_cells():
-    network = random_network(Genotype.parse(ONE_OF_EACH), 0, channels=4, cells=2, classes=3)
-    x = torch.rand(4, 3, 8, 8)
-    probe = Probe(network, x, None)
-    sizes = [tuple(end.shape[1:]) for end in blocks(probe).ends]
-    cells = [(4, 8, 8)] * 3 + [(8, 4, 4)] * 3 + [(16, 2, 2)] * 3
-    assert sizes[: len(cells)] == cells
+ONE_PATH = "|nor_conv_1x1~0|+|none~0|avg_pool_3x3~1|+|none~0|none~1|nor_conv_3x3~2|"
+NO_PRODUCT = "|avg_pool_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
+
+
+@pytest.mark.parametrize("cell", [ONE_OF_EACH, ONE_PATH, NO_PRODUCT])
+@pytest.mark.parametrize("front", [False, True])
+def test_blocks_are_stem_cells_and_reductions(cell, front):
+    bare = random_network(Genotype.parse(cell), 0, channels=4, cells=2, classes=CLASSES).double()
+    network = normalised(bare, (0.5,) * 3, (0.2,) * 3) if front else bare
+    twin, z = prepare(network, images(), "calibrated"), images()
+    if front:
+        twin, z = twin[1], twin[0](z)
+    exact = [twin.stem(z)]
+    for block in twin.cells:
+        exact.append(block(exact[-1]))
+    ends = blocks(Probe(network, images(), None)).ends
+    assert len(ends) == 1 + 2 + 3 * 2
+    for end, one in zip(ends, exact, strict=True):
+        torch.testing.assert_close(end, one, rtol=1e-10, atol=1e-12)
+    held = [entropy(one.detach().numpy()) for one in exact]
+    assert score(network, "az_expressivity").value == pytest.approx(sum(held), rel=1e-9)
+    assert score(network, "az_progressivity").value == pytest.approx(min(np.diff(held)), rel=1e-6)
 
 
 def test_wpca_counts_components():

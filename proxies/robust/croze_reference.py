@@ -19,7 +19,7 @@ from proxies.probe import Probe, Score
 from proxies.synflow import positive_copy
 from proxies.tape import record
 from testbed.networks.copying import working_copy
-from testbed.networks.normalise import Normalise
+from testbed.networks.normalise import behind_normalisation
 from testbed.networks.outcome import explained
 from testbed.spaces.nasbench201.network import Cell, Network
 
@@ -69,7 +69,7 @@ def croze_reference(probe: Probe, *, beta: float = 2.0, step: float = 0.01) -> S
         raise OptionError(f"croze_reference's options are positive; got {beta} and {step}")
     require_weights(probe.tape)
     network = positive_copy(probe.module, probe.images.device)
-    network, images = _behind_normalisation(network, probe.images.double())
+    network, images = behind_normalisation(network, probe.images.double())
     clean = _look(network, images, probe.labels)
     other = _perturbed(network, clean, beta)
     first = _look(other, images, probe.labels)
@@ -82,17 +82,6 @@ def croze_reference(probe: Probe, *, beta: float = 2.0, step: float = 0.01) -> S
     ]
     total = float(torch.stack(terms).sum())
     return Score(total, None if isinstance(network, Network) else OWN_FEATURES)
-
-
-def _behind_normalisation(network: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
-    """Return the network without the layers that normalise first, and the normalised images."""
-    while isinstance(network, nn.Sequential) and len(network) > 1:
-        first = network[0]
-        if not isinstance(first, Normalise):
-            break
-        images = first(images)
-        network = network[1] if len(network) == 2 else network[1:]
-    return network, images
 
 
 def _look(network: nn.Module, images: Tensor, labels: Tensor) -> _View:

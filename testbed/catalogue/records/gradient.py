@@ -53,6 +53,12 @@ RECORDS = (
         independent=True, options={"tensors": 128},
     ),
     ProxySpec(
+        "vkdnw_reference", Later("proxies.gradient.vkdnw:vkdnw_reference"),
+        "vkdnw as its code has it: parameter tensors plus the entropy of another matrix",
+        VKDNW, "higher", "that of vkdnw", "gradient", (), LOGITS,
+        independent=True, options={"tensors": 128},
+    ),
+    ProxySpec(
         "lswag", Later("proxies.gradient.lswag:lswag"),
         "steadiness of the samples' gradients times the number of distinct units",
         LSWAG, "higher", "1 forward, 1 backward a sample", "gradient", (), LOSS,
