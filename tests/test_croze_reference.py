@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 import proxies
-from tests.any_modules import cnn, images, labels
 from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
+from tests.any_modules import cnn, images, labels
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 ONE_PATH = "|nor_conv_1x1~0|+|none~0|avg_pool_3x3~1|+|none~0|none~1|skip_connect~2|"

@@ -1,7 +1,7 @@
 """VKDNW: the entropy of the spectrum of the empirical Fisher information over a few weights.
 
-Tybl and Neumann, "Training-free Neural Architecture Search through Variance of Knowledge of
-Deep Network Weights", 2025, arXiv:2502.04975.
+Týbl and Neumann, "Training-free Neural Architecture Search through Variance of Knowledge of
+Deep Network Weights", CVPR 2025, arXiv:2502.04975.
 """
 
 from collections.abc import Callable
