@@ -125,6 +125,42 @@ def test_near_of_a_square_layer():
     assert score(network, "near").value == pytest.approx(total, rel=1e-9)
 
 
+def rank_of(matrix: np.ndarray) -> float:
+    values = np.linalg.svd(matrix, compute_uv=False)
+    q = values / values.sum()
+    return math.exp(-(q[q > 0] * np.log(q[q > 0])).sum())
+
+
+def test_near_reference_takes_all_modules_and_a_block_of_neighbours():
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(5)
+    for values in (norm.weight.data, norm.running_var, norm.running_mean):
+        values.uniform_(0.5, 2)
+    network = nn.Sequential(
+        nn.Conv2d(3, 5, 3), norm, nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4)
+    ).eval()
+    network.dead = nn.Linear(2, 2)
+    network.forward = lambda x: nn.Sequential(*list(network)[:-1])(x)
+    # One image, whose maps have two rows of six columns: one block fits, column by column.
+    x = torch.rand(1, 3, 4, 8, dtype=torch.float64)
+    total = 1.0  # the logits of one image
+    for index in (0, 1, 2):
+        channels = seen(network, index, x)[1][0]
+        assert channels.shape == (5, 2, 6)
+        neighbours = [channels[:, row, column] for column in range(6) for row in range(2)]
+        total += rank_of(np.stack(neighbours[:5]))
+    assert score(network, "near_reference", x).value == pytest.approx(total, rel=1e-9)
+
+
+def test_near_reference_starts_its_blocks_anywhere():
+    x = images()
+    values = {
+        proxies.score(plain(), x, labels(), "near_reference", seed=seed)["near_reference"].value
+        for seed in range(4)
+    }
+    assert len(values) == 4
+
+
 def entropy(features: np.ndarray) -> float:
     rows = np.moveaxis(features, 1, -1).reshape(-1, features.shape[1])
     values = np.linalg.eigvalsh(np.cov(rows.T))

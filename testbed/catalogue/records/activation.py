@@ -60,6 +60,11 @@ RECORDS = (
         NEAR, "higher", "1 forward", "activation", cites=("husistein2025near",),
     ),
     ProxySpec(
+        "near_reference", Later("proxies.activation.near:near_reference"),
+        "near as its code has it: outputs of all modules with a weight, neighbouring rows",
+        NEAR, "higher", "2 forward", "activation", cites=("husistein2025near",),
+    ),
+    ProxySpec(
         "az_expressivity", Later("proxies.activation.az_nas:az_expressivity"),
         "entropy of the spectrum of the features, summed over the blocks",
         AZ_NAS, "higher", "2 forward", "activation",
