@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from proxies.conditions import UndefinedError
+from proxies.loss_gradients import require_weights
 from proxies.probe import Probe
 from proxies.tape import record
 from testbed.networks.copying import working_copy
@@ -47,6 +48,7 @@ def channels_last_rows(features: Tensor) -> Tensor:
 
 
 def _blocks(probe: Probe) -> Blocks:
+    require_weights(probe.tape)  # whose logits are finite
     network, images = behind_normalisation(
         working_copy(probe.network), probe.fast.arrange(probe.images).detach()
     )
