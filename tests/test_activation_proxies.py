@@ -10,7 +10,9 @@ from torch import nn
 import proxies
 from proxies.activation.blocks import blocks
 from proxies.activation.near import effective_rank
+from proxies.preparation import prepare
 from proxies.probe import Probe
+from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
 from tests.any_modules import CLASSES, ViT, cnn, labels
@@ -123,6 +125,42 @@ def test_near_of_a_square_layer():
     assert score(network, "near").value == pytest.approx(total, rel=1e-9)
 
 
+def rank_of(matrix: np.ndarray) -> float:
+    values = np.linalg.svd(matrix, compute_uv=False)
+    q = values / values.sum()
+    return math.exp(-(q[q > 0] * np.log(q[q > 0])).sum())
+
+
+def test_near_reference_takes_all_modules_and_a_block_of_neighbours():
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(5)
+    for values in (norm.weight.data, norm.running_var, norm.running_mean):
+        values.uniform_(0.5, 2)
+    network = nn.Sequential(
+        nn.Conv2d(3, 5, 3), norm, nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4)
+    ).eval()
+    network.dead = nn.Linear(2, 2)
+    network.forward = lambda x: nn.Sequential(*list(network)[:-1])(x)
+    # One image, whose maps have two rows of six columns: one block fits, column by column.
+    x = torch.rand(1, 3, 4, 8, dtype=torch.float64)
+    total = 1.0  # the logits of one image
+    for index in (0, 1, 2):
+        channels = seen(network, index, x)[1][0]
+        assert channels.shape == (5, 2, 6)
+        neighbours = [channels[:, row, column] for column in range(6) for row in range(2)]
+        total += rank_of(np.stack(neighbours[:5]))
+    assert score(network, "near_reference", x).value == pytest.approx(total, rel=1e-9)
+
+
+def test_near_reference_starts_its_blocks_anywhere():
+    x = images()
+    values = {
+        proxies.score(plain(), x, labels(), "near_reference", seed=seed)["near_reference"].value
+        for seed in range(4)
+    }
+    assert len(values) == 4
+
+
 def entropy(features: np.ndarray) -> float:
     rows = np.moveaxis(features, 1, -1).reshape(-1, features.shape[1])
     values = np.linalg.eigvalsh(np.cov(rows.T))
@@ -157,13 +195,28 @@ def test_az_trainability_of_an_orthogonal_block_is_the_best():
         assert found == pytest.approx(2 - gain - 1 / gain, abs=0.12)
 
 
-def test_blocks_are_stem_and_cells():
-    network = random_network(Genotype.parse(ONE_OF_EACH), 0, channels=4, cells=2, classes=3)
-    x = torch.rand(4, 3, 8, 8)
-    probe = Probe(network, x, None)
-    sizes = [tuple(end.shape[1:]) for end in blocks(probe).ends]
-    cells = [(4, 8, 8)] * 3 + [(8, 4, 4)] * 3 + [(16, 2, 2)] * 3
-    assert sizes[: len(cells)] == cells
+ONE_PATH = "|nor_conv_1x1~0|+|none~0|avg_pool_3x3~1|+|none~0|none~1|nor_conv_3x3~2|"
+NO_PRODUCT = "|avg_pool_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
+
+
+@pytest.mark.parametrize("cell", [ONE_OF_EACH, ONE_PATH, NO_PRODUCT])
+@pytest.mark.parametrize("front", [False, True])
+def test_blocks_are_stem_cells_and_reductions(cell, front):
+    bare = random_network(Genotype.parse(cell), 0, channels=4, cells=2, classes=CLASSES).double()
+    network = normalised(bare, (0.5,) * 3, (0.2,) * 3) if front else bare
+    twin, z = prepare(network, images(), "calibrated"), images()
+    if front:
+        twin, z = twin[1], twin[0](z)
+    exact = [twin.stem(z)]
+    for block in twin.cells:
+        exact.append(block(exact[-1]))
+    ends = blocks(Probe(network, images(), None)).ends
+    assert len(ends) == 1 + 2 + 3 * 2
+    for end, one in zip(ends, exact, strict=True):
+        torch.testing.assert_close(end, one, rtol=1e-10, atol=1e-12)
+    held = [entropy(one.detach().numpy()) for one in exact]
+    assert score(network, "az_expressivity").value == pytest.approx(sum(held), rel=1e-9)
+    assert score(network, "az_progressivity").value == pytest.approx(min(np.diff(held)), rel=1e-6)
 
 
 def test_wpca_counts_components():

@@ -21,6 +21,7 @@ RANDOM = {
     "jacobian_projection",
     "zen",
     "near",
+    "near_reference",
     "meco",
     "linear_regions",
     "az_trainability",

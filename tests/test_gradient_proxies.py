@@ -81,6 +81,33 @@ def test_vkdnw_from_the_dense_fisher_information():
     assert value(cnn(), "vkdnw") == pytest.approx(2 + exact, rel=1e-6)  # two layers
 
 
+def test_vkdnw_reference_turns_the_covariance_round():
+    network = cnn().double()
+    dead = nn.Linear(3, 5)  # reaches nothing: two tensors with derivatives of 0
+    network.dead = dead.double()
+    network.forward = lambda x: nn.Sequential(*list(network)[:-1])(x)
+    alive = [p for layer in list(network)[:-1] for p in layer.parameters()]
+    total = np.zeros((len(alive) + 2,) * 2)
+    for x in images():
+        z = network(x[None])[0]
+        jac = np.array([
+            [float(g.flatten()[0]) for g in torch.autograd.grad(k, alive, retain_graph=True)]
+            for k in z
+        ])  # fmt: skip
+        q = 0.95 * z.softmax(0).detach().numpy() + 0.05 / len(z)
+        # The last row and column follow from the others: L of the rest is a plain Cholesky factor.
+        covariance = np.diag(q) - np.outer(q, q)
+        factor = np.zeros_like(covariance)
+        factor[:-1, :-1] = np.linalg.cholesky(covariance[:-1, :-1])
+        factor[-1] = -factor[:-1].sum(0)
+        assert np.allclose(factor @ factor.T, covariance, atol=1e-12)
+        total[:-2, :-2] += (factor @ jac).T @ (factor @ jac)
+    levels = np.quantile(np.linalg.eigvalsh(total / 8).clip(0), np.arange(1, 10) / 10)
+    q = levels / levels.sum()
+    exact = -np.sum(q[q > 0] * np.log(q[q > 0]))
+    assert value(network, "vkdnw_reference") == pytest.approx(6 + exact, rel=1e-6)
+
+
 def test_lswag_multiplies_steadiness_with_patterns():
     total = sum(
         math.log((1 / np.std(np.abs(g), axis=0)[np.std(np.abs(g), axis=0) > 0]).sum())

@@ -1,17 +1,25 @@
 """The blocks of a network: what lies between two feature maps that everything passes through.
 
 A block ends where all paths from the images to the logits meet in one tensor with positions, in
-front of the next convolution or matrix product: the stem, each cell, each residual block, each
-layer of a plain network. No name of a module is read.
+front of the next convolution or matrix product: the stem, each residual block, each layer of a
+plain network. No name of a module is read. Of a NAS-Bench-201 network the blocks are known: the
+stem, each cell and each reduction, also where a cell has no convolution, or one path only, on which
+the graph shows no end.
 """
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from proxies.conditions import UndefinedError
+from proxies.loss_gradients import require_weights
 from proxies.probe import Probe
 from proxies.tape import record
+from testbed.networks.copying import working_copy
+from testbed.networks.normalise import behind_normalisation
+from testbed.networks.strides import safe_strides
+from testbed.spaces.nasbench201.network import Network
 
 __all__ = ["Blocks", "blocks", "channels_last_rows"]
 
@@ -40,6 +48,24 @@ def channels_last_rows(features: Tensor) -> Tensor:
 
 
 def _blocks(probe: Probe) -> Blocks:
+    require_weights(probe.tape)  # whose logits are finite
+    network, images = behind_normalisation(
+        working_copy(probe.network), probe.fast.arrange(probe.images).detach()
+    )
+    if isinstance(network, Network):
+        return Blocks(_of_cells(network.requires_grad_(False), images))
+    return Blocks(_of_graph(probe))
+
+
+def _of_cells(network: Network, images: Tensor) -> list[Tensor]:
+    with torch.enable_grad(), safe_strides():
+        ends = [network.stem(images.clone().requires_grad_())]
+        for block in network.cells:
+            ends.append(block(ends[-1]))
+    return ends
+
+
+def _of_graph(probe: Probe) -> list[Tensor]:
     tape = probe.tape
     tape = record(probe.network, probe.fast.arrange(probe.images), set(tape.bottlenecks()))
     count = len(probe.images)
@@ -54,7 +80,7 @@ def _blocks(probe: Probe) -> Blocks:
         raise UndefinedError(
             "the network has no feature map that all paths pass through: there are no blocks"
         )
-    return Blocks(ends)
+    return ends
 
 
 def _is_map(features: Tensor, count: int) -> bool:

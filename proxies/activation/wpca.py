@@ -1,6 +1,6 @@
 """W-PCA: parameters times the number of principal components that features need.
 
-Wang et al., "W-PCA Based Gradient-Free Proxy for Efficient Search of Lightweight Language
+Wang, "W-PCA Based Gradient-Free Proxy for Efficient Search of Lightweight Language
 Models", ICLR 2025, arXiv:2504.15983.
 """
 

@@ -13,7 +13,8 @@ __all__ = ["gradsign"]
 def gradsign(probe: Probe) -> Score:
     """Return Σ_w |Σ_i sign ∂L_i/∂w|, a sum over all weights and samples of the batch.
 
-    The authors' code takes the mean over the weights, which cancels the size of the network.
+    One of the authors' two codes takes the mean over the weights, which cancels the size of the
+    network; it is in the details.
     """
     total, count = 0.0, 0
     for group in part_gradients(probe, len(probe.images), loss_of):

@@ -38,7 +38,7 @@ def croze(probe: Probe, *, beta: float = 2.0, epsilon: float = 2.55, rate: float
     The authors' code makes all weights positive and removes batch norm, steps down the gradient
     at normalised images that it cuts to [0, 1], compares θ with θʳ without a step, sums cosines
     over the first axis only, so that wide layers weigh more, and pairs layers with features by
-    the number of the cell. That is another score; it is not reproduced here.
+    the number of the cell. That is another score, `proxies.robust.croze_reference`.
 
     Args:
         probe: the network and its batch (8 images in the paper).

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Normalise", "normalised"]
+__all__ = ["Normalise", "behind_normalisation", "normalised"]
 
 
 class Normalise(nn.Module):
@@ -28,3 +28,17 @@ class Normalise(nn.Module):
 def normalised(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> nn.Sequential:
     """Return the network behind a `Normalise` layer; it takes pixels in [0, 1]."""
     return nn.Sequential(Normalise(mean, std), network)
+
+
+def behind_normalisation(network: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
+    """Return the network without the `Normalise` layers at its front, and what they make of images.
+
+    A network without such layers, and its images, are returned as they are.
+    """
+    while isinstance(network, nn.Sequential) and len(network) > 1:
+        first = network[0]
+        if not isinstance(first, Normalise):
+            break
+        images = first(images)
+        network = network[1] if len(network) == 2 else network[1:]
+    return network, images

@@ -12,7 +12,7 @@ TENAS = "Chen, Gong and Wang, ICLR 2021, arXiv:2102.11535"
 MECO = "Jiang, Wang and Bie, NeurIPS 2023"
 NEAR = "Husistein, Reiher and Eckhoff, ICLR 2025, arXiv:2408.08776"
 AZ_NAS = "Lee and Ham, CVPR 2024, arXiv:2403.19232"
-WPCA = "Wang et al., ICLR 2025, arXiv:2504.15983"
+WPCA = "Wang, ICLR 2025, arXiv:2504.15983"
 SUITE = ("suite-zero",)
 
 RECORDS = (
@@ -52,12 +52,17 @@ RECORDS = (
         "meco", Later("proxies.activation.meco:meco"),
         "sum over the convolutions of the least eigenvalue of their channels' correlations",
         MECO, "higher", "1 forward of one image", "activation", independent=True,
-        options={"size": 64},
+        options={"size": 64}, cites=("jiang2023meco",),
     ),
     ProxySpec(
         "near", Later("proxies.activation.near:near"),
         "effective ranks of what enters and leaves the non-linearities",
-        NEAR, "higher", "1 forward", "activation",
+        NEAR, "higher", "1 forward", "activation", cites=("husistein2025near",),
+    ),
+    ProxySpec(
+        "near_reference", Later("proxies.activation.near:near_reference"),
+        "near as its code has it: outputs of all modules with a weight, neighbouring rows",
+        NEAR, "higher", "2 forward", "activation", cites=("husistein2025near",),
     ),
     ProxySpec(
         "az_expressivity", Later("proxies.activation.az_nas:az_expressivity"),
@@ -81,5 +86,6 @@ RECORDS = (
         "wpca", Later("proxies.activation.wpca:wpca"),
         "parameters times the principal components of the hidden features (transformers)",
         WPCA, "higher", "1 forward", "activation", options={"share": 0.99},
+        cites=("wang2025wpca",),
     ),
 )  # fmt: skip

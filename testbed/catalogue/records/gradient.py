@@ -8,7 +8,7 @@ __all__ = ["RECORDS"]
 ZICO = "Li et al., ICLR 2023, arXiv:2301.11300"
 GRADSIGN = "Zhang and Jia, ICLR 2022, arXiv:2110.08616"
 TENAS = "Chen, Gong and Wang, ICLR 2021, arXiv:2102.11535"
-VKDNW = "Tybl and Neumann 2025, arXiv:2502.04975"
+VKDNW = "Týbl and Neumann, CVPR 2025, arXiv:2502.04975"
 LSWAG = "Casarin, Escalera and Lanz, CVPR 2025, arXiv:2505.07300"
 LOSS, LOGITS = ("images", "labels", "gradients"), ("images", "gradients")
 
@@ -44,18 +44,24 @@ RECORDS = (
         "vkdnw", Later("proxies.gradient.vkdnw:vkdnw"),
         "layers plus the entropy of the Fisher information's spectrum over a few weights",
         VKDNW, "higher", "1 forward, K backward a sample", "gradient", (), LOGITS,
-        independent=True, options={"tensors": 128},
+        independent=True, options={"tensors": 128}, cites=("tybl2025training",),
     ),
     ProxySpec(
         "vkdnw_entropy", Later("proxies.gradient.vkdnw:vkdnw_entropy"),
         "entropy of the Fisher information's spectrum over a few weights",
         VKDNW, "higher", "that of vkdnw", "gradient", (), LOGITS,
-        independent=True, options={"tensors": 128},
+        independent=True, options={"tensors": 128}, cites=("tybl2025training",),
+    ),
+    ProxySpec(
+        "vkdnw_reference", Later("proxies.gradient.vkdnw:vkdnw_reference"),
+        "vkdnw as its code has it: parameter tensors plus the entropy of another matrix",
+        VKDNW, "higher", "that of vkdnw", "gradient", (), LOGITS,
+        independent=True, options={"tensors": 128}, cites=("tybl2025training",),
     ),
     ProxySpec(
         "lswag", Later("proxies.gradient.lswag:lswag"),
         "steadiness of the samples' gradients times the number of distinct units",
         LSWAG, "higher", "1 forward, 1 backward a sample", "gradient", (), LOSS,
-        independent=True,
+        independent=True, cites=("casarin2025lswag",),
     ),
 )  # fmt: skip

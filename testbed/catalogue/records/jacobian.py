@@ -28,12 +28,12 @@ RECORDS = (
         "jacov", Later("proxies.jacobian_correlation:jacov"),
         "how little the samples' gradients of the summed logits correlate",
         NASWOT_V1, "higher", ONE_BACKWARD, "jacobian", ("suite-zero",), NEEDS,
-        options={"k": 1e-5},
+        options={"k": 1e-5}, cites=("mellor2020neural",),
     ),
     ProxySpec(
         "epe_nas", Later("proxies.jacobian_correlation:epe_nas"),
         "correlation of the samples' gradients of the summed logits, within classes",
         EPE_NAS, "higher", ONE_BACKWARD, "jacobian", ("suite-zero",), (*NEEDS, "labels"),
-        options={"k": 1e-5},
+        options={"k": 1e-5}, cites=("lopes2021epenas",),
     ),
 )  # fmt: skip

@@ -96,6 +96,11 @@ RECORDS = (
         CROZE, "higher", "4 forward, 3 backward", LOSS, False, beta=2.0, epsilon=2.55, rate=0.1,
     ),
     _spec(
+        "croze_reference", "croze_reference",
+        "croze as its code has it: positive weights, no batch norm, cosines added up",
+        CROZE, "higher", "7 forward, 3 backward in float64", LOSS, False, beta=2.0, step=0.01,
+    ),
+    _spec(
         "gradient_alignment", "frequencies",
         "mean cosine between the loss's gradients of different images",
         UNIVERSAL, "lower", ONE,

@@ -32,6 +32,7 @@ RECORDS = (
         "plain", Later("proxies.saliency:plain"),
         "Σ θ ∘ g over the weights",
         SKELETON, "higher", ONE_BACKWARD, "saliency", SUITE, LOSS,
+        cites=("mozer1988skeletonization",),
     ),
     ProxySpec(
         "fisher", Later("proxies.saliency:fisher"),
