@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from evaluation.truths.facts import NORMAL, UNKNOWN, Training, TruthError, one_training
 from testbed.basis.foreign_text import described
 from testbed.basis.ranges import EPSILON
-from testbed.files.strict_json import read_json
+from testbed.files.strict_json import parse_json, read_json
 
-__all__ = ["TRAINING", "noted_training", "training_of", "training_of_result"]
+__all__ = ["TRAINING", "noted_training", "rows_of_training", "training_of", "training_of_result"]
 
 TRAINING = "training.json"
 KINDS = {
@@ -38,6 +40,24 @@ def training_of(records: Iterable[Mapping[str, Any]], where: str) -> Training:
     """
     found = (training_of_result(str(record["init"]), record) for record in records)
     return one_training(found, where, "choose them by init, or measure them into two files")
+
+
+def rows_of_training(table: pd.DataFrame, training: Training) -> pd.DataFrame:
+    """Return the results of networks that were trained in one way, or nobody knows how.
+
+    Args:
+        table: as `testbed.store.read_robustness` returns it, or empty.
+        training: that way.
+    """
+    if table.empty:
+        return table
+    settings = (parse_json(text, "settings", TruthError) for text in table["settings"])
+    had = [
+        training_of_result(str(init), facts)
+        for init, facts in zip(table["init"], settings, strict=True)
+    ]
+    unknown = training.adversarial is None
+    return table.loc[[unknown or one.adversarial is None or one == training for one in had]]
 
 
 def noted_training(folder: Path) -> Training | None:
