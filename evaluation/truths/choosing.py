@@ -20,6 +20,8 @@ __all__ = ["chosen", "conditions", "facts_of", "one_of_each"]
 
 COLUMNS = ("init", "seed")
 SHOWN = 8  # values in a message
+SHARED = ("init", "training", "split", "count", "fingerprint", "channels", "cells")
+PREFIXES = ("recipe.", "trained_on.")
 
 
 def conditions(words: Sequence[str]) -> dict[str, list[str]]:
@@ -79,6 +81,8 @@ def chosen(facts: pd.DataFrame, wanted: Mapping[str, Sequence[str]], where: str)
             )
         column, there = facts[key], sorted(set(facts[key].dropna()))
         allowed = {known for known in there for value in values if _same(known, value)}
+        if key == "training" and "adversarial" in values:
+            allowed |= set(there) - {"normal", "unknown"}
         if not allowed:
             raise TruthError(
                 f"{where}: no result has {key}={shown(values[0])}"
@@ -101,18 +105,19 @@ def one_of_each(facts: pd.DataFrame, where: str, ignored: Sequence[str] = ()) ->
         where: what they are read from, as the message begins.
         ignored: keys in which they may differ.
     """
-    fixed = ("network", "seed", "measure", "level", *ignored)
-    kinds, found = facts.groupby("measure"), []
+    fixed = ("network", "seed", "measure", *ignored)
+    kinds = [(str(measure), rows) for measure, rows in facts.groupby("measure")]
+    found: list[tuple[str, str]] = []
     for name in (str(name) for name in facts if name not in fixed):
-        shared = not kinds[name].count().eq(0).any()
-        groups = [("", facts)] if shared else [(str(m), rows) for m, rows in kinds]
-        for measure, rows in groups:
-            values = rows[name].fillna("none")
-            if (values.nunique()) > 1:
-                per = rows.groupby(values)["network"].nunique()
+        # An attack has settings of its own; what the networks and the images are, all share.
+        shared = name in SHARED or name.startswith(PREFIXES)
+        for measure, rows in [("", facts)] if shared else kinds:
+            values = rows[name].fillna("none").astype(str)
+            if values.nunique() > 1:
+                networks = dict(rows["network"].groupby(values).nunique())
                 said = ", ".join(
                     f"{shown(str(value), 60)} ({count:,} networks)"
-                    for value, count in list(per.items())[:SHOWN]
+                    for value, count in list(networks.items())[:SHOWN]
                 )
                 found.append((name, f"{name}{f' of {measure}' if measure else ''}: {said}"))
     if not found:

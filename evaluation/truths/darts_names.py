@@ -4,9 +4,11 @@ from typing import Any
 
 from evaluation.truths.facts import TruthError
 from testbed.basis.foreign_text import described
+from testbed.spaces.registry import get, names
 
-__all__ = ["genotype_name"]
+__all__ = ["SPACE", "genotype_name"]
 
+SPACE = "darts"
 OPERATIONS = (
     "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5",
     "dil_conv_3x3", "dil_conv_5x5",
@@ -32,7 +34,11 @@ def genotype_name(genotype: Any, where: str) -> str:
             raise TruthError(f"{where}: expected {concat} of all nodes, found {described(nodes)}")
         edges = _edges(genotype.get(cell), f"{where}: {cell}")
         parts.append(f"{cell}={edges}, {cell}_concat=range({INPUTS}, {INPUTS + NODES})")
-    return f"Genotype({', '.join(parts)})"
+    text = f"Genotype({', '.join(parts)})"
+    if SPACE not in names():
+        return text
+    space = get(SPACE)
+    return space.name(space.representative(space.parse(text)))
 
 
 def _edges(cell: Any, where: str) -> list[tuple[str, int]]:

@@ -63,6 +63,16 @@ class Training:
         more = f", {self.details}" if self.details else ""
         return f"adversarially trained with {self.attack} at {level} ({norm}{more})"
 
+    @property
+    def word(self) -> str:
+        """It in one word, as `parse` reads it: ``normal``, ``unknown``, ``PGD@8``."""
+        if self.adversarial is None:
+            return "unknown"
+        if not self.adversarial:
+            return NORMALLY[0]
+        level = "" if self.epsilon is None else f"@{self.epsilon:g}"
+        return f"{self.attack}{level}" if self.attack else ADVERSARIALLY[0]
+
     @staticmethod
     def parse(text: str) -> "Training":
         """Read ``normal``, ``adversarial``, or the attack of the training: ``PGD@8``.
@@ -119,6 +129,8 @@ class TruthFacts:
         space: the name of the search space; None of networks of no space that is known.
         notes: what else is worth knowing of the accuracies, each a sentence.
         cites: its papers, as keys of the report's ``references.bib``.
+        sizes: what the networks were built with, as their space's record calls it, where that is
+            not the publication's.
     """
 
     origin: str
@@ -127,6 +139,7 @@ class TruthFacts:
     space: str | None = "nasbench201"
     notes: tuple[str, ...] = ()
     cites: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def sentence(self) -> str:

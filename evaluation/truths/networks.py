@@ -2,17 +2,18 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from evaluation.truths.facts import TruthError
 from testbed.basis.foreign_text import quoted
-from testbed.spaces.nasbench201.genotype import Genotype, enumerate_space
+from testbed.spaces.errors import GenotypeError
 from testbed.spaces.nasbench201.isomorphism import representatives, unique_ids
+from testbed.spaces.registry import get, space_of
+from testbed.spaces.space import SearchSpace
 
-__all__ = ["NASBENCH201", "OWN", "Networks", "by_name", "recognised"]
+__all__ = ["NASBENCH201", "OWN", "Networks", "by_name", "population", "recognised"]
 
 NASBENCH201 = "nasbench201"
 OWN = "own"  # names that are taken as they are
@@ -23,7 +24,7 @@ class Networks:
     """The networks of a truth.
 
     Attributes:
-        space: the name of their search space; None if it is no known one.
+        space: the key of their search space; None if it is no known one.
         names: each name as it was read → its canonical one.
     """
 
@@ -33,15 +34,24 @@ class Networks:
     @property
     def population(self) -> str:
         """The networks in words."""
-        return population(self.space, list(dict.fromkeys(self.names.values())))
+        return population(self.space, self._ids if self.space == NASBENCH201 else self._distinct)
 
     def index(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return a table by canonical name as rankings join it: by published id if it has one."""
+        """Return a table by canonical name, by published id if they are of NAS-Bench-201."""
         if self.space != NASBENCH201:
             return frame.rename_axis("network")
-        ids = _published_ids()
+        ids = dict(zip(self._distinct, self._ids, strict=True))
         numbers = pd.Index([ids[str(name)] for name in frame.index], name="id", dtype="int64")
         return frame.set_axis(numbers).sort_index()
+
+    @property
+    def _distinct(self) -> list[str]:
+        return list(dict.fromkeys(self.names.values()))
+
+    @property
+    def _ids(self) -> list[int]:
+        space = get(NASBENCH201)
+        return [int(space.number(space.parse(name)) or 0) for name in self._distinct]
 
 
 def recognised(names: Iterable[str], where: str, space: str | None = None) -> Networks:
@@ -50,24 +60,35 @@ def recognised(names: Iterable[str], where: str, space: str | None = None) -> Ne
     Args:
         names: as they stand in a file; published ids of NAS-Bench-201 among them, as text.
         where: what they are read from, as messages begin.
-        space: the name of their space; ``own`` takes them as they are; None finds out.
+        space: the key of their space; ``own`` takes them as they are; None finds out.
 
     Raises:
+        SpaceError: if there is no such space.
         TruthError: if only some of them are architectures of the space.
     """
     names = list(dict.fromkeys(names))
-    if space != OWN:
-        known = {name: canonical for name in names if (canonical := _architecture(name))}
-        strangers = [name for name in names if name not in known]
-        if not strangers:
-            return Networks(NASBENCH201, known)
-        if known or space == NASBENCH201:
-            raise TruthError(
-                f"{where}: {len(strangers):,} of {len(names):,} networks are no architecture of "
-                f"NAS-Bench-201, the first is {quoted(strangers[0])}; expected all of one space: "
-                "put the others into a file of their own"
-            )
-    return Networks(None, {name: name for name in names})
+    known = {} if space in (None, OWN) else {get(str(space)).key: get(str(space))}
+    if space is None:
+        # Whole numbers alone are published ids, as in tables of scores.
+        found = (get(NASBENCH201) if _is_id(name) else space_of(name) for name in names)
+        known = {one.key: one for one in found if one is not None}
+    if not known:
+        return Networks(None, {name: name for name in names})
+    if len(known) > 1:
+        raise TruthError(
+            f"{where}: expected networks of one search space, found some of "
+            f"{', '.join(one.title for one in known.values())}: put them into files of their own"
+        )
+    ((key, of),) = known.items()
+    canonical = {name: _canonical(of, name) for name in names}
+    strangers = [name for name, called in canonical.items() if called is None]
+    if strangers:
+        raise TruthError(
+            f"{where}: {len(strangers):,} of {len(names):,} networks are no architecture of "
+            f"{of.title}, the first is {quoted(strangers[0])}; expected all of one space: put the "
+            "others into a file of their own"
+        )
+    return Networks(key, {name: str(called) for name, called in canonical.items()})
 
 
 def by_name(truth: Any) -> pd.DataFrame:
@@ -75,38 +96,40 @@ def by_name(truth: Any) -> pd.DataFrame:
     table = truth.targets()
     if truth.facts.space != NASBENCH201:
         return table
-    names = [str(Genotype.from_index(int(number))) for number in table.index]
-    return table.set_axis(pd.Index(names, name="network", dtype="object"))
+    space = get(NASBENCH201)
+    names = [space.name(space.numbered(int(number))) for number in table.index]
+    return table.set_axis(pd.Index(names, name="network"))
 
 
 def population(space: str | None, networks: Collection[Any]) -> str:
-    """Return the networks of a truth in words; those of NAS-Bench-201 by name or published id."""
+    """Return the networks of a truth in words.
+
+    Args:
+        space: the key of their search space, or None.
+        networks: their canonical names; of NAS-Bench-201 their published ids.
+    """
     count = f"{len(networks):,} network{'s' if len(networks) != 1 else ''}"
     if space is None:
         return count
     if space != NASBENCH201:
-        return f"{count} of {space}"
-    ids = _published_ids()
-    numbers = [ids.get(str(network), -1) for network in networks]
-    if all(number >= 0 and representatives()[number] == number for number in numbers):
-        whole = len(set(numbers)) == len(unique_ids())
+        return f"{count} of {get(space).title}"
+    if all(representatives()[int(number)] == number for number in networks):
+        whole = len(set(networks)) == len(unique_ids())
         some = "all" if whole else f"{len(networks):,} of the"
         return f"{some} {len(unique_ids()):,} unique networks of NAS-Bench-201"
     return f"{len(networks):,} of the {len(representatives()):,} architectures of NAS-Bench-201"
 
 
-def _architecture(name: str) -> str | None:
-    number = _published_ids().get(name)
-    return None if number is None else _strings()[number]
+def _canonical(space: SearchSpace[Any], name: str) -> str | None:
+    try:
+        if space.listed and name.isascii() and name.isdecimal():
+            return space.name(space.numbered(int(name))) if str(int(name)) == name else None
+        return space.name(space.parse(name))
+    except GenotypeError:
+        return None
 
 
-@cache
-def _strings() -> tuple[str, ...]:
-    return tuple(map(str, enumerate_space()))
-
-
-@cache
-def _published_ids() -> dict[str, int]:
-    """Return the published ids by the names of the networks, and by themselves as text."""
-    names = {name: number for number, name in enumerate(_strings())}
-    return names | {str(number): number for number in names.values()}
+def _is_id(name: str) -> bool:
+    return (
+        name.isascii() and name.isdecimal() and len(name) < 6 and int(name) < len(representatives())
+    )

@@ -87,12 +87,13 @@ def _rows(cells: Cells, kept: set[int], path: Path) -> list[Row]:
     (value,) = {"accuracy", "percent", "fraction"} & cells.columns.keys()
     meanings = ("network", "target", "attack", "norm", "level", "seed", value, "training")
     rows = []
-    for i, (network, *parts, seed, accuracy, training) in enumerate(cells.get(*meanings)):
+    for i, row in enumerate(cells.get(*meanings)):
         if i in kept:
+            network, target, attack, norm, level, seed, accuracy, training = row
             where = f"{path}, row {i + 1}"
-            name, target = name_of(network, where), target_of(*parts, where)
+            name, of = name_of(network, where), target_of(target, attack, norm, level, where)
             number, trained = _number(accuracy, where), _training(training, where)
-            rows.append((name, target, seed_of(seed, where), number, trained))
+            rows.append((name, of, seed_of(seed, where), number, trained))
     return rows
 
 

@@ -19,7 +19,7 @@ from testbed.store.robustness import stored_doubts
 __all__ = ["open_results"]
 
 WEIGHTS = "weights"  # of one network: a fingerprint
-CHOOSE = "choose by --truth-where, recipe.adversarial.attack=none or =pgd for instance"
+CHOOSE = "choose by --truth-where training=normal or init=trained, for instance"
 
 
 def open_results(
@@ -53,13 +53,14 @@ def open_results(
     facts = _facts(rows)
     kept = chosen(facts, conditions(where), str(path))
     rows, facts = rows.loc[kept], facts.loc[kept]
-    training = one_training(map(_training, rows["init"], rows["settings"]), str(path), CHOOSE)
+    trainings = [_training(str(init), text) for init, text in zip(*_origins(rows), strict=True)]
+    training = one_training(trainings, str(path), CHOOSE)
     one_of_each(facts, str(path), (WEIGHTS,))
     _refuse_two_weights(facts, str(path))
     networks = recognised(map(str, rows["network"]), str(path), space)
     truth = TruthFacts(
         f"results of this toolkit ({path.name}), {_inits(rows)}, {_images(rows)}",
-        training, networks.population, networks.space, _doubts(rows),
+        training, networks.population, networks.space, _doubts(rows), sizes=_sizes(facts),
     )  # fmt: skip
     entries = [
         (networks.names[str(network)], Target.of_measure(str(measure), _level(level)).key,
@@ -73,11 +74,23 @@ def open_results(
 
 
 def _facts(rows: pd.DataFrame) -> pd.DataFrame:
-    facts = facts_of(rows)
-    names = [name for name in ("network", "measure") if name in facts]
-    return facts.drop(columns=names).assign(
-        network=rows["network"].astype("object"), measure=rows["measure"].astype("object")
+    """Return what results may be chosen by, and the network and measure of each."""
+    had = [_training(str(init), text) for init, text in zip(*_origins(rows), strict=True)]
+    return facts_of(rows).assign(
+        network=rows["network"].astype("object"),
+        measure=rows["measure"].astype("object"),
+        training=[one.word for one in had],
     )
+
+
+def _origins(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
+    return rows["init"].tolist(), rows["settings"].tolist()
+
+
+def _sizes(facts: pd.DataFrame) -> dict[str, int]:
+    """Return channels and cells of the networks, where the results record them."""
+    found = {name: set(facts[name].dropna()) for name in ("channels", "cells") if name in facts}
+    return {name: int(values.pop()) for name, values in found.items() if len(values) == 1}
 
 
 def _level(level: float) -> float | None:
@@ -92,16 +105,22 @@ def _refuse_two_weights(facts: pd.DataFrame, where: str) -> None:
     """Refuse two results of one network whose weights are not the same."""
     if WEIGHTS not in facts:
         return
-    seeds = facts["seed"].fillna("")
-    counts = facts[WEIGHTS].groupby([facts["network"], seeds]).nunique()
-    if (twice := counts[counts > 1]).empty:
+    found: dict[tuple[str, str], set[str]] = {}
+    cells = (facts[name].tolist() for name in ("network", "seed", WEIGHTS))
+    for network, seed, weights in zip(*cells, strict=True):
+        if weights is not None:
+            found.setdefault((str(network), str(seed)), set()).add(str(weights))
+    several = {
+        network: sorted(weights) for (network, _), weights in found.items() if len(weights) > 1
+    }
+    if not several:
         return
-    network, seed = str(twice.index[0][0]), str(twice.index[0][1])
-    found = sorted(set(facts.loc[facts["network"].eq(network) & seeds.eq(seed), WEIGHTS].dropna()))
+    network, found_there = next(iter(several.items()))
     raise TruthError(
-        f"{where}: {shown(network)} was measured with {len(found)} different weights "
-        f"({', '.join(shown(one, 20) for one in found[:4])}); expected one of each network: choose "
-        f"by --truth-where weights=…, naming those of every network, or measure into another file"
+        f"{where}: {shown(network)} was measured with {len(found_there)} different weights "
+        f"({', '.join(shown(one, 20) for one in found_there[:4])}); expected one of each network: "
+        "choose by --truth-where weights=…, naming those of every network, or measure into another "
+        "file"
     )
 
 

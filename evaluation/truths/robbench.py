@@ -84,7 +84,7 @@ class RobBench:
     @property
     def facts(self) -> TruthFacts:
         """Its origin, its networks, and how they were trained."""
-        who = population(NASBENCH201, self.by_seed["id"].unique())
+        who = population(NASBENCH201, set(self.by_seed["id"]))
         return TruthFacts(
             "NAS-RobBench-201 (Wu et al., ICLR 2024)", TRAINING, who, cites=("wu2024robust",)
         )

@@ -94,10 +94,10 @@ class TableTruth:
         corruptions and severities.
         """
         groups = self.by_seed.groupby(["network", "target"])["accuracy"]
-        means, count = groups.mean(), groups.count()
+        means, count = pd.Series(groups.mean()), pd.Series(groups.count())
         most = count.groupby("target").transform("max")
         # A single value is no mean, and stays as it was given.
-        means = means.where(count == 1, settled(means)).where(count == most)
+        means = means.where(count == 1, settled(means)).where(count.eq(most))
         table = means.unstack("target").reindex(list(dict.fromkeys(self.by_seed["network"])))
         ordered = [target.key for target in sorted(map(Target.parse, table))]
         table = with_means(table[ordered].rename_axis(columns=None))
@@ -128,9 +128,10 @@ def sentence_of_seeds(rows: pd.DataFrame) -> str:
     seeds = [seed for seed in dict.fromkeys(rows["seed"]) if seed]
     if len(seeds) < 2:
         return ""
-    counts = rows.dropna(subset=["accuracy"]).groupby(["target", "network"])["seed"].count()
-    most = counts.groupby("target").transform("max")
-    lacking = counts.index[counts < most].get_level_values("network").nunique()
+    defined = rows.dropna(subset=["accuracy"])
+    counts = pd.Series(defined.groupby(["target", "network"])["seed"].count())
+    most = pd.Series(counts.groupby("target").transform("max"))
+    lacking = counts.loc[counts < most].reset_index()["network"].nunique()
     some = f"{', '.join(map(shown, seeds[:5]))}{', …' if len(seeds) > 5 else ''}"
     if (most <= 1).all():
         return f"The networks are of {len(seeds):,} seeds ({some}), each of one."

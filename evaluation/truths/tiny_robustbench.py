@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from evaluation.truths.darts_names import genotype_name
+from evaluation.truths.darts_names import SPACE, genotype_name
 from evaluation.truths.facts import Training, TruthError, TruthFacts, one_training
 from evaluation.truths.networks import Networks
 from evaluation.truths.table import TableTruth
@@ -22,7 +22,6 @@ from testbed.files.strict_json import read_json
 
 __all__ = ["is_tiny_robustbench", "open_tiny_robustbench"]
 
-SPACE = "darts"
 FILES = "robust_bench_seed_*.json"
 BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")  # a list of objects, as no other truth is
 LOOKED_AT = 1024
@@ -114,17 +113,19 @@ def _part(entry: dict[str, Any], name: str, where: str) -> dict[str, Any]:
 
 def _training(entry: dict[str, Any], where: str) -> Training:
     facts = _part(entry, "adversarial_param", where)
-    attack, epsilon = facts.get("adv_loss"), facts.get("epsilon")
-    steps, size = facts.get("num_steps"), facts.get("step_size")
-    if attack != "pgd":
+    if (attack := facts.get("adv_loss")) != "pgd":
         raise TruthError(f"{where}: expected a training with pgd as adv_loss, found "
                          f"{described(attack)}")  # fmt: skip
-    for name, value, kind in (("epsilon", epsilon, PIXELS), ("step_size", size, PIXELS),
-                              ("num_steps", steps, STEPS)):  # fmt: skip
-        if not kind.holds(value):
-            raise TruthError(f"{where}: expected {kind.words} as {name}, found {described(value)}")
-    details = f"{steps} steps of {255 * size:g}"
+    epsilon, size = (_number(facts, name, PIXELS, where) for name in ("epsilon", "step_size"))
+    details = f"{_number(facts, 'num_steps', STEPS, where):g} steps of {255 * size:g}"
     return Training(True, "PGD", round(255 * epsilon, 6), "Linf", details)
+
+
+def _number(facts: dict[str, Any], name: str, kind: Range, where: str) -> float:
+    value: Any = facts.get(name)
+    if not kind.holds(value):
+        raise TruthError(f"{where}: expected {kind.words} as {name}, found {described(value)}")
+    return value
 
 
 def _size(entry: dict[str, Any], where: str) -> tuple[int, int]:
@@ -137,9 +138,7 @@ def _size(entry: dict[str, Any], where: str) -> tuple[int, int]:
 
 
 def _best(entry: dict[str, Any], name: str, curve: str, where: str) -> float:
-    value, values = entry.get(name), entry.get(curve)
-    if not PERCENT.holds(value):
-        raise TruthError(f"{where}: expected {PERCENT.words} as {name}, found {described(value)}")
+    value, values = _number(entry, name, PERCENT, where), entry.get(curve)
     if isinstance(values, list) and values:
         if not all(map(PERCENT.holds, values)):
             raise TruthError(f"{where}: expected accuracies in % in {curve}, found "
