@@ -1,6 +1,7 @@
 """The columns of a table of accuracies that others wrote: what they are called, and their cells."""
 
 import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +35,8 @@ CALLED: dict[str, tuple[str, ...]] = {
     "training": ("training",),
 }
 OF_RESULTS = {"measure", "robust", "settings"}  # an export of this toolkit's own table
+LONGEST = 100  # letters of a target, or of a seed
+BITS = 300  # of a whole number; Python refuses to write one of 15,000
 CLEAN_WORDS = ("", "clean", "none")
 
 
@@ -115,7 +118,8 @@ def name_of(cell: Any, where: str) -> str:
     Raises:
         TruthError: if it is none.
     """
-    text = str(cell) if type(cell) is int else cell.strip() if isinstance(cell, str) else None
+    whole = type(cell) is int and cell.bit_length() < BITS
+    text = str(cell) if whole else cell.strip() if isinstance(cell, str) else None
     if text is None or (fault := name_fault(text)) is not None:
         expected = "a name or an id" if text is None else fault
         raise TruthError(f"{where}: expected {expected} as network, found {described(cell)}")
@@ -123,19 +127,22 @@ def name_of(cell: Any, where: str) -> str:
 
 
 def seed_of(cell: Any, where: str) -> str:
-    """Return a seed as text, 1.0 as 1; "" where there is none."""
-    if cell is None or cell != cell or cell == "":
-        return ""
-    if isinstance(cell, float) and cell == int(cell):
-        cell = int(cell)
-    text = str(cell).strip()
-    if isinstance(cell, bool) or not isinstance(cell, int | str) or name_fault(text) is not None:
+    """Return a seed as text, 1.0 as 1; "" where there is none.
+
+    Raises:
+        TruthError: if it is no number and no short text.
+    """
+    text = _text(cell)
+    if isinstance(cell, bool) or not isinstance(cell, int | float | str | None):
         raise TruthError(f"{where}: expected a seed, found {described(cell)}")
-    try:
-        return str(int(text))
-    except ValueError:
-        number = _number(text)
-        return str(int(number)) if number is not None and number == int(number) else text
+    if not text.isprintable() or len(text) > LONGEST:
+        raise TruthError(f"{where}: expected a seed, found {quoted(text, 60)}")
+    number = _number(text)
+    whole = number is not None and math.isfinite(number) and number == int(number)
+    if not whole:
+        return text
+    # A seed of 63 bits does not survive being a float.
+    return str(int(text)) if text.isdecimal() else str(int(number or 0))
 
 
 @lru_cache(maxsize=4096)
@@ -149,8 +156,12 @@ def target_of(target: Any, attack: Any, norm: Any, level: Any, where: str) -> Ta
     Raises:
         TruthError: if it has another form, an attack lacks its ε, or ε seems to be one of pixels.
     """
+    words = [_text(cell) for cell in (target, attack, norm, level)]
+    for word in words:
+        if not word.isprintable() or len(word) > LONGEST:
+            raise TruthError(f"{where}: expected a target such as FGSM@1, found {quoted(word)}")
     try:
-        found = _read_target(*map(_text, (target, attack, norm, level)))
+        found = _read_target(*words)
     except InputError as error:
         raise TruthError(f"{where}: {error}") from error
     if found.name in MEANS or found == CLEAN:
@@ -195,8 +206,10 @@ def _attack_words() -> list[str]:
 def _text(cell: Any) -> str:
     if cell is None or cell != cell:
         return ""
-    if isinstance(cell, float):
-        return repr(cell) if cell != int(cell) else str(int(cell))
+    if isinstance(cell, float) and math.isfinite(cell) and cell == int(cell):
+        return str(int(cell))
+    if isinstance(cell, int) and cell.bit_length() > BITS:
+        return repr(float("inf"))
     return str(cell).strip()
 
 
