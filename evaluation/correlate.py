@@ -19,6 +19,7 @@ from testbed.command.options import (
     Targets,
     Truth,
     TruthImages,
+    TruthWhere,
     Where,
 )
 from testbed.command.shell import Command, application
@@ -36,6 +37,7 @@ def correlate(
     scores: Scores = None,
     dataset: TruthImages = "cifar10",
     where: Where = None,
+    truth_where: TruthWhere = None,
     population: PopulationOption = None,
     combine: Combine = None,
     proxies: Proxies = None,
@@ -82,7 +84,8 @@ def correlate(
     from testbed.files.formulas import defused
 
     dataset = images_name(dataset)
-    frame, opened = read_any_scores(scores or RANDOM_CIFAR10, dataset), open_truth(truth, dataset)
+    frame = read_any_scores(scores or RANDOM_CIFAR10, dataset)
+    opened = open_truth(truth, dataset, split_words(truth_where or ""))
     ranking = rank(
         chosen_scores(frame, split_words(where or "")),
         opened,

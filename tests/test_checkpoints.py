@@ -102,7 +102,7 @@ def test_a_checkpoint_comes_back_bit_by_bit(folder, coloured, trained):
         "name": "random", "split": "train", "count": 40,
         "fingerprint": fingerprint(coloured.pixels, coloured.labels, 255),
     }  # fmt: skip
-    assert settings_of(folder, GENOTYPE, 0)["recipe"] == asdict(SMALL)
+    assert settings_of(folder, GENOTYPE, 0)["recipe"] == SMALL.settings()
 
 
 def test_the_settings_are_read_without_the_weights(folder):

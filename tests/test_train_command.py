@@ -223,7 +223,10 @@ def test_a_diverging_network_is_reported_and_the_others_are_kept(tmp_path, monke
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--preset", "huge"], "unknown --preset 'huge'; expected tiny, small, paper"),
+        (
+            ["--preset", "huge"],
+            "unknown --preset 'huge'; expected tiny, tiny-fgsm, tiny-pgd, small,",
+        ),
         (["--lr", "0"], "lr of a recipe is positive; got 0.0"),
         (["--images", "mnist"], "unknown data set 'mnist'"),
         (["--images", "cifar10", "--data-root", "/nowhere"], "no folder /nowhere"),

@@ -77,6 +77,7 @@ def _legend(ranking: Ranking) -> Iterator[str]:
     dataset = ranking.table["dataset"].iloc[0]
     yield f"n = {ranking.population}; accuracies on {dataset}."
     yield from ranking.other_images
+    yield from ranking.truth
     yield from ranking.set_aside
     yield from ranking.combined
     yield from ranking.few

@@ -56,6 +56,8 @@ class Ranking:
             for the whole one.
         combined: one sentence for each score that is made of others: of which, and what it was
             fitted to.
+        truth: sentences on the truth: origin, networks, their training, and what else is to be
+            said of its accuracies.
         beside: the ranking of the same columns and targets on a chosen population, whose
             winners and corrections are its own; None where there is no second population.
     """
@@ -70,6 +72,7 @@ class Ranking:
     values: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
     condition: str = ""
     combined: tuple[str, ...] = ()
+    truth: tuple[str, ...] = ()
     beside: "Ranking | None" = None
 
     @property

@@ -29,7 +29,7 @@ def print_statistics(ranking: Ranking, console: Console) -> None:
             console.print(_block(str(target), one.condition, rows))
             console.print(Text(_verdict(one, str(target))))
             console.print()
-    for line in _legend():
+    for line in (*ranking.truth[:1], *_legend()):
         console.print(Text(line))
 
 

@@ -27,6 +27,7 @@ from evaluation.ranking.score_columns import (
     score_columns,
 )
 from evaluation.ranking.target_choice import choose_targets, usual_targets
+from evaluation.ranking.trainings import trained_otherwise
 from evaluation.truths import AnyTruth
 
 __all__ = ["FEW", "Ranking", "RankingError", "listed", "rank"]
@@ -100,7 +101,10 @@ def rank(
     if second is not None:
         refuse_few(second, chosen, sample, known)
     whole = _ranking(numbers, sample, "", watch)
-    whole = replace(whole, left_out=tuple(left_out), set_aside=tuple(aside), combined=tuple(told))
+    whole = replace(
+        whole, left_out=tuple(left_out), set_aside=tuple(aside), combined=tuple(told),
+        truth=(*truth.facts.sentences, *trained_otherwise(columns, truth.facts.training)),
+    )  # fmt: skip
     if second is None:
         return whole
     # In the order of the whole population, so that rows stand beside their like.

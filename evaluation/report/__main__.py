@@ -19,6 +19,7 @@ from testbed.command.options import (
     Proxies,
     Truth,
     TruthImages,
+    TruthWhere,
     Where,
 )
 from testbed.command.outputs import check_folder
@@ -48,6 +49,7 @@ def report(
     ] = None,
     dataset: TruthImages = "cifar10",
     where: Where = None,
+    truth_where: TruthWhere = None,
     population: PopulationOption = None,
     combine: Combine = None,
     proxies: Proxies = None,
@@ -104,11 +106,12 @@ def report(
     from evaluation.report.study import study
     from evaluation.report.write import write_report
     from evaluation.truths import open_truth
+    from evaluation.truths.training_note import rows_of_training
     from testbed.spaces.nasbench201.selection import select
 
     chosen = select(archs) if archs else []
     dataset = images_name(dataset)
-    opened = open_truth(truth, dataset)
+    opened = open_truth(truth, dataset, split_words(truth_where or ""))
     conditions = split_words(where or "")
     frame = None if alone else chosen_scores(read_any_scores(path, dataset), conditions)
     searches = None if search is None else read_searches(search)
@@ -135,6 +138,7 @@ def report(
         )
         done.append(True)
         own = pd.DataFrame() if alone else measured(path, dataset)
+        own = rows_of_training(own, opened.facts.training)
         made = Made(command_line(context))
         page = write_report(found, out, chosen, own, searches, watch, made)
     console = plain_console()

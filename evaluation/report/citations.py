@@ -16,10 +16,6 @@ from testbed.command.provenance import code_version
 __all__ = ["bibtex", "references"]
 
 TOOLKIT = "robustness_proxies"
-SOURCES = {
-    "RobBench": ("wu2024robust",),
-    "ArchiveTruth": ("dong2022nats",),
-}
 DATASETS = {"cifar10": ("krizhevsky2009learning",), "cifar100": ("krizhevsky2009learning",)}
 
 
@@ -42,8 +38,9 @@ def references() -> dict[str, str]:
 def _keys(study: ReportNumbers) -> Iterator[str]:
     if is_published(study):
         yield "jung2023neural"
-    yield from SOURCES.get(study.source, ())
-    yield "dong2020nasbench201"
+    yield from study.facts.cites if study.facts is not None else ()
+    if study.facts is None or study.facts.space == "nasbench201":
+        yield "dong2020nasbench201"
     yield from DATASETS.get(study.dataset, ())
     for name in attacks_of(study.targets):
         record = ATTACKS.get(Target.parse(name).name)

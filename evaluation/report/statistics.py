@@ -200,6 +200,8 @@ def _number(value: float | None, digits: int) -> Cell:
 def _caption(study: ReportNumbers, name: str) -> str:
     assert study.ranking is not None
     parts = [f"{TITLES[name]}; n = {study.ranking.population}; accuracies on {study.dataset}."]
+    if study.truth:
+        parts.append(study.truth)
     if study.beside is not None and name in BESIDE:
         parts.append(f"Below each number stands that of {study.beside.population}.")
     if name in ERRORS:

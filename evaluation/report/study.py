@@ -14,7 +14,7 @@ from evaluation.ranking.table import Ranking, rank
 from evaluation.ranking.target_choice import choose_targets
 from evaluation.report.names import attacks_of
 from evaluation.report.pairwise import pairwise_tau
-from evaluation.truths import AnyTruth
+from evaluation.truths import AnyTruth, TruthFacts
 from evaluation.truths.published import Truth, TruthError
 from evaluation.truths.section33 import section33
 
@@ -49,6 +49,7 @@ class ReportNumbers:
         seconds: the seconds of one network, by label, for the proxies whose time was measured.
         runs: the provenance of the scores, as JSON values.
         source: the class of the truth, which says whose layout it was read from.
+        facts: the truth's origin, its networks, and how they were trained.
         left_aside: one sentence for each score column or seed that is not in the report, which
             says why.
     """
@@ -67,11 +68,17 @@ class ReportNumbers:
     runs: Sequence[Mapping[str, Any]] = ()
     left_aside: tuple[str, ...] = ()
     source: str = "Truth"
+    facts: TruthFacts | None = None
 
     @property
     def targets(self) -> list[str]:
         """Return the names of the targets."""
         return list(map(str, self.accuracies.columns))
+
+    @property
+    def truth(self) -> str:
+        """Return the truth in one sentence; "" if nothing is known of it."""
+        return "" if self.facts is None else self.facts.sentence
 
     @property
     def labels(self) -> list[str]:
@@ -140,6 +147,7 @@ def study(
         agreement=pairwise_tau(accuracies.filter(attacked), watch),
         section33=section33(everything),
         source=type(truth).__name__,
+        facts=truth.facts,
     )
     if scores is None:
         return truth_alone

@@ -156,6 +156,7 @@ def search(
     _check_fit(algorithms, bool(proxies))
     image_set = image_set or ("digits" if live else "cifar10")
     targets, notices = split_words(objective), plain_console(stderr=True)
+    truth_there = None
     plan = Plan(algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads)
     try:
         if live and out is not None:
@@ -176,6 +177,8 @@ def search(
     console = plain_console()
     findings.show(console)
     findings.show_proxies(frame, fitted, console)
+    if truth_there is not None:
+        console.print(Text(truth_there.facts.sentence))
     columns, _ = score_columns(frame)
     for sentence in (*other_images(columns, images_name(image_set)), *left_seeds(columns)):
         console.print(Text(sentence))

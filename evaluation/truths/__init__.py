@@ -1,38 +1,66 @@
-"""Which published truth a path holds: robustness data, another table, an archive."""
+"""Which truth a path holds: a published one, an archive, one's own results or table.
 
+Nothing here imports torch: of an archive, it is imported when one is opened.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-import pandas as pd
-
-from evaluation.truths.archive import ArchiveTruth
+from evaluation.truths.facts import TruthError, TruthFacts
 from evaluation.truths.published import Truth
 from evaluation.truths.robbench import RobBench
+from evaluation.truths.table import TableTruth
+from evaluation.truths.table import Truth as AnyTruth
 
-__all__ = ["AnyTruth", "open_truth"]
+__all__ = ["AnyTruth", "RobBench", "TableTruth", "Truth", "TruthError", "TruthFacts", "open_truth"]
 
-
-class AnyTruth(Protocol):
-    """What a ranking asks of a truth: which data set it is of, and accuracies by id."""
-
-    @property
-    def dataset(self) -> str:
-        """The data set of the accuracies."""
-        ...
-
-    def targets(self) -> pd.DataFrame:
-        """Return one column a target, named as ``Truth.targets`` does."""
-        ...
+STORES = (".sqlite", ".sqlite3", ".db")
+TABLES = (".csv", ".parquet")
 
 
-def open_truth(path: str | Path, dataset: str = "cifar10") -> Truth | RobBench | ArchiveTruth:
-    """Open a folder in the published layout, NAS-RobBench-201's JSON file, or an archive.
+def open_truth(
+    path: str | Path, dataset: str = "cifar10", where: Sequence[str] = (), space: str | None = None
+) -> AnyTruth:
+    """Open whichever truth a path holds.
+
+    A folder in the published layout, NAS-RobBench-201's JSON file, Tiny-RobustBench's folder or
+    one of its lists, NARes' ``.jsonl``, an archive of NATS-Bench or NAS-Bench-201, a results file
+    of this toolkit, or a table, ``.csv`` or ``.parquet``.
+
+    Args:
+        path: of the file or folder.
+        dataset: of the accuracies.
+        where: ``key=value`` each: which results of a results file or a table count, see
+            `evaluation.truths.results` and `evaluation.truths.own_table`.
+        space: the search space of a results file's or a table's networks; ``own`` takes their
+            names as they are; None finds out.
 
     Raises:
-        TruthError: as the ``open`` of :class:`Truth`, :class:`RobBench` and
-            :class:`ArchiveTruth`.
+        TruthError: as the reader of the layout does; if ``where`` is given for another layout.
+        StoreError: if a results file cannot be read.
     """
     path = Path(path)
+    if path.suffix in (*STORES, *TABLES) and not path.is_dir():
+        from evaluation.truths.own_table import open_table
+        from evaluation.truths.results import open_results
+
+        reader = open_results if path.suffix in STORES else open_table
+        return reader(path, dataset, where, space)
+    if where:
+        raise TruthError(
+            f"--truth-where chooses among the results of {', '.join((*STORES, *TABLES))}; got "
+            f"{path}, which has one for each network"
+        )
+    if path.suffix == ".jsonl":
+        from evaluation.truths.nares import open_nares
+
+        return open_nares(path, dataset)
+    from evaluation.truths.tiny_robustbench import is_tiny_robustbench, open_tiny_robustbench
+
+    if is_tiny_robustbench(path):
+        return open_tiny_robustbench(path, dataset)
     if path.suffix == ".pth" or next(path.glob("*.p*"), None) is not None:
+        from evaluation.truths.archive import ArchiveTruth
+
         return ArchiveTruth.open(path, dataset)
     return (RobBench if path.is_file() else Truth).open(path, dataset)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from evaluation.truths.facts import NORMAL, TruthFacts
 from evaluation.truths.files import TruthError
+from evaluation.truths.networks import NASBENCH201, population
 from testbed.command.console import quiet_track
 from testbed.spaces.nasbench201.archive import DATASETS, Archive, ArchiveError, open_archive
 from testbed.spaces.nasbench201.archive.errors import MissingArchitectureError, MissingTrialError
@@ -46,6 +48,17 @@ class ArchiveTruth:
             return ArchiveTruth(open_archive(path), dataset)
         except ArchiveError as error:
             raise TruthError(str(error)) from error
+
+    @property
+    def facts(self) -> TruthFacts:
+        """Its origin, its networks, and how they were trained; the accuracies are read first.
+
+        Raises:
+            TruthError: as :meth:`targets`.
+        """
+        who = population(NASBENCH201, self.targets().index)
+        origin = "an archive of NATS-Bench or NAS-Bench-201"
+        return TruthFacts(origin, NORMAL, who, cites=("dong2022nats",))
 
     def targets(self) -> pd.DataFrame:
         """Return one column, ``clean``, in [0, 1]; the index is the published id.

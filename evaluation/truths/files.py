@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from testbed.basis.errors import ToolkitError
+from evaluation.truths.facts import TruthError
 from testbed.basis.foreign_text import described, quoted
 from testbed.basis.ranges import EPSILON, FRACTION, first_twice
 from testbed.files.strict_json import MOST_OF_DATA, read_json
@@ -30,10 +30,6 @@ __all__ = [
 
 
 MOST_IMAGES = 2**40  # of one class: their sum fits into 64 bits
-
-
-class TruthError(ToolkitError):
-    """A folder that is not the published layout, or a part that it does not have."""
 
 
 def read_meta(root: Path) -> tuple[frozenset[int], dict[str, tuple[float, ...]]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from evaluation.truths.facts import NORMAL, TruthFacts
 from evaluation.truths.files import (
     TruthError,
     confidences,
@@ -21,12 +22,16 @@ from evaluation.truths.files import (
     read_table,
 )
 from evaluation.truths.means import settled
+from evaluation.truths.networks import NASBENCH201, population
 from evaluation.truths.targets import MEAN_ADVERSARIAL, MEAN_CORRUPTION, Target
-from testbed.images.corrupted import SEVERITIES
+from evaluation.truths.training_note import noted_training
+from testbed.images.names import SEVERITIES
+from testbed.spaces.nasbench201.isomorphism import unique_ids
 
 __all__ = ["Truth", "TruthError"]
 
 ACCURACY = "_accuracy.json"
+DATASETS = ("cifar10", "cifar100", "ImageNet16-120")  # that were published
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,25 @@ class Truth:
             there = ", ".join(truth.datasets) or "no folder with a *_accuracy.json"
             raise TruthError(f"no data set {dataset!r} in {root}; there: {there}")
         return truth
+
+    @property
+    def facts(self) -> TruthFacts:
+        """Its origin, its networks, and how they were trained.
+
+        Raises:
+            TruthError: if a file is broken.
+        """
+        ids = self.accuracy(self.keys[0]).index
+        training = noted_training(self.root / self.dataset)
+        whole = self.dataset in DATASETS and set(ids) == set(unique_ids())
+        layout = "a folder in the layout of Jung, Lukasik and Keuper (ICLR 2023)"
+        return TruthFacts(
+            "Jung, Lukasik and Keuper (ICLR 2023)" if whole and training is None else layout,
+            # Before trainings were noted, there were none but normal ones to export.
+            NORMAL if training is None else training,
+            population(NASBENCH201, ids),
+            cites=("jung2023neural",) if whole else (),
+        )
 
     @property
     def datasets(self) -> list[str]:

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evaluation.truths.facts import Training, TruthFacts
 from evaluation.truths.files import TruthError, published_id
 from evaluation.truths.means import settled
+from evaluation.truths.networks import NASBENCH201, population
 from evaluation.truths.robbench_page import (
     PAGE_COLUMNS,
     metric_target,
@@ -33,6 +35,7 @@ from testbed.basis.ranges import FRACTION
 __all__ = ["RobBench"]
 
 MEAN = "threeseed"
+TRAINING = Training(True, "PGD", 8.0)
 Row = tuple[int, str, str, float]
 
 
@@ -77,6 +80,14 @@ class RobBench:
         if rows.empty:
             raise TruthError(f"{path}: no accuracies of {dataset!r}")
         return RobBench(path, dataset, datasets, rows)
+
+    @property
+    def facts(self) -> TruthFacts:
+        """Its origin, its networks, and how they were trained."""
+        who = population(NASBENCH201, set(self.by_seed["id"]))
+        return TruthFacts(
+            "NAS-RobBench-201 (Wu et al., ICLR 2024)", TRAINING, who, cites=("wu2024robust",)
+        )
 
     def targets(self) -> pd.DataFrame:
         """Return the accuracies, means over the seeds; the index is the published id.

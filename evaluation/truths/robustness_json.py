@@ -10,7 +10,7 @@ one); the published confidence files were not at hand to compare. Values are not
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ import pandas as pd
 
 from evaluation.truths.export_folder import META, replaced_files
 from evaluation.truths.targets import Target
+from evaluation.truths.training_note import TRAINING, training_of
 from testbed.basis.errors import ToolkitError
 from testbed.files.replacing import replacing
 from testbed.files.strict_json import parse_json
-from testbed.images.corrupted import SEVERITIES
+from testbed.images.names import SEVERITIES
 from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError, enumerate_space
 from testbed.spaces.nasbench201.isomorphism import representatives
 
@@ -64,6 +65,7 @@ def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: 
 
     Raises:
         ExportError: if there is nothing to write, or several results for one place.
+        TruthError: if the networks were not all trained in one way.
         InputError: if a name would lead out of the folder, or the folder holds files that this
             export would not replace and that would contradict it.
     """
@@ -78,6 +80,8 @@ def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: 
     records = _with_ids(records, written)
     if not records:
         raise ExportError(f"no result of a NAS-Bench-201 network on {images} to be written")
+    # Before the first file is written: one folder is of one training.
+    training = training_of(records, str(folder))
     places = _by_place(records)
     epsilons: dict[str, list[float]] = {}
     for measure, _, level in places:
@@ -94,6 +98,7 @@ def write_truth(table: pd.DataFrame, folder: str | Path, images: str, **choose: 
         written.files.append(_write(root / META, _meta(all_epsilons)))
         for name, content in contents.items():
             written.files.append(_write(root / images / name, content))
+        written.files.append(_write(root / images / TRAINING, asdict(training)))
     return written
 
 

@@ -18,7 +18,7 @@ __all__ = [
     "DataRoot", "Device", "Download", "Factory", "Hp", "ImageSetName", "NetworkList",
     "OwnNetworks", "PopulationOption",
     "Proxies", "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads",
-    "Truth", "TruthImages", "Weights", "Where", "Workers",
+    "Truth", "TruthImages", "TruthWhere", "Weights", "Where", "Workers",
 ]  # fmt: skip
 
 MOST_WORKERS = 1024
@@ -81,8 +81,18 @@ Seeds = Annotated[
 Truth = Annotated[
     Path,
     typer.Option(
-        help="Folder of the truth (meta.json), NAS-RobBench-201's JSON file, or a NATS-Bench "
-        "archive, for its clean accuracies.",
+        help="Folder of the truth (meta.json), NAS-RobBench-201's JSON file, Tiny-RobustBench's "
+        "folder, NARes' .jsonl, a NATS-Bench archive, your own results (.sqlite), or a table "
+        "(.csv, .parquet) of network, target and accuracy.",
+        show_default=False,
+    ),
+]
+TruthWhere = Annotated[
+    str | None,
+    typer.Option(
+        "--truth-where",
+        help="Which results of a store or a table are the truth: init=trained,seed=0; keys are "
+        "init, seed, and settings such as count, mode or recipe.epochs.",
         show_default=False,
     ),
 ]

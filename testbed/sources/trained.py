@@ -1,7 +1,7 @@
 """Networks that ``robustness-proxies train`` has trained."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class TrainedSource:
         """
         found = settings_of(self.folder, Genotype.parse(network), seed or 0)
         checkpoint = Checkpoint.from_settings(found)
-        recipe = asdict(checkpoint.recipe)
+        recipe = checkpoint.recipe.settings()
         size = {name: recipe.pop(name) for name in ("channels", "cells")}
         return size | {
             "weights": checkpoint.weights_fingerprint,

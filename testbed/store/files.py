@@ -15,7 +15,7 @@ from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
 from testbed.store.table import Table
 
-__all__ = ["READERS", "WRITERS", "runs_beside"]
+__all__ = ["READERS", "WRITERS", "csv_columns", "parquet_columns", "runs_beside"]
 
 FEW_ROWS = 10_000
 
@@ -45,7 +45,13 @@ def _write_parquet(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
-def _read_csv(path: Path, table: Table) -> pd.DataFrame:
+def csv_columns(path: Path) -> dict[str, list[str]]:
+    """Return the cells of a CSV file with a header, by column, each as text.
+
+    Raises:
+        StoreError: if it is not in UTF-8, has no header, a column twice, or a row of another
+            length.
+    """
     # Not pandas' reader: it fills up rows that were cut off.
     limit = csv.field_size_limit(2**31 - 1)
     try:
@@ -61,17 +67,15 @@ def _read_csv(path: Path, table: Table) -> pd.DataFrame:
         if len(row) != len(header):
             raise StoreError(f"row {number} has {len(row)} cells; the header has {len(header)}")
     _check_header(header)
-    columns: dict[str, Any] = {
-        name: [restored(row[i]) for row in rows] for i, name in enumerate(header)
-    }
-    # Text that may be missing is never empty, see `testbed.store.columns.Column.plain`.
-    for one in table.columns:
-        if one.kind == "string" and one.optional and one.name in columns:
-            columns[one.name] = [cell or None for cell in columns[one.name]]
-    return table.frame(columns, foreign=True)
+    return {name: [restored(row[i]) for row in rows] for i, name in enumerate(header)}
 
 
-def _read_parquet(path: Path, table: Table) -> pd.DataFrame:
+def parquet_columns(path: Path, wanted: Callable[[str], bool]) -> dict[str, Sequence[Any]]:
+    """Return the cells of a Parquet file by column; those of columns not wanted are not read.
+
+    Raises:
+        StoreError: if it is no Parquet file that is whole, or has a column twice.
+    """
     import pyarrow.parquet as pq
 
     size = path.stat().st_size
@@ -85,12 +89,25 @@ def _read_parquet(path: Path, table: Table) -> pd.DataFrame:
     # Files of a few bytes can spell a row that is repeated for ever.
     if facts.num_rows > max(size, FEW_ROWS):
         raise StoreError(f"{facts.num_rows:,} rows in {size:,} bytes: no table of results is so")
-    known = [name for name in names if name in table.types]
+    known = [name for name in names if wanted(name)]
     try:
         columns = pq.read_table(path, columns=known, use_threads=False).to_pydict()
     except Exception as error:
         raise StoreError(f"not a Parquet file that is whole: {shown(str(error))}") from error
-    return table.frame({**dict.fromkeys(names, ()), **columns}, foreign=True)
+    return {**dict.fromkeys(names, ()), **columns}
+
+
+def _read_csv(path: Path, table: Table) -> pd.DataFrame:
+    columns: dict[str, Any] = dict(csv_columns(path))
+    # Text that may be missing is never empty, see `testbed.store.columns.Column.plain`.
+    for one in table.columns:
+        if one.kind == "string" and one.optional and one.name in columns:
+            columns[one.name] = [cell or None for cell in columns[one.name]]
+    return table.frame(columns, foreign=True)
+
+
+def _read_parquet(path: Path, table: Table) -> pd.DataFrame:
+    return table.frame(parquet_columns(path, lambda name: name in table.types), foreign=True)
 
 
 def _check_header(names: Sequence[str]) -> None:

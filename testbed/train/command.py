@@ -21,6 +21,7 @@ from testbed.command.options import (
 from testbed.command.outputs import check_folder
 from testbed.command.shell import Command, application
 from testbed.spaces.nasbench201.recipe import override, preset_named
+from testbed.train.attack_options import attack_notes, with_attack
 
 __all__ = ["main"]
 
@@ -30,7 +31,11 @@ app = application()
 @app.command(cls=Command)
 def train(
     preset: Annotated[
-        str, typer.Option(help="tiny (for digits), small (CIFAR-10 in minutes) or paper.")
+        str,
+        typer.Option(
+            help="tiny (for digits), tiny-fgsm or tiny-pgd (the same, adversarially), small "
+            "(CIFAR-10 in minutes) or paper."
+        ),
     ] = "tiny",
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
@@ -71,6 +76,28 @@ def train(
         int | None,
         typer.Option(help="Pixels around an image before a random crop.", show_default=False),
     ] = None,
+    adversarial: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on attacked images: pgd (10 steps of ε/4) or fgsm (one of 1.25 ε), from a "
+            "random start; none for clean ones.",
+            show_default=False,
+        ),
+    ] = None,
+    epsilon: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the training's attack, in units of 1/255 (8, 8/255); 8 if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    attack_steps: Annotated[
+        int | None, typer.Option(help="Of the training's PGD.", show_default=False)
+    ] = None,
+    attack_step_size: Annotated[
+        str | None,
+        typer.Option(help="Of the training's attack, in units of 1/255.", show_default=False),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder, of one recipe and image set.")] = Path(
         "checkpoints"
     ),
@@ -79,14 +106,15 @@ def train(
     threads: Threads = 1,
     show: Show = 30,
 ) -> None:
-    """Train networks with the recipe of NAS-Bench-201, or a shortened one.
+    """Train networks with the recipe of NAS-Bench-201, or a shortened one, or adversarially.
 
     A network that the folder holds is not trained again, and one that was interrupted goes on
     from its last epoch, to the same weights: run the same command again.
     """
     console = plain_console()
+    recipe = with_attack(preset_named(preset), adversarial, epsilon, attack_steps, attack_step_size)
     recipe = override(
-        preset_named(preset), epochs=epochs, channels=channels, cells=cells,
+        recipe, epochs=epochs, channels=channels, cells=cells,
         batch_size=batch_size, lr=lr, momentum=momentum, nesterov=nesterov,
         weight_decay=weight_decay, flip=flip, padding=padding,
     )  # fmt: skip
@@ -99,6 +127,8 @@ def train(
     from testbed.train.job import TrainingJob, is_finished
     from testbed.train.summary import print_summary
 
+    for note in attack_notes(recipe):
+        console.print(note, soft_wrap=True)
     networks = [str(g) for g in select(archs)]
     load_images(image_set, data_root, download=download)
     job = TrainingJob(recipe, image_set, data_root, out, check_device(device))

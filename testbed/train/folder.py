@@ -73,11 +73,13 @@ def _said(settings: dict[str, Any], name: str) -> str:
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    return {
-        f"{group} {name}": value
-        for group, entries in settings.items()
-        for name, value in (entries.items() if isinstance(entries, dict) else [("", entries)])
-    }
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            flat |= {f"{name} {inner}": one for inner, one in _flat(value).items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 @contextmanager

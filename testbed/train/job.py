@@ -70,7 +70,7 @@ class TrainingJob:
         """Return what makes two folders of trained networks comparable, as JSON values."""
         train_images, test_images = both_splits(self.image_set, self.data_root)
         return {
-            "recipe": asdict(self.recipe),
+            "recipe": self.recipe.settings(),
             "images": describe_images(train_images),
             "test": describe_images(test_images),
         }

@@ -26,7 +26,10 @@ def doubts(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[s
         study: the numbers of the report.
         measured: the user's own robust accuracies, if the truth is of them.
     """
-    own = [] if measured is None else measurement_doubts(measured)
+    own = list(study.facts.notes) if study.facts is not None else []
+    if study.ranking is not None:
+        own += study.ranking.truth[1 + len(own) :]  # of scores that were trained otherwise
+    own += [] if measured is None else measurement_doubts(measured)
     if study.ranking is None:
         return own
     return [

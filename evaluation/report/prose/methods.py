@@ -13,6 +13,7 @@ from evaluation.ranking.score_columns import BASELINES, STRUCTURE, ScoreColumn
 from evaluation.report.prose.measured import measured_sentences
 from evaluation.report.prose.options import how_computed
 from evaluation.report.study import ReportNumbers
+from evaluation.truths.facts import NORMAL
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 
 __all__ = ["PUBLISHED", "is_published", "joined", "methods", "short_version"]
@@ -23,14 +24,6 @@ _SHARED = (
     "archive", "batch", "batch_norm", "batch_seed", "batch_size", "cells", "channels", "dtype",
     "recipe", "split", "trained_on",
 )  # fmt: skip
-_SOURCES = {
-    "Truth": "a folder in the layout of Jung, Lukasik and Keuper (ICLR 2023), which records "
-    "neither who measured them nor how",
-    "RobBench": "NAS-RobBench-201 (Wu et al., ICLR 2024), whose networks were trained "
-    "adversarially",
-    "ArchiveTruth": "an archive of NATS-Bench or NAS-Bench-201 (clean accuracies of its own "
-    "training)",
-}
 _COMMIT = re.compile(r"(\+g[0-9a-f]{10})[0-9a-f]+")  # ten digits name a commit well enough
 _INIT = {
     "random": "at initialisation",
@@ -58,7 +51,7 @@ def methods(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[
     parts = [
         " ".join(_scores(study)),
         " ".join(
-            measured_sentences(study, measured)
+            [*measured_sentences(study, measured), *_networks(study)]
             if measured is not None and len(measured)
             else _read(study)
         ),
@@ -69,7 +62,9 @@ def methods(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[
 
 def is_published(study: ReportNumbers) -> bool:
     """Say whether the truth is a published one: of all unique networks and a published data set."""
-    return study.dataset in PUBLISHED and set(study.accuracies.index) == set(unique_ids())
+    whole = set(study.accuracies.index) == set(unique_ids())
+    others = study.facts is not None and study.facts.training != NORMAL
+    return study.dataset in PUBLISHED and whole and study.source == "Truth" and not others
 
 
 def joined(words: Iterable[str]) -> str:
@@ -210,11 +205,19 @@ def _read(study: ReportNumbers) -> Iterable[str]:
             "those that Jung, Lukasik and Keuper published (ICLR 2023); ε is in units of 1/255."
         )
     else:
-        sentence = _SOURCES.get(study.source, _SOURCES["Truth"])
+        origin = "a file" if study.facts is None else study.facts.origin
         yield (
-            f"Accuracies on {study.dataset} of {count} networks were read from {sentence}; ε is in "
+            f"Accuracies on {study.dataset} of {count} networks were read from {origin}; ε is in "
             "units of 1/255."
         )
+    yield from _networks(study)
+
+
+def _networks(study: ReportNumbers) -> Iterable[str]:
+    """Yield which networks the truth is of, and how they were trained."""
+    if study.facts is not None:
+        yield f"These are {study.facts.population}; training: {study.facts.training}."
+        yield from study.facts.notes
 
 
 def _statistics(study: ReportNumbers) -> Iterable[str]:

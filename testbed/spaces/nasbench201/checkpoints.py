@@ -197,7 +197,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, weights: dict[st
     """Write a trained network into a folder."""
     path = checkpoint_path(folder, Genotype.parse(checkpoint.genotype), checkpoint.seed)
     write_tensors(path, weights)
-    write_json(path.with_suffix(".json"), asdict(checkpoint))
+    settings = asdict(checkpoint) | {"recipe": checkpoint.recipe.settings()}
+    write_json(path.with_suffix(".json"), settings)
 
 
 def settings_of(folder: str | Path, genotype: Genotype, seed: int) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NoReturn
 
-from testbed.basis.errors import ToolkitError
 from testbed.basis.foreign_text import described, shown
+from testbed.spaces.errors import GenotypeError
 
 __all__ = ["EDGES", "OPERATIONS", "Genotype", "GenotypeError"]
 
@@ -24,10 +24,6 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 NODES = 4
 # As NASLib and NAS-Bench-Suite-Zero number them.
 NASLIB = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
-
-
-class GenotypeError(ToolkitError):
-    """An architecture string or index that is not of the NAS-Bench-201 space."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ Dong and Yang, "NAS-Bench-201", ICLR 2020, section 2.1.
 from torch import Tensor, nn
 
 from testbed.basis.errors import InputError
+from testbed.spaces.design import Design
 from testbed.spaces.nasbench201.genotype import EDGES, NODES, Genotype
 from testbed.spaces.nasbench201.sizes import check_size
 
@@ -41,6 +42,9 @@ class Network(nn.Module):
         super().__init__()
         check_size(channels, cells, classes, in_channels)
         self.genotype = genotype
+        sizes = {"channels": channels, "cells": cells}
+        arguments = {**sizes, "classes": classes, "in_channels": in_channels}
+        self.design = Design("nasbench201", genotype, arguments)
         self.channels, self.stage_cells, self.classes = channels, cells, classes
         self.in_channels = in_channels
         self.stem = nn.Sequential(

@@ -5,12 +5,13 @@ Architecture Search", ICLR 2020, section 2.3 and table 1.
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
 from testbed.basis.errors import InputError, did_you_mean
 from testbed.basis.foreign_text import described
+from testbed.spaces.nasbench201.adversarial import AdversarialTraining, adversarial_training
 from testbed.spaces.nasbench201.sizes import check_size
 
 __all__ = ["PRESETS", "Recipe", "override", "preset_named"]
@@ -39,6 +40,8 @@ class Recipe:
         padding: black pixels put around an image before it is cropped back to its size at
             a random place; 0 leaves images where they are. They are black, not the mean
             colour: the paper pads before it normalises.
+        adversarial: the attack that the images of every step are replaced by, after flips and
+            crops; None for a normal training.
 
     Raises:
         ValueError: if a field is outside its range.
@@ -54,6 +57,7 @@ class Recipe:
     weight_decay: float = 5e-4
     flip: float = 0.5
     padding: int = 4
+    adversarial: AdversarialTraining | None = None
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -80,21 +84,37 @@ class Recipe:
 
     @staticmethod
     def from_settings(settings: dict) -> "Recipe":
-        """Return the recipe whose fields ``dataclasses.asdict`` gave.
+        """Return the recipe whose settings these are.
 
         Raises:
             ValueError: if a field is missing, unknown or outside its range.
         """
-        names = {field.name for field in fields(Recipe)}
-        if not isinstance(settings, dict) or set(settings) != names:
+        names = {field.name for field in fields(Recipe)} - {"adversarial"}
+        if not isinstance(settings, dict) or set(settings) - {"adversarial"} != names:
             raise InputError(
                 f"a recipe has the fields {', '.join(sorted(names))}; got {described(settings)}"
             )
-        return Recipe(**settings)
+        facts = dict(settings)
+        if "adversarial" in facts:
+            facts["adversarial"] = AdversarialTraining.from_settings(facts["adversarial"])
+        return Recipe(**facts)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the recipe as JSON values: what stands in keys and beside trained weights.
+
+        A normal training has no ``adversarial``, so that the keys of what was trained before
+        there was any other stay what they are.
+        """
+        facts = asdict(self)
+        if self.adversarial is None:
+            del facts["adversarial"]
+        return facts
 
     def _check_types(self) -> None:
         # They come from files too, where a text or a truth value may stand.
         for field in fields(self):
+            if field.name == "adversarial":
+                continue
             kind = type(field.default)
             fits = (int, float) if kind is float else (kind,)
             words = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
@@ -106,10 +126,17 @@ class Recipe:
             raise InputError(f"{name} of a recipe is {range_}; got {got}")
 
 
+# For the digits: no mirror images, which are no digits, and one pixel of shift.
+_TINY = Recipe(epochs=10, channels=8, cells=1, batch_size=64, flip=0.0, padding=1)
+# Wide strokes of few pixels: at the usual ε of 8 hardly an image is turned.
+_OF_DIGITS = 32.0
 PRESETS = MappingProxyType(
     {
-        # For the digits: no mirror images, which are no digits, and one pixel of shift.
-        "tiny": Recipe(epochs=10, channels=8, cells=1, batch_size=64, flip=0.0, padding=1),
+        "tiny": _TINY,
+        "tiny-fgsm": replace(_TINY, adversarial=adversarial_training("fgsm", _OF_DIGITS)),
+        "tiny-pgd": replace(
+            _TINY, adversarial=adversarial_training("pgd", _OF_DIGITS, steps=5, step_size=10.0)
+        ),
         # For CIFAR-10 in minutes.
         "small": Recipe(epochs=40, cells=1, batch_size=128),
         "paper": Recipe(),

@@ -12,6 +12,7 @@ from testbed.basis.seeding import generator
 from testbed.images import ImageSet
 from testbed.images.own.pixels import StoredPixels
 from testbed.networks.normalise import normalised
+from testbed.spaces.nasbench201.attacked import attacked
 from testbed.spaces.nasbench201.augmentation import Augmentation
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.network import Network
@@ -28,6 +29,8 @@ class DivergedError(ToolkitError, RuntimeError):
 @dataclass(frozen=True)
 class Epoch:
     """The results of an epoch, on the augmented images and while the weights changed.
+
+    Of an adversarial training they are those of the attacked images.
 
     Attributes:
         loss: the mean cross-entropy, in nats.
@@ -67,7 +70,8 @@ def train(
     """Return the trained network, in eval mode, and the history of its epochs.
 
     The initial weights are those of ``random_network(genotype, seed)``. The order of the
-    images, the flips and the crops of an epoch depend on (genotype, seed, epoch) alone, so a
+    images, the flips, the crops and the attack's starts of an epoch depend on (genotype, seed,
+    epoch) alone, so a
     training that goes on from a state ends with the same bits as one that was never
     interrupted, on the CPU with the same number of threads.
 
@@ -98,7 +102,10 @@ def train(
     for number in range(len(history), recipe.epochs):
         optimiser.param_groups[0]["lr"] = recipe.learning_rate(number)
         source = generator("train", genotype, seed, number)
-        epoch = loop.epoch(recipe, source, lambda part, n=number: on_batch and on_batch(n + part))
+        starts = generator("train", "attack", genotype, seed, number)
+        epoch = loop.epoch(
+            recipe, source, starts, lambda part, n=number: on_batch and on_batch(n + part)
+        )
         _check_finite(epoch, network, number, recipe)
         history = (*history, epoch)
         if on_epoch is not None:
@@ -134,8 +141,9 @@ class _Loop:
         self.labels = images.labels.to(self.device)
 
     def epoch(
-        self, recipe: Recipe, source: torch.Generator, on_batch: Callable[[float], object]
-    ) -> Epoch:
+        self, recipe: Recipe, source: torch.Generator, starts: torch.Generator,
+        on_batch: Callable[[float], object],
+    ) -> Epoch:  # fmt: skip
         """Train on every image once."""
         self.network.train()
         count = len(self.pixels)
@@ -144,14 +152,17 @@ class _Loop:
         # Sums stay on the device: asking for them would wait for it at every step.
         loss, right, done = 0.0, 0, 0
         for indices in order.split(recipe.batch_size):
-            step_loss, step_right = self._step(drawn.apply(self.pixels, indices), indices)
+            images = drawn.apply(self.pixels, indices).to(torch.float32) / self.levels
+            labels = self.labels[indices]
+            if recipe.adversarial is not None:
+                images = attacked(self.network, images, labels, recipe.adversarial, starts)
+            step_loss, step_right = self._step(images, labels)
             loss, right, done = loss + step_loss, right + step_right, done + len(indices)
             on_batch(done / count)
         return Epoch(float(loss) / count, int(right) / count)
 
-    def _step(self, pixels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-        labels = self.labels[indices]
-        logits = self.network(pixels.to(torch.float32) / self.levels)
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.network(images)
         loss = cross_entropy(logits, labels)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -14,6 +14,9 @@ from evaluation.truths.robbench import RobBench
 from testbed.spaces.nasbench201.isomorphism import representatives, unique_ids
 from tests.fuzz.target import Target
 from tests.fuzz.targets.tables import check_scores
+from tests.test_darts_truth import ENTRY, write
+from tests.test_nares import entry
+from tests.test_nares import write as write_nares
 from tests.truth_folder import write_table, write_truth
 
 __all__ = ["TARGETS"]
@@ -92,7 +95,47 @@ def _check_suite_zero(table: pd.DataFrame) -> None:
     assert table.loc[table["value"].isna(), "reason"].notna().all(), "undefined, no reason"
 
 
+def _tiny(folder: Path) -> Sequence[Path]:
+    write(folder, ENTRY)
+    return [folder / "robust_bench_seed_0_10.json"]
+
+
+def _nares(folder: Path) -> Sequence[Path]:
+    return [write_nares(folder, entry(), entry({"D1": 11}, Linf_aa_acc=None))]
+
+
+def _own_tables(folder: Path) -> Sequence[Path]:
+    rows = {
+        "network": [*map(str, NETWORKS[:2])] * 3,
+        "attack": ["clean", "clean", "pgd", "pgd", "fog", "fog"],
+        "epsilon": [None, None, 8.0, 8.0, 3.0, 3.0],
+        "accuracy": [93.5, 90.0, 5.0, 0.0, 50.0, 40.0],
+        "seed": [0] * 6, "training": ["normal"] * 6,
+    }  # fmt: skip
+    pd.DataFrame(rows).to_csv(folder / "t.csv", index=False)
+    pd.DataFrame(rows).to_parquet(folder / "t.parquet", index=False)
+    return [folder / "t.csv", folder / "t.parquet"]
+
+
+def _read_truth(path: Path) -> list[pd.DataFrame]:
+    truth = open_truth(path)
+    assert truth.facts.sentence.isprintable(), "what a terminal would obey"
+    return [truth.targets()]
+
+
+def _check_others(tables: list[pd.DataFrame]) -> None:
+    for table in tables:
+        assert len(table), "no network"
+        assert table.index.is_unique, "a network twice"
+        assert table.columns.is_unique, "a target twice"
+        values = table.to_numpy(dtype=float)
+        assert ((values >= 0) & (values <= 1) | np.isnan(values)).all(), "outside [0, 1]"
+
+
 TARGETS = (
+    Target("tiny-robustbench", _tiny, _read_truth, _check_others),
+    Target("nares", _nares, _read_truth, _check_others),
+    Target("own-tables", _own_tables, _read_truth, _check_others),
     Target("published", _published, _read_published, _check_accuracies),
     Target("robbench", _robbench, _read_robbench, _check_accuracies),
     Target("suite-zero", _suite_zero, read_suite_zero, _check_suite_zero),
