@@ -31,6 +31,7 @@ from testbed.command.options import (
     OwnNetworks,
     Seeds,
     Show,
+    Space,
     Store,
     TableFormat,
     Threads,
@@ -40,7 +41,7 @@ from testbed.command.options import (
 from testbed.command.outputs import check_store
 from testbed.command.shell import Command, application, refuse_given
 from testbed.sources.names import INITS
-from testbed.spaces.nasbench201.names import MOST_CELLS, MOST_CHANNELS
+from testbed.spaces.names import MOST_CELLS, MOST_CHANNELS
 
 MOST_MEMORY = 100_000  # gigabytes
 
@@ -69,6 +70,7 @@ def compute(
     data_root: DataRoot = None,
     download: Download = False,
     archs: Archs = None,
+    space: Space = None,
     proxies: Annotated[
         str, typer.Option(help=f"Names, or groups: {', '.join(words())}.")
     ] = DEFAULT_PROXIES,
@@ -99,9 +101,23 @@ def compute(
         ),
     ] = "auto",
     channels: Annotated[
-        int, typer.Option(help="C of random networks.", min=1, max=MOST_CHANNELS)
-    ] = 16,
-    cells: Annotated[int, typer.Option(help="N of random networks.", min=1, max=MOST_CELLS)] = 5,
+        int | None,
+        typer.Option(
+            help="C of random networks; that of the space, 16 in NAS-Bench-201, if not given.",
+            min=1,
+            max=MOST_CHANNELS,
+            show_default=False,
+        ),
+    ] = None,
+    cells: Annotated[
+        int | None,
+        typer.Option(
+            help="N of random networks; that of the space, 5 in NAS-Bench-201, if not given.",
+            min=1,
+            max=MOST_CELLS,
+            show_default=False,
+        ),
+    ] = None,
     dtype: Annotated[str, typer.Option(help=" or ".join(DTYPES))] = "float32",
     device: Device = "cpu",
     workers: Workers = None,
@@ -146,7 +162,9 @@ def compute(
     names = chosen([*load(plugins), *split_words(proxies)])
     options, memory = assigned(set_ or [], names), _bytes(memory_gb)
     loaded = load_images(image_set, data_root, download=download)
-    choice = Choice(init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells)
+    choice = Choice(
+        init, weights, archive, hp, tuple(network or ()), archs, seeds, channels, cells, space
+    )
     source, networks, seed_list = chosen_networks(choice, loaded)
     mode = batch_norm_mode(source, networks, seed_list[0], batch_norm)
     check_proxies(names, mode)

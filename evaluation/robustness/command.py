@@ -30,6 +30,7 @@ from testbed.command.options import (
     ImageSetName,
     OwnNetworks,
     Seeds,
+    Space,
     Split,
     Store,
     Threads,
@@ -68,6 +69,7 @@ def robustness(
     hp: Hp = "200",
     network: OwnNetworks = None,
     archs: Archs = None,
+    space: Space = None,
     seeds: Seeds = None,
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
@@ -167,7 +169,7 @@ def robustness(
     check_count(count, loaded)
     choice = Choice(
         init=init, weights=weights, archive=archive, hp=hp, own=tuple(network or ()),
-        archs=archs, seeds=seeds,
+        archs=archs, seeds=seeds, space=space,
     )  # fmt: skip
     source, networks, seed_list = chosen_networks(choice, loaded)
     if source.fresh:

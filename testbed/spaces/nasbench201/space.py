@@ -18,6 +18,7 @@ from testbed.spaces.nasbench201.genotype import (
 from testbed.spaces.nasbench201.isomorphism import representative, unique_ids
 from testbed.spaces.nasbench201.names import SELECTION_HELP
 from testbed.spaces.nasbench201.paths import PATH_STATISTICS
+from testbed.spaces.nasbench201.sizes import check_size
 from testbed.spaces.space import Cell, SearchSpace
 
 if TYPE_CHECKING:
@@ -139,6 +140,18 @@ class NASBench201(SearchSpace[Genotype]):
         edges = tuple((a, b, op) for (a, b), op in zip(EDGES, genotype.operations, strict=True))
         lives = tuple(number in live for number in range(len(EDGES)))
         return (Cell("", ("0: input", "1", "2", "3: output"), edges, lives),)
+
+    def check(self, *, classes: int = 10, in_channels: int = 3, **sizes: int) -> None:
+        """Refuse a network that is too large to be meant."""
+        super().check(**sizes)
+        check_size(classes=classes, in_channels=in_channels, **{**self.sizes, **sizes})
+
+    def archive_dataset(self, images: str) -> str | None:
+        """Return the name of a data set in the archives; never cifar10-valid, half of it."""
+        from testbed.spaces.nasbench201.archive.datasets import DATASETS
+
+        names = [name for name, dataset in DATASETS.items() if dataset.images == images]
+        return next((name for name in names if not name.endswith("-valid")), None)
 
     def archive(self, path: Path) -> Any:
         """Return the reader of a NAS-Bench-201 or a NATS-Bench topology archive."""
