@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -14,12 +14,16 @@ from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, split_words, whole_numbers
 from testbed.command.inputs import check_choice
-from testbed.command.options import MOST_WORKERS, Assignments, Scores, Threads, Where
+from testbed.command.options import MOST_WORKERS, Assignments, Scores, Space, Threads, Where
 from testbed.command.outputs import check_folder
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.images.names import NAMES
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
+from testbed.spaces.registry import get
 from testbed.tables import RANDOM_CIFAR10
+
+if TYPE_CHECKING:
+    from evaluation.ranking.roster import Roster
 
 __all__ = ["main"]
 
@@ -52,6 +56,7 @@ def search(
             show_default=False,
         ),
     ] = None,
+    space: Space = None,
     objective: Annotated[
         str,
         typer.Option(
@@ -125,7 +130,7 @@ def search(
     square_queries: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,
     device: Annotated[str, typer.Option(help="Live: cpu, cuda, cuda:1, …")] = "cpu",
 ) -> None:
-    """Search NAS-Bench-201 for robust networks, and see what a proxy buys.
+    """Search for robust networks, and see what a proxy buys.
 
     On a truth every algorithm runs many times; the tables show the mean over what the runs
     found, ± one standard error. With --live, networks are trained and attacked when they are
@@ -144,17 +149,21 @@ def search(
     from evaluation.ranking.coverage import left_seeds
     from evaluation.ranking.score_columns import other_images, score_columns
     from evaluation.ranking.where import chosen_scores
+    from evaluation.search.candidates import default_candidates
     from evaluation.search.live_setup import LiveSettings
-    from evaluation.search.problem import truth_problem
+    from evaluation.search.problem import truth_candidates, truth_problem
     from evaluation.search.proxy_scores import choose_proxies
     from evaluation.search.running import Plan, search_live, search_truth
-    from evaluation.truths.published import Truth
+    from evaluation.truths import open_truth
     from testbed.store import read_scores
 
     frame = chosen_scores(read_scores(scores or RANDOM_CIFAR10), split_words(where or ""))
-    proxies = choose_proxies(frame, split_words(proxy or ""))
-    _check_fit(algorithms, bool(proxies))
+    _check_fit(algorithms, proxy is not None)
     image_set = image_set or ("digits" if live else "cifar10")
+    truth_there = None if truth is None else open_truth(truth, image_set)
+    candidates = default_candidates() if truth_there is None else truth_candidates(truth_there)
+    _check_space(space, candidates.roster, live)
+    proxies = choose_proxies(frame, split_words(proxy or ""), candidates)
     targets, notices = split_words(objective), plain_console(stderr=True)
     plan = Plan(algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads)
     try:
@@ -166,7 +175,7 @@ def search(
             )  # fmt: skip
             findings = search_live(plan, out, targets, settings, notices)
         else:
-            truth_there = Truth.open(str(truth), image_set)
+            assert truth_there is not None
             findings = search_truth(plan, truth_problem(truth_there, targets, frame), notices)
     except KeyboardInterrupt:
         rest = "; the same command goes on from here" if live else ""
@@ -176,11 +185,23 @@ def search(
     console = plain_console()
     findings.show(console)
     findings.show_proxies(frame, fitted, console)
-    columns, _ = score_columns(frame)
+    columns, _ = score_columns(frame, roster=candidates.roster)
     for sentence in (*other_images(columns, image_set), *left_seeds(columns)):
         console.print(Text(sentence))
     for path in written:
         console.print(Text(f"Written: {path}"))
+
+
+def _check_space(word: str | None, roster: "Roster", live: bool) -> None:
+    """Raise InputError if a space is named that the truth is not of, or that cannot be trained."""
+    if word is None:
+        return
+    space = get(word)
+    if live and space is not roster.space:
+        raise InputError(f"--live trains networks of NAS-Bench-201 only; got --space {word}")
+    if space is not roster.space:
+        there = "no known space" if roster.space is None else roster.space.key
+        raise InputError(f"--space {word}: the networks of the truth are of {there}")
 
 
 def _settings(

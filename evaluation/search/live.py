@@ -13,7 +13,7 @@ from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.measures import attack_measures
 from evaluation.robustness.pieces import Measure
 from evaluation.search.base import Answer
-from evaluation.search.cells import genotype_of
+from evaluation.search.candidates import default_candidates
 from evaluation.search.objectives import ObjectiveError
 from evaluation.truths.targets import CLEAN, Target
 from testbed.spaces.nasbench201.checkpoints import settings_of
@@ -126,7 +126,7 @@ class Live:
         """
         line = None
         if candidate not in self._answers:
-            network = str(genotype_of(candidate))
+            network = default_candidates().space.name(candidate)
             self._answers[candidate], line = self._measure(network)
         self.watch(line)
         return self._answers[candidate]

@@ -55,6 +55,8 @@ class SearchSpace(ABC, Generic[G]):
         title: the space's name in sentences.
         cites: keys of the report's bibliography.
         example: the name of one network, for messages.
+        by_number: whether truths and tables of the space go by its published numbers; by names
+            elsewhere.
         choices: the options of each choice by its name, the first choice varying slowest.
         sizes: what `build` takes beside ``classes`` and ``in_channels`` (``channels``, ``cells``),
             with the values of the publication. They stand in the keys of scores.
@@ -64,6 +66,7 @@ class SearchSpace(ABC, Generic[G]):
     title: ClassVar[str]
     cites: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[str] = ""
+    by_number: ClassVar[bool] = False
     choices: Mapping[str, Sequence[Any]]
     sizes: Mapping[str, int] = {}
 

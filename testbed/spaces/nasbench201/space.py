@@ -34,6 +34,7 @@ class NASBench201(SearchSpace[Genotype]):
 
     key = "nasbench201"
     title = "NAS-Bench-201"
+    by_number = True
     cites = ("dong2020nasbench201",)
     example = str(Genotype(("nor_conv_3x3",) * 6))
     choices: Mapping[str, Sequence[Any]] = {f"{a}→{b}": OPERATIONS for a, b in EDGES}
