@@ -11,14 +11,19 @@ from typing import Any
 
 import pandas as pd
 
+from testbed.basis.errors import ToolkitError
 from testbed.basis.foreign_text import shown
 from testbed.spaces import registry
 from testbed.spaces.space import SearchSpace
 
-__all__ = ["SIZES", "Roster"]
+__all__ = ["SIZES", "Roster", "RosterError"]
 
 SIZES = ("params", "flops")
 Label = Any  # a published id, or a name
+
+
+class RosterError(ToolkitError):
+    """Networks that are not of the search space that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,15 @@ class Roster:
         known = {registry.space_of(str(name)) for name in index}
         sizes = getattr(facts, "sizes", None) or {}
         return Roster(known.pop() if len(known) == 1 else None, dict(sizes))
+
+    def refuse_other(self, space: SearchSpace[Any] | None) -> None:
+        """Raise RosterError if a space was asked for that the networks are not of."""
+        if space is not None and space is not self.space:
+            there = "no known search space" if self.space is None else self.space.title
+            raise RosterError(
+                f"--space {space.key}: the networks of the truth are of {there}, not of "
+                f"{space.title}"
+            )
 
     @property
     def by_number(self) -> bool:

@@ -28,7 +28,7 @@ def bibtex(study: ReportNumbers) -> str:
     entries = references()
     keys = dict.fromkeys(_keys(study))
     toolkit = entries[TOOLKIT].replace("VERSION", short_version(code_version()))
-    return "\n\n".join([*(entries[key] for key in keys), toolkit])
+    return "\n\n".join([*(entries[key] for key in keys if key in entries), toolkit])
 
 
 @cache
@@ -43,7 +43,7 @@ def _keys(study: ReportNumbers) -> Iterator[str]:
     if is_published(study):
         yield "jung2023neural"
     yield from SOURCES.get(study.source, ())
-    yield "dong2020nasbench201"
+    yield from () if study.roster.space is None else study.roster.space.cites
     yield from DATASETS.get(study.dataset, ())
     for name in attacks_of(study.targets):
         record = ATTACKS.get(Target.parse(name).name)

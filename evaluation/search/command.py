@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -19,11 +19,8 @@ from testbed.command.outputs import check_folder
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.images.names import NAMES
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
-from testbed.spaces.registry import get
+from testbed.spaces.registry import DEFAULT, get
 from testbed.tables import RANDOM_CIFAR10
-
-if TYPE_CHECKING:
-    from evaluation.ranking.roster import Roster
 
 __all__ = ["main"]
 
@@ -160,9 +157,12 @@ def search(
     frame = chosen_scores(read_scores(scores or RANDOM_CIFAR10), split_words(where or ""))
     _check_fit(algorithms, proxy is not None)
     image_set = image_set or ("digits" if live else "cifar10")
+    asked = None if space is None else get(space)  # a user's own is known from here on
     truth_there = None if truth is None else open_truth(truth, image_set)
     candidates = default_candidates() if truth_there is None else truth_candidates(truth_there)
-    _check_space(space, candidates.roster, live)
+    if live and space not in (None, DEFAULT):
+        raise InputError(f"--live trains networks of NAS-Bench-201 only; got --space {space}")
+    candidates.roster.refuse_other(asked)
     proxies = choose_proxies(frame, split_words(proxy or ""), candidates)
     targets, notices = split_words(objective), plain_console(stderr=True)
     plan = Plan(algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads)
@@ -190,18 +190,6 @@ def search(
         console.print(Text(sentence))
     for path in written:
         console.print(Text(f"Written: {path}"))
-
-
-def _check_space(word: str | None, roster: "Roster", live: bool) -> None:
-    """Raise InputError if a space is named that the truth is not of, or that cannot be trained."""
-    if word is None:
-        return
-    space = get(word)
-    if live and space is not roster.space:
-        raise InputError(f"--live trains networks of NAS-Bench-201 only; got --space {word}")
-    if space is not roster.space:
-        there = "no known space" if roster.space is None else roster.space.key
-        raise InputError(f"--space {word}: the networks of the truth are of {there}")
 
 
 def _settings(

@@ -17,6 +17,7 @@ from testbed.spaces.space import SearchSpace
 __all__ = [
     "DEFAULT",
     "entered",
+    "forget",
     "get",
     "names",
     "parsed",
@@ -79,6 +80,12 @@ def register(space: SearchSpace[Any]) -> SearchSpace[Any]:
     _SPACES[space.key] = space
     space_of.cache_clear()
     return space
+
+
+def forget(key: str) -> None:
+    """Take a user's space out of the table; one of the toolkit is imported again when asked for."""
+    _SPACES.pop(key, None)
+    space_of.cache_clear()
 
 
 def entered(kind: type[SearchSpace[Any]]) -> SearchSpace[Any]:

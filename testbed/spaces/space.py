@@ -67,8 +67,8 @@ class SearchSpace(ABC, Generic[G]):
     cites: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[str] = ""
     by_number: ClassVar[bool] = False
-    choices: Mapping[str, Sequence[Any]]
-    sizes: Mapping[str, int] = {}
+    choices: ClassVar[Mapping[str, Sequence[Any]]]
+    sizes: ClassVar[Mapping[str, int]] = {}
 
     # What a space has to say.
 

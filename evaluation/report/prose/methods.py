@@ -13,7 +13,7 @@ from evaluation.ranking.score_columns import BASELINES, STRUCTURE, ScoreColumn
 from evaluation.report.prose.measured import measured_sentences
 from evaluation.report.prose.options import how_computed
 from evaluation.report.study import ReportNumbers
-from testbed.spaces.nasbench201.isomorphism import unique_ids
+from testbed.spaces.registry import DEFAULT
 
 __all__ = ["PUBLISHED", "is_published", "joined", "methods", "short_version"]
 
@@ -69,7 +69,10 @@ def methods(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[
 
 def is_published(study: ReportNumbers) -> bool:
     """Say whether the truth is a published one: of all unique networks and a published data set."""
-    return study.dataset in PUBLISHED and set(study.accuracies.index) == set(unique_ids())
+    space = study.roster.space
+    if study.dataset not in PUBLISHED or space is None or space.key != DEFAULT:
+        return False
+    return set(study.accuracies.index) == set(map(space.number, space.unique))
 
 
 def joined(words: Iterable[str]) -> str:

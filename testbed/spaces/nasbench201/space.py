@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from testbed.basis.foreign_text import quoted
 from testbed.spaces.nasbench201 import cost
@@ -37,8 +37,8 @@ class NASBench201(SearchSpace[Genotype]):
     by_number = True
     cites = ("dong2020nasbench201",)
     example = str(Genotype(("nor_conv_3x3",) * 6))
-    choices: Mapping[str, Sequence[Any]] = {f"{a}→{b}": OPERATIONS for a, b in EDGES}
-    sizes: Mapping[str, int] = {"channels": 16, "cells": 5}
+    choices: ClassVar[Mapping[str, Sequence[Any]]] = {f"{a}→{b}": OPERATIONS for a, b in EDGES}
+    sizes: ClassVar[Mapping[str, int]] = {"channels": 16, "cells": 5}
 
     def parse(self, text: str) -> Genotype:
         """Read an architecture string, or NASLib's six numbers, ``(4, 0, 3, 1, 4, 3)``."""
