@@ -1,5 +1,6 @@
 """A search space that a user writes in one file is scored, ranked and searched."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from rich.console import Console
 from scipy.stats import kendalltau
 
@@ -24,6 +26,7 @@ from testbed.sources import Choice, RandomSource, chosen_networks
 from testbed.spaces import SearchSpace, SpaceError, registry
 from testbed.spaces.selection import space_of_words
 from testbed.store import read_scores
+from testbed.train.command import app as train
 from tests.tiny_space import Tiny, TinySpace
 
 WORD = "tests.tiny_space:TinySpace"
@@ -258,3 +261,23 @@ def test_a_search_asks_by_the_record(tiny):
         lambda space, ask, source: [ask(c) for c in space.pool], candidates.space, float, 27, ("a",)
     )
     assert len(found.trajectory) == 27
+
+
+def test_its_networks_are_trained_and_found_again(tiny, tmp_path):
+    weights = tmp_path / "weights"
+    train(
+        ["--space", WORD, "--archs", "tiny-1-1-4,tiny-1-3-4", "--epochs", "1", "--workers", "1",
+         "--out", str(weights)],
+        standalone_mode=False,
+    )  # fmt: skip
+    assert sorted(path.name for path in weights.glob("*.safetensors")) == [
+        "tiny-000000-seed0.safetensors", "tiny-000003-seed0.safetensors",
+    ]  # fmt: skip
+    digits = images.load("digits", split="test")
+    source, networks, seeds = chosen_networks(Choice("trained", weights, space="tiny"), digits)
+    assert (networks, seeds) == (["tiny-1-1-4", "tiny-1-3-4"], [0])
+    assert not {"channels", "cells"} & source.settings(networks[0], 0).keys()
+    built = source.build("tiny-1-3-4", 0)
+    right = (built(digits.images(torch.arange(len(digits)))).argmax(1) == digits.labels).sum()
+    told = json.loads((weights / "tiny-000003-seed0.json").read_text(encoding="utf-8"))
+    assert right.item() / len(digits) == pytest.approx(told["test"]["accuracy"])

@@ -107,7 +107,7 @@ def _source(choice: Choice, images: ImageSet) -> Source:
         if not choice.weights.is_dir():
             raise SourceError(f"there is no folder {choice.weights}: train networks into it with "
                               f"robustness-proxies train --out {choice.weights}")  # fmt: skip
-        return TrainedSource(choice.weights)
+        return TrainedSource(choice.weights, choice.search_space)
     _refuse(choice.weights, "--weights", f"--init {choice.init} does not read trained networks")
     if choice.init == "pretrained":
         if choice.archive is None:
