@@ -16,6 +16,13 @@ from scipy.stats import kendalltau
 
 from evaluation.ranking.roster import Roster, RosterError
 from evaluation.ranking.table import RankingError, rank
+from evaluation.report.explorer import explorer
+from evaluation.report.figures.cell_graphs import cell_graphs
+from evaluation.report.gallery import Missing, gallery
+from evaluation.report.prose.methods import methods
+from evaluation.report.study import study
+from evaluation.report.tables import csv_tables
+from evaluation.report.write import write_report
 from evaluation.search.base import search
 from evaluation.search.problem import truth_candidates, truth_problem
 from evaluation.search.registry import ALGORITHMS
@@ -23,7 +30,7 @@ from evaluation.search.running import Plan, search_truth
 from proxies.compute import app
 from testbed import images
 from testbed.sources import Choice, RandomSource, chosen_networks
-from testbed.spaces import SearchSpace, SpaceError, registry
+from testbed.spaces import Cell, SearchSpace, SpaceError, registry
 from testbed.spaces.selection import space_of_words
 from testbed.store import read_scores
 from testbed.train.command import app as train
@@ -281,3 +288,35 @@ def test_its_networks_are_trained_and_found_again(tiny, tmp_path):
     right = (built(digits.images(torch.arange(len(digits)))).argmax(1) == digits.labels).sum()
     told = json.loads((weights / "tiny-000003-seed0.json").read_text(encoding="utf-8"))
     assert right.item() / len(digits) == pytest.approx(told["test"]["accuracy"])
+
+
+def test_a_report_says_whose_networks_they_are_and_what_is_not_drawn(tiny, tmp_path):
+    names = list(map(tiny.name, tiny.genotypes))
+    scores = pd.DataFrame(
+        {"network": names, "proxy": "norm", "init": "random", "images": "digits", "settings": "{}",
+         "seed": pd.array([0] * 27, "Int64"), "value": range(27), "seconds": 1.0, "run": 1}
+    )  # fmt: skip
+    found = study(truth_of(names), scores, targets=["clean"])
+    text = " ".join(methods(found))
+    assert "norm for 27 networks of the tiny space" in text
+    assert "Baselines are the number of parameters." in text
+    assert "NAS-Bench-201" not in text
+    assert "paths_pool_min" not in text
+    assert explorer(found) is None
+    said = [item.why for item in gallery(found, ["tiny-1-1-4", "net"]) if isinstance(item, Missing)]
+    assert "the tiny space does not say how its networks are drawn" in said
+    assert "net is a network of no known search space" in said
+    tables = dict(csv_tables(found))
+    assert tables["networks"]["network"].tolist() == sorted(names)
+    page = write_report(found, tmp_path).read_text(encoding="utf-8")
+    assert "these networks are of the tiny space" in page
+    assert "paths_pool_min" not in page
+
+
+def test_cells_are_drawn_as_graphs():
+    edges = ((0, 1, "sep_conv_3x3"), (0, 2, "none"), (1, 2, "skip_connect"), (0, 2, "dil_5x5"))
+    cell = Cell("normal", ("c_{k-1}", "0", "1"), edges, (True, False, True, True))
+    drawn = cell_graphs((cell, cell))
+    assert len(drawn.axes) == 2
+    written = [text.get_text() for text in drawn.axes[0].texts]
+    assert written == ["sep_conv_3x3", "none", "skip", "dil_5x5", "c_{k-1}", "0", "1"]
