@@ -15,6 +15,7 @@ from testbed.command.options import (
     PopulationOption,
     Proxies,
     Scores,
+    Space,
     TableFormat,
     Targets,
     Truth,
@@ -24,6 +25,7 @@ from testbed.command.options import (
 )
 from testbed.command.shell import Command, application
 from testbed.files.replacing import replacing
+from testbed.spaces.registry import get
 from testbed.tables import RANDOM_CIFAR10
 
 __all__ = ["main"]
@@ -35,6 +37,7 @@ app = application()
 def correlate(
     truth: Truth,
     scores: Scores = None,
+    space: Space = None,
     dataset: TruthImages = "cifar10",
     where: Where = None,
     truth_where: TruthWhere = None,
@@ -76,6 +79,7 @@ def correlate(
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
 
     from evaluation.ranking.printed import print_ranking
+    from evaluation.ranking.roster import Roster
     from evaluation.ranking.statistics_table import print_statistics
     from evaluation.ranking.suite_zero import read_any_scores
     from evaluation.ranking.table import rank
@@ -83,9 +87,11 @@ def correlate(
     from evaluation.truths import open_truth
     from testbed.files.formulas import defused
 
+    asked = None if space is None else get(space)  # a user's own is known from here on
     dataset = images_name(dataset)
     frame = read_any_scores(scores or RANDOM_CIFAR10, dataset)
-    opened = open_truth(truth, dataset, split_words(truth_where or ""))
+    opened = open_truth(truth, dataset, split_words(truth_where or ""), space)
+    Roster.of(opened).refuse_other(asked)
     ranking = rank(
         chosen_scores(frame, split_words(where or "")),
         opened,

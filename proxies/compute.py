@@ -35,6 +35,7 @@ from testbed.command.options import (
     Seeds,
     ShardOption,
     Show,
+    Space,
     Store,
     TableFormat,
     Threads,
@@ -46,7 +47,7 @@ from testbed.command.shards import Shard
 from testbed.command.shell import Command, application, refuse_given
 from testbed.sources.names import INITS
 from testbed.sources.own_name import own_names
-from testbed.spaces.nasbench201.names import MOST_CELLS, MOST_CHANNELS
+from testbed.spaces.names import MOST_CELLS, MOST_CHANNELS
 
 MOST_MEMORY = 100_000  # gigabytes
 
@@ -77,6 +78,7 @@ def compute(
     data_root: DataRoot = None,
     download: Download = False,
     archs: Archs = None,
+    space: Space = None,
     proxies: Annotated[
         str, typer.Option(help=f"Names, or groups: {', '.join(words())}.")
     ] = DEFAULT_PROXIES,
@@ -107,9 +109,23 @@ def compute(
         ),
     ] = "auto",
     channels: Annotated[
-        int, typer.Option(help="C of random networks.", min=1, max=MOST_CHANNELS)
-    ] = 16,
-    cells: Annotated[int, typer.Option(help="N of random networks.", min=1, max=MOST_CELLS)] = 5,
+        int | None,
+        typer.Option(
+            help="C of random networks; that of the space, 16 in NAS-Bench-201, if not given.",
+            min=1,
+            max=MOST_CHANNELS,
+            show_default=False,
+        ),
+    ] = None,
+    cells: Annotated[
+        int | None,
+        typer.Option(
+            help="N of random networks; that of the space, 5 in NAS-Bench-201, if not given.",
+            min=1,
+            max=MOST_CELLS,
+            show_default=False,
+        ),
+    ] = None,
     dtype: Annotated[str, typer.Option(help=" or ".join(DTYPES))] = "float32",
     device: Device = "cpu",
     workers: Workers = None,
@@ -158,7 +174,7 @@ def compute(
     options, memory = assigned(set_ or [], names), _bytes(memory_gb)
     loaded = load_images(image_set, data_root, download=download)
     choice = Choice(
-        init, weights, archive, hp, own, maker, archs, seeds, channels, cells
+        init, weights, archive, hp, own, maker, archs, seeds, channels, cells, space
     )  # fmt: skip
     source, every, seed_list = chosen_networks(choice, loaded)
     networks = part.take(every)

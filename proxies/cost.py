@@ -11,8 +11,8 @@ from torch.utils.flop_counter import flop_registry
 from proxies.conditions import UndefinedError
 from proxies.probe import Probe, Score
 from testbed.networks.copying import unwrapped
-from testbed.spaces.nasbench201 import cost
-from testbed.spaces.nasbench201.network import Network
+from testbed.spaces import registry
+from testbed.spaces.design import designs
 
 __all__ = ["flops", "params"]
 
@@ -31,25 +31,21 @@ def params(probe: Probe) -> Score:
 def flops(probe: Probe) -> Score:
     """Return the multiply-accumulates of one image in convolutions and matrix products.
 
-    For a NAS-Bench-201 network this is the published figure, which counts every edge, dead ones
-    included. For any other module they are counted as they are executed, by operation, not by
-    layer: in a scripted module, in an attention's projections and in its products of queries
-    with keys and of weights with values alike. A bias that is part of a product counts as one for
-    each output.
+    For a network of a space that publishes them this is the published figure; that of
+    NAS-Bench-201 counts every edge, dead ones included. For any other module they are counted as
+    they are executed, by operation, not by layer: in a scripted module, in an attention's
+    projections and in its products of queries with keys and of weights with values alike. A bias
+    that is part of a product counts as one for each output.
     """
     module = unwrapped(probe.module)
-    networks = [layer for layer in module.modules() if isinstance(layer, Network)]
-    if len(networks) == 1:
-        network = networks[0]
-        count = cost.flops(
-            network.genotype,
-            network.channels,
-            network.stage_cells,
-            network.classes,
-            network.in_channels,
-            probe.images.shape[-1],
+    found = designs(module)
+    if len(found) == 1:
+        genotype, arguments = found[0].genotype, dict(found[0].arguments)
+        count = registry.get(found[0].space).flops(
+            genotype, resolution=probe.images.shape[-1], **arguments
         )
-        return Score(float(count))
+        if count is not None:
+            return Score(float(count))
     count = _executed(probe.network, probe.images)
     if not count and any(True for _ in module.parameters()):
         raise UndefinedError(

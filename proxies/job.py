@@ -15,6 +15,7 @@ from testbed.catalogue.spec import ProxySpec
 from testbed.command.job import Words
 from testbed.images import NAMES, Batch, ImageSet
 from testbed.sources import Source
+from testbed.spaces.registry import space_of
 from testbed.store import ScoreKey, ScoreRow, Store
 
 __all__ = ["Scored", "ScoringJob", "Task", "unfinished"]
@@ -111,8 +112,9 @@ class ScoringJob:
         options = {**spec.options, **self.options.get(spec.name, {})}
         channels, *size = self.images.shape[1:]
         shape = {"in_channels": channels, "classes": self.classes, "size": size}
-        if spec.structural and {"channels", "cells"} <= weights.keys():
-            width = {"channels": weights["channels"], "cells": weights["cells"]}
+        space = space_of(network)
+        if spec.structural and space is not None and space.sizes.keys() <= weights.keys():
+            width = {name: weights[name] for name in space.sizes}
             return ScoreKey.make(network, spec.name, settings=width | shape | options)
         if not spec.structural and not spec.needs_images:
             return ScoreKey.make(

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from testbed.catalogue.registry import PROXIES
 from testbed.command.numbers import decimal, general
-from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
+from testbed.spaces.registry import short_name
 
 __all__ = ["print_summary"]
 
@@ -84,12 +84,5 @@ def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -
     for network, row in ranked.iterrows():
         cells = [general(float(row[name]), DIGITS) for name in present]
         cells += [str(network)] if strings else []
-        table.add_row(*map(Text, [_id(str(network)), *cells]))
+        table.add_row(*map(Text, [short_name(str(network)), *cells]))
     return table
-
-
-def _id(network: str) -> str:
-    try:
-        return str(Genotype.parse(network).index)
-    except GenotypeError:
-        return network

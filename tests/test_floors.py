@@ -126,16 +126,36 @@ def test_every_room_was_looked_at():
 
 
 def test_imports_of_the_real_modules_are_seen():
-    path = ROOT / "testbed" / "spaces" / "nasbench201" / "weights.py"
-    names = {
-        name for _, name in imports(path.read_text(), "testbed.spaces.nasbench201.weights", False)
-    }
+    path = ROOT / "testbed" / "spaces" / "weights.py"
+    names = {name for _, name in imports(path.read_text(), "testbed.spaces.weights", False)}
     assert {
         "torch",
         "torch.nn",
         "testbed.basis.seeding",
-        "testbed.spaces.nasbench201.network",
+        "testbed.spaces.space",
     } <= names
+
+
+# What belongs to one space: its truths, and the training whose recipe is that of its paper.
+OF_ONE_SPACE = (
+    "evaluation.truths", "evaluation.search.live", "evaluation.search.live_setup",
+    "evaluation.search.command", "testbed.check_weights", "testbed.train", "testbed.sources.own",
+    "testbed.sources.trained", "testbed.former",
+)  # fmt: skip
+
+
+def test_a_space_is_known_by_its_record_alone():
+    folders = [path.name for path in (ROOT / "testbed" / "spaces").iterdir() if path.is_dir()]
+    spaces = [f"testbed.spaces.{name}" for name in folders if not name.startswith("_")]
+    assert "testbed.spaces.nasbench201" in spaces
+    found = []
+    for room in ROOMS:
+        for path, module, is_package in modules(ROOT, room):
+            if inside(module, "testbed.spaces") or any(inside(module, one) for one in OF_ONE_SPACE):
+                continue
+            for line, name in imports(path.read_text(encoding="utf-8"), module, is_package):
+                found += [f"{module}:{line}" for space in spaces if inside(name, space)]
+    assert found == []
 
 
 @pytest.mark.parametrize(

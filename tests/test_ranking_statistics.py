@@ -21,11 +21,11 @@ from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.statistics_table import print_statistics
 from evaluation.ranking.table import rank
 from evaluation.truths.published import Truth
-from testbed.spaces.nasbench201.cost import parameters
+from testbed.spaces.nasbench201.cost import flops, parameters
 from testbed.spaces.nasbench201.functional_twins import functional_twins
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.isomorphism import unique_ids
-from testbed.spaces.nasbench201.paths import live_paths
+from testbed.spaces.nasbench201.paths import PATH_STATISTICS, live_paths
 from tests.score_frames import frame, row_of, score_rows
 from tests.truth_folder import IDS, published_truth, write_table, write_truth
 
@@ -114,7 +114,13 @@ def test_corrections_are_over_the_whole_table(truth):
     accuracies = truth.targets()
     values = {q: scores.loc[scores["proxy"] == q, "value"].to_numpy() for q in ("norm", "other")}
     np.testing.assert_array_equal(table["difference_paths_holm"], holm(table["difference_paths_p"]))
-    first = {name: [of(Genotype.from_index(i)) for i in IDS] for name, of in BASELINES.items()}
+    closed = {
+        "params": parameters,
+        "flops": flops,
+        "paths_pool_min": PATH_STATISTICS["paths_pool_min"],
+    }
+    assert tuple(closed) == BASELINES
+    first = {name: [of(Genotype.from_index(i)) for i in IDS] for name, of in closed.items()}
     values = {**first, **values}
     expected = winners(
         {t: {q: tau_b(v, accuracies[t]) for q, v in values.items()} for t in ranking.winners}

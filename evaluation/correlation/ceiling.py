@@ -3,7 +3,7 @@
 Training again changes a network's accuracy, so a score that knew the mean accuracy of every
 network over all trainings would still not rank one measurement of each perfectly. How much
 an accuracy changes is seen on twins: networks of the same function that were trained
-separately (:mod:`testbed.spaces.nasbench201.functional_twins`).
+separately (`SearchSpace.twins`).
 
 The estimate adds noise a second time: with y the measured accuracies and e drawn from how
 twins of about that accuracy differ from their mean, it is τ-b of y and y + e. It rests on

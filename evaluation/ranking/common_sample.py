@@ -1,23 +1,29 @@
 """One common sample of networks for all scores and targets, and why others are not in it."""
 
+from typing import Any
+
 import pandas as pd
 
 from evaluation.ranking.labels import labels, printable
+from evaluation.ranking.roster import Roster
 from evaluation.ranking.score_columns import RankingError, ScoreColumn
-from testbed.spaces.nasbench201.isomorphism import representatives, unique_ids
 
-__all__ = ["common_sample", "population"]
+__all__ = ["common_sample"]
 
 
 def common_sample(
-    columns: list[ScoreColumn], accuracies: pd.DataFrame, foreign: list[str]
-) -> tuple[list[int], list[str]]:
+    columns: list[ScoreColumn],
+    accuracies: pd.DataFrame,
+    foreign: list[str],
+    roster: Roster,
+) -> tuple[list[Any], list[str]]:
     """Return the ids that all columns and targets have, and which others were left out and why.
 
     Args:
         columns: the score columns.
-        accuracies: the chosen targets, by published id.
+        accuracies: the chosen targets, by published id or name.
         foreign: the names of scored networks that are no architecture of the space.
+        roster: whose networks they are.
 
     Raises:
         RankingError: if fewer than two networks have every score and target.
@@ -27,15 +33,9 @@ def common_sample(
     known = scored & set(accuracies.index) if columns else set(accuracies.index)
     sample, notes = known & complete, []
     if foreign:
-        notes.append(
-            f"{len(foreign):,} are no NAS-Bench-201 architecture ({printable(foreign[0])!r})"
-        )
+        notes.append(roster.strangers(len(foreign), printable(foreign[0])))
     if unknown := scored - known:
-        members = sum(representatives()[number] != number for number in unknown)
-        notes.append(
-            f"{len(unknown):,} are not in the truth ({members:,} of them are isomorphic to "
-            f"another, whose accuracies are published instead)"
-        )
+        notes.append(roster.unknown(unknown))
     if incomplete := known - complete:
         notes.append(f"{len(incomplete):,} lack one of the targets in the truth")
     for column, label in zip(columns, labels([c.identity for c in columns]), strict=True):
@@ -65,17 +65,3 @@ def common_sample(
         if loose := column.unconverged & sample:
             notes.append(f"kept: {len(loose):,} whose {label} did not converge")
     return sorted(sample), notes
-
-
-def population(sample: list[int], condition: str = "") -> str:
-    """Return a description of the networks of a sample, in words.
-
-    Args:
-        sample: the published ids.
-        condition: what chose them, such as ``clean > 0.9``; "" if nothing did.
-    """
-    those = f", those of {condition}" if condition else ""
-    if all(representatives()[number] == number for number in sample):
-        return f"{len(sample):,} of the {len(unique_ids()):,} unique networks{those}"
-    everything = len(representatives())
-    return f"{len(sample):,} of the {everything:,} architectures, isomorphic ones too{those}"

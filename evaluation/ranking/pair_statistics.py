@@ -1,7 +1,7 @@
 """The statistics of one score column with every target, on one sample of networks."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,6 @@ from evaluation.correlation.rank_measures import (
     weighted_from,
 )
 from evaluation.correlation.tau_b import dense_ranks, pair_sums, tau_from
-from testbed.spaces.nasbench201.functional_twins import functional_twins
 
 __all__ = ["DIFFERENCES", "MANY_TIES", "PairStatistics"]
 
@@ -38,8 +37,9 @@ class PairStatistics:
     Args:
         accuracies: the targets; the index is the sample.
         clean: the clean accuracies of the sample, NaN where the truth has none.
-        params: the parameter counts of the sample.
-        paths: the structural baseline of the sample.
+        params: the parameter counts of the sample, NaN where they are not known.
+        paths: the structural baseline of the sample, NaN where the space has none.
+        twins: the places of networks of one function, trained separately.
         top: the fraction of networks that top-k precision looks at.
     """
 
@@ -49,6 +49,7 @@ class PairStatistics:
         clean: np.ndarray,
         params: np.ndarray,
         paths: np.ndarray,
+        twins: Sequence[Sequence[int]],
         top: float,
     ) -> None:
         # Ranks, not values: they are the same to every statistic, and shared by all columns.
@@ -63,13 +64,14 @@ class PairStatistics:
             name: {given: tau_b(y, z) for given, z in self._given.items()}
             for name, y in self._targets.items()
         }
-        self._of_baselines = tau_b(params, paths)
-        self._paths_given_params = {
-            name: partial_from(given["paths"], given["params"], self._of_baselines)
-            for name, given in self._with_given.items()
-        }
-        places = {number: place for place, number in enumerate(accuracies.index)}
-        twins = [[places[i] for i in group] for group in functional_twins(accuracies.index)]
+        self._of_baselines = None
+        self._paths_given_params: dict[str, TauB] = {}
+        if {"params", "paths"} <= self._given.keys():
+            self._of_baselines = tau_b(params, paths)
+            self._paths_given_params = {
+                name: partial_from(given["paths"], given["params"], self._of_baselines)
+                for name, given in self._with_given.items()
+            }
         self._facts = {
             name: {
                 "tie_fraction": tie_fraction(y),
@@ -86,7 +88,6 @@ class PairStatistics:
             baseline: whether the score is not to be compared with the baselines.
         """
         given = {name: tau_b(values, z) for name, z in self._given.items()}
-        paths_given_params = partial_from(given["paths"], given["params"], self._of_baselines)
         own_ties, x = tie_fraction(values), dense_ranks(values)
         means = mean_ranks(x)
         # As one who uses it would: turned around where it ranks the wrong way round.
@@ -108,13 +109,7 @@ class PairStatistics:
             }
             for other in ("clean", "params", "paths"):
                 row |= self._partial(other, tau, given.get(other), name)
-            # Kendall's recursion: of three partial τ-b given params, the one given both.
-            both = partial_from(
-                partial_from(tau, given["params"], self._with_given[name]["params"]),
-                paths_given_params,
-                self._paths_given_params[name],
-            )
-            row |= _named("partial_both", both)
+            row |= self._given_both(tau, given, name)
             row |= {
                 "ceiling": facts["ceiling"],
                 **self._differences(tau, name, baseline),
@@ -127,6 +122,17 @@ class PairStatistics:
         if score is None:
             return {f"partial_{other}": math.nan, f"partial_{other}_error": math.nan}
         return _named(f"partial_{other}", partial_from(tau, score, self._with_given[target][other]))
+
+    def _given_both(self, tau: TauB, given: Mapping[str, TauB], target: str) -> dict[str, float]:
+        if self._of_baselines is None:
+            return {"partial_both": math.nan, "partial_both_error": math.nan}
+        # Kendall's recursion: of three partial τ-b given params, the one given both.
+        both = partial_from(
+            partial_from(tau, given["params"], self._with_given[target]["params"]),
+            partial_from(given["paths"], given["params"], self._of_baselines),
+            self._paths_given_params[target],
+        )
+        return _named("partial_both", both)
 
     def _differences(self, tau: TauB, target: str, baseline: bool) -> dict[str, float]:
         found: dict[str, float] = {}

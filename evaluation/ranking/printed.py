@@ -9,7 +9,7 @@ from rich.text import Text
 
 from evaluation.ranking.families import MANY, families
 from evaluation.ranking.ranking import RESTRICTED, Ranking
-from evaluation.ranking.score_columns import BASELINES
+from evaluation.ranking.score_columns import BASELINES, STRUCTURE
 from evaluation.truths.targets import Target
 from testbed.command.numbers import TERMINAL
 
@@ -89,10 +89,10 @@ def _legend(ranking: Ranking) -> Iterator[str]:
         "τ-b; sign as measured: a positive τ means a larger score goes with a more robust "
         "network. ± is one standard error. ε in units of 1/255."
     )
-    yield (
-        f"Baselines: {', '.join(BASELINES)} (the fewest poolings on a live path of the cell). "
-        "Seeds are averaged by network before ranking."
-    )
+    there = [name for name in BASELINES if (ranking.table["proxy"] == name).any()]
+    paths = " (the fewest poolings on a live path of the cell)" if STRUCTURE in there else ""
+    named = f"Baselines: {', '.join(there)}{paths}." if there else "There is no baseline."
+    yield f"{named} Seeds are averaged by network before ranking."
     if len(ranking.columns) > MANY:
         yield "By family, the largest mean |τ| over the usual targets first."
     if ranking.whole_table["ties_flag"].any():

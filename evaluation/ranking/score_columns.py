@@ -7,19 +7,16 @@ equally noisy, so they are not comparable.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from evaluation.ranking.coverage import together
 from evaluation.ranking.labels import IDENTITY, Identity, labels, printable, row_labels
+from evaluation.ranking.roster import SIZES, Roster
 from testbed.basis.errors import ToolkitError, did_you_mean
-from testbed.spaces.nasbench201.cost import flops, parameters
-from testbed.spaces.nasbench201.genotype import Genotype, enumerate_space
-from testbed.spaces.nasbench201.paths import PATH_STATISTICS
 
 __all__ = [
     "BASELINES",
@@ -29,7 +26,7 @@ __all__ = [
     "Identity",
     "RankingError",
     "ScoreColumn",
-    "baseline_column",
+    "baseline_columns",
     "labels",
     "other_images",
     "row_labels",
@@ -38,12 +35,8 @@ __all__ = [
 
 REQUIRED = ("network", *IDENTITY, "seed", "value")
 # Size, and the structure of the cell, which is the stronger one where attacks are strong.
-SIZES: dict[str, Callable[[Genotype], float]] = {"params": parameters, "flops": flops}
 STRUCTURE = "paths_pool_min"
-BASELINES: dict[str, Callable[[Genotype], float]] = {
-    **SIZES,
-    STRUCTURE: PATH_STATISTICS[STRUCTURE],
-}
+BASELINES = (*SIZES, STRUCTURE)
 
 
 class RankingError(ToolkitError):
@@ -57,8 +50,8 @@ class ScoreColumn:
     Attributes:
         identity: proxy, init, images and settings (canonical JSON); "" where not applicable.
         seeds: the number of seeds that are averaged; 0 for a proxy that draws nothing.
-        values: the scores by published id; NaN where the score of a seed is missing or
-            undefined.
+        values: the scores by published id, or by name, as the truth has it; NaN where the score
+            of a seed is missing or undefined.
         reasons: the number of undefined scores by their reason.
         unconverged: the ids of networks with a score whose iteration did not converge.
         sparse_seeds: the seeds that are not averaged, since they were computed for too few
@@ -69,7 +62,7 @@ class ScoreColumn:
     seeds: int
     values: pd.Series
     reasons: dict[str, int]
-    unconverged: frozenset[int]
+    unconverged: frozenset[Any]
     sparse_seeds: dict[int, int] = field(default_factory=dict)
 
 
@@ -77,8 +70,9 @@ def score_columns(
     scores: pd.DataFrame,
     proxies: Sequence[str] | None = None,
     seeds: Collection[int] | None = None,
+    roster: Roster | None = None,
 ) -> tuple[list[ScoreColumn], list[str]]:
-    """Return the score columns of the chosen proxies, and the networks of no published id.
+    """Return the score columns of the chosen proxies, and the networks of another space.
 
     Args:
         scores: a table of one row for each score, as :func:`testbed.store.read_scores` returns.
@@ -86,6 +80,7 @@ def score_columns(
             A baseline may be named that the scores do not have.
         seeds: the chosen seeds. None takes all but those of too few networks, see
             :func:`~evaluation.ranking.coverage.together`. Scores that have no seed are always kept.
+        roster: whose networks are meant; None for NAS-Bench-201's.
 
     Raises:
         RankingError: if a column of the table is missing, a proxy or seed is unknown, or one
@@ -96,14 +91,15 @@ def score_columns(
             f"the scores lack the columns {', '.join(missing)}; they have {', '.join(scores)}"
         )
     optional = {name: pd.NA for name in ("reason", "converged") if name not in scores}
-    scores = scores.assign(**optional, id=scores["network"].astype(str).map(_published_ids()))
+    roster = roster or Roster.default()
+    scores = scores.assign(**optional, id=roster.labels(scores["network"].astype(str)))
     scores = _without_infinities(scores)
     foreign = sorted(set(scores.loc[scores["id"].isna(), "network"].astype(str)))
     if foreign and scores["id"].isna().all():
+        title = "" if roster.space is None else f" of {roster.space.title}"
         raise RankingError(
-            f"none of the {len(foreign):,} scored networks is an architecture of NAS-Bench-201 "
-            f"({printable(foreign[0])!r}): expected its strings, such as {Genotype.from_index(0)}, "
-            "or its published ids, 0 to 15624"
+            f"none of the {len(foreign):,} scored networks is an architecture{title} "
+            f"({printable(foreign[0])!r}): expected {roster.expected()}"
         )
     known = sorted(set(scores["proxy"]))
     proxies = known if proxies is None else list(dict.fromkeys(proxies))
@@ -112,7 +108,7 @@ def score_columns(
     if seeds is not None:
         _refuse_unknown("seeds", seeds, sorted(set(scores["seed"].dropna())))
         scores = scores.loc[scores["seed"].isin(list(seeds)) | scores["seed"].isna()]
-    scores = scores.astype({"id": "int64"})
+    scores = scores.astype({"id": "int64" if roster.by_number else "object"})
     for name in IDENTITY:
         scores[name] = scores[name].astype("string").fillna("")
     scores["settings"] = scores["settings"].map(_common_settings)
@@ -179,16 +175,28 @@ def _without_sparse_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, i
     return rows.loc[~rows["seed"].isin(list(sparse)).fillna(False)], sparse
 
 
-def baseline_column(name: str, ids: Iterable[int]) -> ScoreColumn:
-    """Return a baseline in closed form, of the networks of the truth (size: C = 16, N = 5).
+def baseline_columns(
+    ids: Collection[Any], roster: Roster | None = None, present: Collection[str] = ()
+) -> list[ScoreColumn]:
+    """Return the baselines that the space knows of the networks of the truth.
+
+    The size is that of the publication (C = 16, N = 5 in NAS-Bench-201), or of the truth's
+    networks where it says so.
 
     Args:
-        name: one of ``BASELINES``.
-        ids: the published ids of the networks.
+        ids: the networks, as the truth calls them.
+        roster: whose networks they are; None for NAS-Bench-201's.
+        present: the names of those that are not wanted.
     """
-    values = {number: float(BASELINES[name](Genotype.from_index(number))) for number in ids}
-    identity = (name, "", "", '{"cells":5,"channels":16}' if name in SIZES else "{}")
-    return ScoreColumn(identity, 0, pd.Series(values, dtype="float64"), {}, frozenset())
+    roster = roster or Roster.default()
+    columns = []
+    for name, value in roster.baselines(ids).items():
+        if name in present:
+            continue
+        values = pd.Series({label: value(label) for label in ids}, dtype="float64")
+        settings = json.dumps(roster.settings(name), sort_keys=True, separators=(",", ":"))
+        columns.append(ScoreColumn((name, "", "", settings), 0, values, {}, frozenset()))
+    return columns
 
 
 def other_images(columns: Collection[ScoreColumn], dataset: str) -> list[str]:
@@ -219,10 +227,3 @@ def _refuse_unknown(
         names = ", ".join(map(printable, unknown))
         hint = did_you_mean(unknown[0], [*map(str, known), *map(str, also)])
         raise RankingError(f"unknown {what}: {names}; the scores have {there}{hint}")
-
-
-@cache
-def _published_ids() -> dict[str, int]:
-    """Return the published ids by the names of the networks, and by themselves as text."""
-    names = {str(genotype): index for index, genotype in enumerate(enumerate_space())}
-    return names | {str(index): index for index in names.values()}

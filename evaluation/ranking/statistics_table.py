@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.ranking.score_columns import BASELINES
+from evaluation.ranking.score_columns import BASELINES, STRUCTURE
 from evaluation.ranking.table import Ranking
 from evaluation.truths.targets import Target
 from testbed.command.numbers import TERMINAL, p_value
@@ -29,7 +29,7 @@ def print_statistics(ranking: Ranking, console: Console) -> None:
             console.print(_block(str(target), one.condition, rows))
             console.print(Text(_verdict(one, str(target))))
             console.print()
-    for line in (*ranking.truth[:1], *_legend()):
+    for line in (*ranking.truth[:1], *_legend(STRUCTURE in set(ranking.table["proxy"]))):
         console.print(Text(line))
 
 
@@ -74,15 +74,19 @@ def _verdict(ranking: Ranking, target: str) -> str:
     return f"Largest |τ|: {names}, {judged} above {winner.runner_up} (p {p_value(winner.p)}, Holm)."
 
 
-def _legend() -> Iterator[str]:
+def _legend(paths: bool) -> Iterator[str]:
     yield (
         "ρ is Spearman's. Weighted τ: pairs weigh 1/rank of their networks in the target. Top: "
         "of the target's best 10 %, the share among the score's best 10 % (chance: 10 %), the "
         "score turned around where τ < 0."
     )
+    both, minus, of = (
+        (f", given both params and {STRUCTURE}", ", − paths", f", of {STRUCTURE}")
+        if paths
+        else ("", "", "")
+    )
     yield (
-        "Given clean, given params, given both params and paths_pool_min: partial τ-b. − params, "
-        "− paths: |τ| minus that of the number of parameters, of paths_pool_min. p: corrected for "
-        "all comparisons of the table by Holm's method."
+        f"Given clean, given params{both}: partial τ-b. − params{minus}: |τ| minus that of the "
+        f"number of parameters{of}. p: corrected for all comparisons of the table by Holm's method."
     )
     yield "Ceiling: the τ-b of a perfect score, from networks of one function trained separately."

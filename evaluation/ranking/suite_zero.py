@@ -17,7 +17,7 @@ import pandas as pd
 from testbed.basis.foreign_text import described, quoted, shown
 from testbed.basis.ranges import SECONDS
 from testbed.files.strict_json import MOST_OF_DATA, read_json
-from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces import registry
 from testbed.store import StoreError, read_scores
 from testbed.store.gate import checked
 from testbed.store.scores import SCORES
@@ -90,7 +90,7 @@ def _rows(table: dict[str, Any], where: str) -> list[dict[str, Any]]:
     rows, keys = [], {}
     for key, entry in table.items():
         place = f"{where}[{quoted(key)}]"
-        network = str(_genotype(key, place))
+        network = _network(key, place)
         if (other := keys.setdefault(network, key)) != key:
             raise StoreError(f"{place} is the architecture of {quoted(other)} once more")
         if not isinstance(entry, dict):
@@ -102,12 +102,13 @@ def _rows(table: dict[str, Any], where: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _genotype(key: str, where: str) -> Genotype:
+def _network(key: str, where: str) -> str:
     if not KEY.fullmatch(key):
         raise StoreError(
             f"{where}: expected six operations 0 to 4, such as '(4, 0, 3, 1, 4, 3)', as key"
         )
-    return Genotype.from_naslib([int(digit) for digit in re.findall(r"[0-4]", key)])
+    space = registry.get("nasbench201")
+    return space.name(space.parse(key.strip()))
 
 
 def _row(entry: dict[str, Any], where: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,19 +11,18 @@ from evaluation.correlation import TauB, Winner, holm, winners
 from evaluation.ranking.combinations import parse_combination
 from evaluation.ranking.combined import combined_column
 from evaluation.ranking.common_sample import common_sample
-from evaluation.ranking.common_sample import population as population_in_words
 from evaluation.ranking.coverage import left_seeds, set_aside
 from evaluation.ranking.families import by_family
 from evaluation.ranking.pair_statistics import DIFFERENCES, PairStatistics
 from evaluation.ranking.populations import parse_population, refuse_few, selected
 from evaluation.ranking.ranking import FEW, Ranking, listed
+from evaluation.ranking.roster import Roster
 from evaluation.ranking.score_columns import (
     BASELINES,
     IDENTITY,
-    STRUCTURE,
     RankingError,
     ScoreColumn,
-    baseline_column,
+    baseline_columns,
     labels,
     score_columns,
 )
@@ -84,17 +84,18 @@ def rank(
     known = truth.targets()
     second = parse_population(population, known.columns)
     accuracies = known.filter(items=choose_targets(known.columns, targets, attacks))
-    columns, foreign = score_columns(scores, proxies, seeds)
+    roster = Roster.of(truth)
+    columns, foreign = score_columns(scores, proxies, seeds, roster)
     known_ids = set(accuracies.index)
     columns, aside = set_aside(columns, known_ids, BASELINES, named=proxies is not None)
     aside += left_seeds(columns)
-    made, told = _combined(combine, scores, seeds, known)
+    made, told = _combined(combine, scores, seeds, known, roster)
     columns += made
-    sample, left_out = common_sample(columns, accuracies, foreign)
-    columns = _with_baselines(columns, sample)
+    sample, left_out = common_sample(columns, accuracies, foreign, roster)
+    columns = _with_baselines(columns, sample, roster)
     named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
     values = pd.DataFrame({name: column.values.loc[sample] for name, column in named.items()})
-    numbers = _Numbers(truth.dataset, named, values, accuracies, known.get("clean"), top)
+    numbers = _Numbers(truth.dataset, named, values, accuracies, known.get("clean"), top, roster)
     chosen, notes = ([], []) if second is None else selected(second, sample, known)
     if unasked and not FEW <= len(chosen) < len(sample):
         second = None
@@ -126,22 +127,27 @@ class _Numbers:
     accuracies: pd.DataFrame
     clean: pd.Series | None
     top: float
+    roster: Roster
 
 
 def _ranking(
     numbers: _Numbers,
-    sample: list[int],
+    sample: list[Any],
     condition: str,
     watch: Callable[[Sequence[ScoreColumn]], Iterable[ScoreColumn]],
 ) -> Ranking:
     """Return the ranking of a sample of networks."""
     named, values = numbers.columns, numbers.values.loc[sample]
-    params, paths = (_first(named, values, name) for name in ("params", STRUCTURE))
+    roster = numbers.roster
+    params, paths = (_first(named, values, name) for name in ("params", roster.structure))
     clean = np.full(len(sample), np.nan)
     if numbers.clean is not None:
         clean = numbers.clean.loc[sample].to_numpy()
-    shared = PairStatistics(numbers.accuracies.loc[sample], clean, params, paths, numbers.top)
-    who, rows = population_in_words(sample, condition), []
+    twins = roster.twins(sample)
+    shared = PairStatistics(
+        numbers.accuracies.loc[sample], clean, params, paths, twins, numbers.top
+    )
+    who, rows = roster.population(sample, condition), []
     taus: dict[str, dict[str, TauB]] = {}
     for name, column in zip(named, watch(list(named.values())), strict=True):
         scored = values[name].to_numpy()
@@ -175,11 +181,13 @@ def _combined(
     scores: pd.DataFrame,
     seeds: Collection[int] | None,
     accuracies: pd.DataFrame,
+    roster: Roster,
 ) -> tuple[list[ScoreColumn], list[str]]:
     """Return the columns that are made of others, and a sentence on each."""
     if not texts:
         return [], []
-    parts = _with_baselines(score_columns(scores, None, seeds)[0], list(accuracies.index))
+    parts = score_columns(scores, None, seeds, roster)[0]
+    parts = _with_baselines(parts, list(accuracies.index), roster)
     named = dict(zip(labels([c.identity for c in parts]), parts, strict=True))
     columns, sentences = [], []
     for text in texts:
@@ -192,15 +200,18 @@ def _combined(
     return columns, sentences
 
 
-def _first(named: Mapping[str, ScoreColumn], values: pd.DataFrame, proxy: str) -> np.ndarray:
-    """Return the values of the first score column of a proxy."""
-    return next(values[name].to_numpy() for name, c in named.items() if c.identity[0] == proxy)
+def _first(named: Mapping[str, ScoreColumn], values: pd.DataFrame, proxy: str | None) -> np.ndarray:
+    """Return the values of the first score column of a proxy, NaN if it has none."""
+    fitting = (values[name].to_numpy() for name, c in named.items() if c.identity[0] == proxy)
+    return next(fitting, np.full(len(values), np.nan))
 
 
-def _with_baselines(columns: list[ScoreColumn], sample: list[int]) -> list[ScoreColumn]:
-    """Return the columns, baselines first; missing baselines are computed in closed form."""
+def _with_baselines(
+    columns: list[ScoreColumn], sample: list[Any], roster: Roster
+) -> list[ScoreColumn]:
+    """Return the columns, baselines first; missing ones that the space knows are computed."""
     present = {column.identity[0] for column in columns}
-    baselines = [baseline_column(b, sample) for b in BASELINES if b not in present]
+    baselines = baseline_columns(sample, roster, present)
     first = {name: place for place, name in enumerate(BASELINES)}
     return sorted([*baselines, *columns], key=lambda c: first.get(c.identity[0], len(first)))
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import progress, split_words, whole_numbers
 from testbed.command.inputs import images_name
@@ -17,6 +18,7 @@ from testbed.command.options import (
     Combine,
     PopulationOption,
     Proxies,
+    Space,
     Truth,
     TruthImages,
     TruthWhere,
@@ -48,6 +50,7 @@ def report(
         ),
     ] = None,
     dataset: TruthImages = "cifar10",
+    space: Space = None,
     where: Where = None,
     truth_where: TruthWhere = None,
     population: PopulationOption = None,
@@ -97,6 +100,7 @@ def report(
 
     import pandas as pd
 
+    from evaluation.ranking.roster import Roster
     from evaluation.ranking.suite_zero import read_any_scores
     from evaluation.ranking.where import chosen_scores
     from evaluation.report.page import Made
@@ -107,11 +111,18 @@ def report(
     from evaluation.report.write import write_report
     from evaluation.truths import open_truth
     from evaluation.truths.training_note import rows_of_training
-    from testbed.spaces.nasbench201.selection import select
+    from testbed.spaces.registry import get
+    from testbed.spaces.selection import space_of_words
 
-    chosen = select(archs) if archs else []
+    asked = None if space is None else get(space)  # a user's own is known from here on
     dataset = images_name(dataset)
-    opened = open_truth(truth, dataset, split_words(truth_where or ""))
+    opened = open_truth(truth, dataset, split_words(truth_where or ""), space)
+    roster = Roster.of(opened)
+    roster.refuse_other(asked)
+    drawn = asked or (space_of_words(archs) if roster.by_number else roster.space)
+    if archs and drawn is None:
+        raise InputError("--archs draws cells, and the networks of the truth are of no known space")
+    chosen = [drawn.name(one) for one in drawn.select(archs)] if archs and drawn else []
     conditions = split_words(where or "")
     frame = None if alone else chosen_scores(read_any_scores(path, dataset), conditions)
     searches = None if search is None else read_searches(search)

@@ -24,7 +24,7 @@ def bibtex(study: ReportNumbers) -> str:
     entries = references()
     keys = dict.fromkeys(_keys(study))
     toolkit = entries[TOOLKIT].replace("VERSION", short_version(code_version()))
-    return "\n\n".join([*(entries[key] for key in keys), toolkit])
+    return "\n\n".join([*(entries[key] for key in keys if key in entries), toolkit])
 
 
 @cache
@@ -39,8 +39,7 @@ def _keys(study: ReportNumbers) -> Iterator[str]:
     if is_published(study):
         yield "jung2023neural"
     yield from study.facts.cites if study.facts is not None else ()
-    if study.facts is None or study.facts.space == "nasbench201":
-        yield "dong2020nasbench201"
+    yield from () if study.roster.space is None else study.roster.space.cites
     yield from DATASETS.get(study.dataset, ())
     for name in attacks_of(study.targets):
         record = ATTACKS.get(Target.parse(name).name)

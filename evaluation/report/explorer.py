@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.report.figures.operations import COLOURS, NAMES
+from evaluation.report.figures.operations import COLOURS, NAMES, OPERATIONS
 from evaluation.report.figures.scatter import linear_below, subtitle
 from evaluation.report.figures.style import BLUE
 from evaluation.report.gallery import key_targets
@@ -15,23 +15,27 @@ from evaluation.report.names import plain
 from evaluation.report.statistics import shown_targets
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import records
-from testbed.spaces.nasbench201.genotype import EDGES, OPERATIONS, Genotype
 
 __all__ = ["SCALE", "UNKNOWN", "as_script", "explorer"]
 
 SCALE, UNKNOWN = 60_000, 65_535  # an accuracy is a 16-bit number of 1/60,000; or not known
 
 
-def explorer(study: ReportNumbers) -> dict[str, Any]:
-    """Return what the page's script needs, as JSON values.
+def explorer(study: ReportNumbers) -> dict[str, Any] | None:
+    """Return what the page's script needs, as JSON values; None for networks it cannot draw.
+
+    It draws the one cell of NAS-Bench-201, whose networks go by number.
 
     The networks are all of the truth. Numbers are little-endian arrays: ``ids`` in uint16,
     ``operations`` in six uint8 for each network, ``live`` in one bit for each edge, ``targets``
     in uint16, and ``scores`` in the upper three bytes of float32 (NaN outside the sample), or in
     float64 where they exceed it. Of many scores, the targets are those of the page's tables.
     """
-    ids = study.accuracies.index
-    genotypes = [Genotype.from_index(i) for i in ids.to_list()]
+    if not study.roster.by_number or study.roster.space is None:
+        return None
+    ids, space = study.accuracies.index, study.roster.space
+    cells = [space.cells(space.numbered(i))[0] for i in ids.to_list()]
+    operations = [OPERATIONS.index(o) for cell in cells for _, _, o in cell.edges]
     tau: dict[str, dict[str, str]] = {}
     key, targets = key_targets(study), shown_targets(study)
     told = study.table
@@ -42,9 +46,9 @@ def explorer(study: ReportNumbers) -> dict[str, Any]:
     best = study.accuracies[key[-1]].idxmax()
     return {
         "ids": _packed(ids.to_numpy(), "<u2"),
-        "operations": _packed([OPERATIONS.index(o) for g in genotypes for o in g.operations], "u1"),
-        "live": _packed([sum(1 << edge for edge in g.live_edges()) for g in genotypes], "u1"),
-        "edges": EDGES,
+        "operations": _packed(operations, "u1"),
+        "live": _packed([sum(on << edge for edge, on in enumerate(c.live)) for c in cells], "u1"),
+        "edges": [edge[:2] for edge in cells[0].edges],
         "operation_list": [
             {"id": o, "name": NAMES[o], "colour": _themed(COLOURS[o])} for o in OPERATIONS
         ],
@@ -63,7 +67,7 @@ def explorer(study: ReportNumbers) -> dict[str, Any]:
     }
 
 
-def as_script(data: dict[str, Any]) -> str:
+def as_script(data: dict[str, Any] | None) -> str:
     """Return JSON that may stand inside a ``<script>`` element."""
     return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
 

@@ -8,10 +8,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from evaluation.ranking.families import MANY, families, some_of_each
+from evaluation.ranking.labels import printable
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.report.figures.agreement import agreement
 from evaluation.report.figures.boxes import attack_boxes, corruption_boxes
 from evaluation.report.figures.cell import cell
+from evaluation.report.figures.cell_graphs import cell_graphs
 from evaluation.report.figures.cost import cost
 from evaluation.report.figures.pairs import proxy_pairs
 from evaluation.report.figures.proxies import ACROSS, proxy_heat
@@ -23,7 +25,7 @@ from evaluation.report.words import records
 from evaluation.truths.section33 import top
 from evaluation.truths.targets import Target
 from testbed.command.numbers import general
-from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces import registry
 
 __all__ = ["Missing", "Picture", "gallery", "key_targets"]
 
@@ -78,19 +80,32 @@ PAIRS, TOP, CELLS = (
 )
 
 
-def gallery(
-    study: ReportNumbers, architectures: Sequence[Genotype] = ()
-) -> Iterator[Picture | Missing]:
+def gallery(study: ReportNumbers, architectures: Sequence[Any] = ()) -> Iterator[Picture | Missing]:
     """Yield the figures of a report.
 
     Args:
         study: the numbers of the report.
-        architectures: the architectures whose cells are drawn, each into a file of its own.
+        architectures: the names of the networks whose cells are drawn, each into a file of its
+            own.
     """
     yield from _of_scores(study)
     yield from _of_truth(study)
-    for genotype in architectures:
-        yield Picture(f"cell-{genotype.index}", CELLS, str(genotype), cell, (genotype,))
+    for place, name in enumerate(map(str, architectures)):
+        yield _cell(name, place)
+
+
+def _cell(name: str, place: int) -> Picture | Missing:
+    """Return the picture of a network's cells, if its space says how they are drawn."""
+    found = registry.parsed(name)
+    if found is None:
+        return Missing(CELLS, f"{printable(name)} is a network of no known search space")
+    space, genotype = found
+    graphs = space.cells(genotype)
+    if not graphs:
+        return Missing(CELLS, f"{space.title} does not say how its networks are drawn")
+    if space.key == registry.DEFAULT:
+        return Picture(f"cell-{space.number(genotype)}", CELLS, name, cell, (genotype,))
+    return Picture(f"cell-{place + 1}", CELLS, printable(name, 400), cell_graphs, (graphs,))
 
 
 def key_targets(study: ReportNumbers) -> list[str]:
@@ -120,7 +135,7 @@ def _of_scores(study: ReportNumbers) -> Iterator[Picture | Missing]:
         "proxies", PROXIES,
         f"Kendall’s τ-b of each proxy with accuracies on {study.dataset}, the sign as measured: "
         f"blue, a larger score goes with a more robust network. n = {n}. Baselines: "
-        f"{', '.join(BASELINES)}.",
+        f"{_baselines(study)}.",
         proxy_heat, (table, groups, NARROW if many else ACROSS),
     )  # fmt: skip
     if any(label in study.seconds for label in study.labels):
@@ -156,6 +171,10 @@ def _of_scores(study: ReportNumbers) -> Iterator[Picture | Missing]:
             "has said.",
             proxy_pairs, (study.pairs, paired),
         )  # fmt: skip
+
+
+def _baselines(study: ReportNumbers) -> str:
+    return ", ".join(n for n in BASELINES if n in study.proxies.values()) or "none"
 
 
 def _of_truth(study: ReportNumbers) -> Iterator[Picture | Missing]:

@@ -221,4 +221,7 @@ def _caption(study: ReportNumbers, name: str) -> str:
         parts.append(
             "Shaded: significantly further from 0 than params (p < .05, Holm over all comparisons)."
         )
-    return " ".join([*parts, f"ε in units of 1/255; {', '.join(BASELINES)} are baselines."])
+    there = [name for name in BASELINES if name in study.proxies.values()]
+    are = "are baselines" if len(there) > 1 else "is a baseline"
+    baselines = f"; {', '.join(there)} {are}" if there else ""
+    return " ".join([*parts, f"ε in units of 1/255{baselines}."])

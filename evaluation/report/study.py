@@ -9,6 +9,7 @@ import pandas as pd
 
 from evaluation.ranking.families import some_of_each
 from evaluation.ranking.populations import ACCURATE
+from evaluation.ranking.roster import Roster
 from evaluation.ranking.score_columns import ScoreColumn, score_columns
 from evaluation.ranking.table import Ranking, rank
 from evaluation.ranking.target_choice import choose_targets
@@ -50,6 +51,7 @@ class ReportNumbers:
         runs: the provenance of the scores, as JSON values.
         source: the class of the truth, which says whose layout it was read from.
         facts: the truth's origin, its networks, and how they were trained.
+        roster: whose networks they are.
         left_aside: one sentence for each score column or seed that is not in the report, which
             says why.
     """
@@ -69,6 +71,7 @@ class ReportNumbers:
     left_aside: tuple[str, ...] = ()
     source: str = "Truth"
     facts: TruthFacts | None = None
+    roster: Roster = field(default_factory=Roster.default, repr=False)
 
     @property
     def targets(self) -> list[str]:
@@ -148,6 +151,7 @@ def study(
         section33=section33(everything),
         source=type(truth).__name__,
         facts=truth.facts,
+        roster=Roster.of(truth),
     )
     if scores is None:
         return truth_alone
@@ -164,7 +168,7 @@ def study(
         columns=ranking.columns,
         values=ranking.values,
         pairs=pairwise_tau(_some(ranking), watch),
-        seconds=_seconds(used, ranking, seeds),
+        seconds=_seconds(used, ranking, seeds, truth_alone.roster),
         runs=[run for run in runs if run.get("id") in set(used["run"])],
         left_aside=ranking.set_aside,
     )
@@ -185,12 +189,12 @@ def _guessing(truth: AnyTruth) -> float | None:
 
 
 def _seconds(
-    scores: pd.DataFrame, ranking: Ranking, seeds: Collection[int] | None
+    scores: pd.DataFrame, ranking: Ranking, seeds: Collection[int] | None, roster: Roster
 ) -> dict[str, float]:
     """Return the seconds of the median network by label, those of all its seeds together."""
     timed = scores.assign(value=scores["seconds"]).drop_duplicates(list(_SCORE))
     labels = {column.identity: label for label, column in ranking.columns.items()}
-    columns = score_columns(timed, None, seeds)[0]
+    columns = score_columns(timed, None, seeds, roster)[0]
     return {
         labels[c.identity]: float(c.values.median()) * max(1, c.seeds)
         for c in columns

@@ -16,7 +16,6 @@ from evaluation.report.words import known, records
 from testbed.command.numbers import LATEX
 from testbed.files.formulas import defused
 from testbed.files.replacing import replacing
-from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["csv_tables", "latex_tables", "write_tables"]
 
@@ -34,7 +33,7 @@ def csv_tables(study: ReportNumbers) -> Iterator[tuple[str, pd.DataFrame]]:
         yield "agreement", study.agreement
     if study.section33 is not None:
         means = study.section33.reset_index()
-        yield "section33", means.assign(network=[str(Genotype.from_index(i)) for i in means["id"]])
+        yield "section33", means.assign(network=list(map(study.roster.name, means["id"])))
     if study.ranking is not None:
         yield "tau", study.ranking.whole_table
         yield "proxy_pairs", study.pairs
@@ -46,7 +45,7 @@ def csv_tables(study: ReportNumbers) -> Iterator[tuple[str, pd.DataFrame]]:
 def _networks(study: ReportNumbers) -> pd.DataFrame:
     """Return the scores and accuracies of each ranked network, what scatter plots show."""
     ids = study.values.index
-    names = {"id": ids, "network": [str(Genotype.from_index(i)) for i in ids.to_list()]}
+    names = {"id": ids, "network": list(map(study.roster.name, ids.to_list()))}
     scores = study.values.add_prefix("score: ").reset_index(drop=True)
     accuracies = study.accuracies.loc[ids].add_prefix("accuracy: ").reset_index(drop=True)
     return pd.concat([pd.DataFrame(names), scores, accuracies], axis="columns")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +16,6 @@ from evaluation.report.searches import search_pictures
 from evaluation.report.study import ReportNumbers
 from evaluation.report.tables import write_tables
 from testbed.files.replacing import replacing
-from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["PAGE", "write_report"]
 
@@ -25,7 +25,7 @@ PAGE = "index.html"
 def write_report(
     study: ReportNumbers,
     folder: str | Path,
-    architectures: Sequence[Genotype] = (),
+    architectures: Sequence[Any] = (),
     measured: pd.DataFrame | None = None,
     searches: pd.DataFrame | None = None,
     watch: Callable[[Iterable], Iterable] = iter,
@@ -37,7 +37,7 @@ def write_report(
         study: the numbers of the report.
         folder: where the files go. It is created if it is not there; files of the same names
             are replaced.
-        architectures: the architectures whose cells are drawn.
+        architectures: the names of the networks whose cells are drawn.
         measured: the user's own robust accuracies, see
             :func:`~evaluation.report.prose.methods.methods`. They are told of if they are those
             of the truth.

@@ -33,6 +33,7 @@ from testbed.command.options import (
     OwnNetworks,
     Seeds,
     ShardOption,
+    Space,
     Split,
     Store,
     Threads,
@@ -75,6 +76,7 @@ def robustness(
     networks_file: NetworkList = None,
     factory: Factory = None,
     archs: Archs = None,
+    space: Space = None,
     seeds: Seeds = None,
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
@@ -177,7 +179,7 @@ def robustness(
     check_count(count, loaded)
     choice = Choice(
         init=init, weights=weights, archive=archive, hp=hp, own=own, factory=maker,
-        archs=archs, seeds=seeds,
+        archs=archs, seeds=seeds, space=space,
     )  # fmt: skip
     source, networks, seed_list = chosen_networks(choice, loaded)
     networks = part.take(networks)

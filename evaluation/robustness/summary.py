@@ -16,7 +16,7 @@ from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.pieces import Measure
 from evaluation.truths.robustness_json import write_truth
 from evaluation.truths.targets import Target
-from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
+from testbed.spaces.registry import short_name
 from testbed.store import Store, unpack_robust
 from testbed.store.robustness import stored_doubts
 
@@ -92,10 +92,8 @@ def _print_warnings(records: list[dict], console: Console) -> None:
 
 
 def _short(network: str) -> str:
-    try:
-        return f"network {Genotype.parse(network).index}"
-    except GenotypeError:
-        return network
+    short = short_name(network)
+    return network if short == network else f"network {short}"
 
 
 def export(

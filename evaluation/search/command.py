@@ -14,11 +14,12 @@ from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, split_words, whole_numbers
 from testbed.command.inputs import check_choice, images_name
-from testbed.command.options import MOST_WORKERS, Assignments, Scores, Threads, Where
+from testbed.command.options import MOST_WORKERS, Assignments, Scores, Space, Threads, Where
 from testbed.command.outputs import check_folder
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.images.names import FORMS, NAMES
 from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
+from testbed.spaces.registry import DEFAULT, get
 from testbed.tables import RANDOM_CIFAR10
 
 __all__ = ["main"]
@@ -52,6 +53,7 @@ def search(
             show_default=False,
         ),
     ] = None,
+    space: Space = None,
     objective: Annotated[
         str,
         typer.Option(
@@ -125,7 +127,7 @@ def search(
     square_queries: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,
     device: Annotated[str, typer.Option(help="Live: cpu, cuda, cuda:1, …")] = "cpu",
 ) -> None:
-    """Search NAS-Bench-201 for robust networks, and see what a proxy buys.
+    """Search for robust networks, and see what a proxy buys.
 
     On a truth every algorithm runs many times; the tables show the mean over what the runs
     found, ± one standard error. With --live, networks are trained and attacked when they are
@@ -144,19 +146,25 @@ def search(
     from evaluation.ranking.coverage import left_seeds
     from evaluation.ranking.score_columns import other_images, score_columns
     from evaluation.ranking.where import chosen_scores
+    from evaluation.search.candidates import default_candidates
     from evaluation.search.live_setup import LiveSettings
-    from evaluation.search.problem import truth_problem
+    from evaluation.search.problem import truth_candidates, truth_problem
     from evaluation.search.proxy_scores import choose_proxies
     from evaluation.search.running import Plan, search_live, search_truth
-    from evaluation.truths.published import Truth
+    from evaluation.truths import open_truth
     from testbed.store import read_scores
 
     frame = chosen_scores(read_scores(scores or RANDOM_CIFAR10), split_words(where or ""))
-    proxies = choose_proxies(frame, split_words(proxy or ""))
-    _check_fit(algorithms, bool(proxies))
+    _check_fit(algorithms, proxy is not None)
     image_set = image_set or ("digits" if live else "cifar10")
+    asked = None if space is None else get(space)  # a user's own is known from here on
+    truth_there = None if truth is None else open_truth(truth, images_name(image_set), (), space)
+    candidates = default_candidates() if truth_there is None else truth_candidates(truth_there)
+    if live and space not in (None, DEFAULT):
+        raise InputError(f"--live trains networks of NAS-Bench-201 only; got --space {space}")
+    candidates.roster.refuse_other(asked)
+    proxies = choose_proxies(frame, split_words(proxy or ""), candidates)
     targets, notices = split_words(objective), plain_console(stderr=True)
-    truth_there = None
     plan = Plan(algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads)
     try:
         if live and out is not None:
@@ -167,7 +175,7 @@ def search(
             )  # fmt: skip
             findings = search_live(plan, out, targets, settings, notices)
         else:
-            truth_there = Truth.open(str(truth), images_name(image_set))
+            assert truth_there is not None
             findings = search_truth(plan, truth_problem(truth_there, targets, frame), notices)
     except KeyboardInterrupt:
         rest = "; the same command goes on from here" if live else ""
@@ -179,7 +187,7 @@ def search(
     findings.show_proxies(frame, fitted, console)
     if truth_there is not None:
         console.print(Text(truth_there.facts.sentence))
-    columns, _ = score_columns(frame)
+    columns, _ = score_columns(frame, roster=candidates.roster)
     for sentence in (*other_images(columns, images_name(image_set)), *left_seeds(columns)):
         console.print(Text(sentence))
     for path in written:

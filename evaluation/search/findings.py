@@ -11,7 +11,7 @@ from rich.console import Console
 
 from evaluation.search import output, results, summary
 from evaluation.search.base import Query
-from evaluation.search.cells import cells, operation_counts, published_ids
+from evaluation.search.candidates import Listed, option_counts
 from evaluation.search.held_out import held_out_taus
 from evaluation.search.job import SearchJob, Task, trajectories
 from evaluation.search.predictor import proxy_features
@@ -73,7 +73,7 @@ class Findings:
     @cached_property
     def members(self) -> Sequence[int]:
         """Every candidate."""
-        return cells(self.job.members).pool
+        return self.job.candidates.restricted(self.job.members).pool
 
     @property
     def best(self) -> float | None:
@@ -92,14 +92,14 @@ class Findings:
         summary.print_found(self.table, optimum, titles, self.objective, console)
         if len(self.targets) > 1:
             front, shares = self.front
-            names = named(front.index.tolist()).set_index(front.index)
+            names = self.job.candidates.named(front.index.tolist()).set_index(front.index)
             summary.print_front(front, shares, names, self.problem.complete, console)
         else:  # of several, each run maximises a sum of its own
             scale = 100 if set(self.targets) <= set(self.accuracies) else 1
             best = results.best_after(self.queries)
             summary.print_best(best, self.objective, scale, console)
             first = results.best_networks(self.queries).reset_index(drop=True)
-            networks = named(first.pop("incumbent").tolist())
+            networks = self.job.candidates.named(first.pop("incumbent").tolist())
             networks.insert(0, "algorithm", first["algorithm"])
             summary.print_networks(networks, console)
 
@@ -123,7 +123,8 @@ class Findings:
         if not self.problem.complete or len(names) > 1 or names[0] not in self.accuracies:
             return
         values, name = self.accuracies[names[0]].to_numpy(dtype=np.float64), self._title(names[0])
-        summary.print_top_ones(top_ones(scores, values), name, console)
+        table = top_ones(scores, values, self.job.candidates)
+        summary.print_top_ones(table, name, console)
         if fitted:
             summary.print_held_out(self._held_out(values, fitted), name, console)
 
@@ -131,8 +132,11 @@ class Findings:
         self, values: np.ndarray, fitted: Sequence[int]
     ) -> Iterator[tuple[str, int, float, float]]:
         pool = list(self.members)
-        one_hot = cells().one_hot(range(len(values)))
-        features = {"numbers of operations": operation_counts(), "one-hot operations": one_hot}
+        space = self.job.candidates.space
+        one_hot = space.one_hot(range(len(values)))
+        features = {"one-hot operations": one_hot}
+        if not isinstance(space, Listed):
+            features = {"numbers of operations": option_counts(space), **features}
         if self.job.proxies:
             scores = np.stack([proxy.values for proxy in self.job.proxies], axis=1)
             names = ", ".join(proxy.name for proxy in self.job.proxies)
@@ -152,7 +156,7 @@ class Findings:
             kind: of the trajectories, one of `names.TABLES`.
             formats: of the figures.
         """
-        queries = output.readable(self.queries, self.objective)
+        queries = output.readable(self.queries, self.objective, self.job.candidates)
         written = [
             output.write_table(queries, folder / "trajectories", kind),
             output.write_table(self.table, folder / "table"),
@@ -165,11 +169,7 @@ class Findings:
             scores = self.accuracies.filter(items=self.targets)
             known = results.optimal(scores, self.members) if self.problem.complete else None
             asked = scores.reindex(self.queries["candidate"].unique()).dropna()
-            written += output.write_front(asked, self.front[0], known, folder, formats)
+            written += output.write_front(
+                asked, self.front[0], known, folder, formats, self.job.candidates
+            )
         return written
-
-
-def named(candidates: Sequence[int]) -> pd.DataFrame:
-    """Return published id and architecture string of candidates."""
-    ids = published_ids()[list(candidates)]
-    return pd.DataFrame({"id": ids, "network": [cells().name(c) for c in candidates]})

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.search.base import Query, search
-from evaluation.search.cells import cells
+from evaluation.search.candidates import Candidates, default_candidates
 from evaluation.search.objectives import Objective
 from evaluation.search.predictor import proxy_features
 from evaluation.search.proxy_scores import ProxyScores
@@ -45,6 +45,7 @@ class SearchJob:
         members: the candidates that may be asked for; None for all cells.
         seed: of all draws, together with the algorithm and the run.
         proxies: that the algorithms may use.
+        candidates: all there are, members or not.
     """
 
     words: ClassVar[Words] = Words("searching", "runs")
@@ -54,6 +55,7 @@ class SearchJob:
     members: tuple[int, ...] | None = None
     seed: int = 0
     proxies: Sequence[ProxyScores] = field(default_factory=tuple)
+    candidates: Candidates = field(default_factory=default_candidates, repr=False)
 
     def tasks(self, algorithms: Iterable[Algorithm], runs: int) -> list[Task]:
         """Return the runs of every algorithm, of those with a proxy for each proxy."""
@@ -101,7 +103,8 @@ class SearchJob:
         key = (algorithm.name, self.seed, task.run)
         objective = self.objective.scalar(self.weights(task.run))
         searcher = algorithm.searcher(proxy, features)
-        return search(searcher, cells(self.members), objective, self.queries, key).trajectory
+        space = self.candidates.restricted(self.members)
+        return search(searcher, space, objective, self.queries, key).trajectory
 
 
 def trajectories(job: SearchJob, done: Sequence[tuple[Task, Sequence[Query]]]) -> pd.DataFrame:

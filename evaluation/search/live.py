@@ -13,11 +13,10 @@ from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.measures import attack_measures
 from evaluation.robustness.pieces import Measure
 from evaluation.search.base import Answer
-from evaluation.search.cells import genotype_of
+from evaluation.search.candidates import default_candidates
 from evaluation.search.objectives import ObjectiveError
 from evaluation.truths.targets import CLEAN, Target
 from testbed.spaces.nasbench201.checkpoints import settings_of
-from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.training import DivergedError
 from testbed.store import RobustnessRow, Store
 from testbed.train.job import Task, TrainingJob, is_finished
@@ -126,7 +125,7 @@ class Live:
         """
         line = None
         if candidate not in self._answers:
-            network = str(genotype_of(candidate))
+            network = default_candidates().space.name(candidate)
             self._answers[candidate], line = self._measure(network)
         self.watch(line)
         return self._answers[candidate]
@@ -139,7 +138,7 @@ class Live:
             except DivergedError as error:
                 nothing = np.full(len(self.measures), np.nan)
                 return (nothing, time.perf_counter() - begun), f"{network}: {error}"
-        settings = settings_of(self.training.folder, Genotype.parse(network), self.seed)
+        settings = settings_of(self.training.folder, network, self.seed)
         results = [self._result(network, measure) for measure in self.measures]
         values = np.array([accuracy for accuracy, _ in results])
         seconds = settings["provenance"]["seconds"] + sum(seconds for _, seconds in results)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from evaluation.ranking.target_choice import choose_targets
 from evaluation.search.base import Answer
-from evaluation.search.cells import cells, published_ids
+from evaluation.search.candidates import Candidates, default_candidates
 from testbed.basis.errors import ToolkitError
 
-__all__ = ["Objective", "ObjectiveError", "Tabular", "by_candidate", "truth_objective"]
+__all__ = ["Objective", "ObjectiveError", "Tabular", "truth_objective"]
 
 
 class ObjectiveError(ToolkitError):
@@ -50,36 +50,39 @@ class Tabular:
         # A list: looking up one number of an array costs more than a step of local search.
         return (self.values @ np.asarray(weights, dtype=np.float64)).tolist().__getitem__
 
-    def members(self) -> tuple[int, ...] | None:
-        """Return the cells that have every score; None where none lacks any.
+    def members(self, candidates: Candidates | None = None) -> tuple[int, ...] | None:
+        """Return the candidates that have every score; None where none lacks any.
+
+        Args:
+            candidates: all there are; None for those of NAS-Bench-201.
 
         Raises:
-            ObjectiveError: if fewer than two cells have.
+            ObjectiveError: if fewer than two candidates have.
         """
+        space = (candidates or default_candidates()).space
         whole = set(np.flatnonzero(np.isfinite(self.values).all(axis=1)).tolist())
-        members = tuple(candidate for candidate in cells().pool if candidate in whole)
+        members = tuple(candidate for candidate in space.pool if candidate in whole)
         if len(members) < 2:
             raise ObjectiveError(
                 f"a search needs two networks with {' and '.join(self.targets)}; "
                 f"there are {len(members)} (representatives of their isomorphism class)"
             )
-        return None if len(members) == len(cells()) else members
+        return None if len(members) == len(space) else members
 
 
-def truth_objective(accuracies: pd.DataFrame, words: Sequence[str]) -> Tabular:
+def truth_objective(
+    accuracies: pd.DataFrame, words: Sequence[str], candidates: Candidates | None = None
+) -> Tabular:
     """Return an objective of columns of a truth.
 
     Args:
-        accuracies: the accuracies by published id, as a truth's ``targets`` returns them.
+        accuracies: the accuracies by published id or name, as a truth's ``targets`` returns them.
         words: the names of columns: ``clean``, ``fgsm@1``, ``fog@3``, ``mean corruption``.
+        candidates: the networks; None for those of NAS-Bench-201.
 
     Raises:
         RankingError: if a name is unknown.
     """
     names = choose_targets(accuracies.columns, words)
-    return Tabular(tuple(names), by_candidate(accuracies.filter(items=names)))
-
-
-def by_candidate(table: pd.DataFrame) -> NDArray[np.float64]:
-    """Return a table by published id as rows by candidate, NaN where there is none."""
-    return table.reindex(published_ids()).to_numpy(dtype=np.float64)
+    values = (candidates or default_candidates()).values(accuracies.filter(items=names))
+    return Tabular(tuple(names), values.to_numpy(dtype=np.float64))

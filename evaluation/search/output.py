@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation.search.cells import cells, published_ids
+from evaluation.search.candidates import Candidates, default_candidates
 from evaluation.search.curves import curves, front_figure, save
 from testbed.files.formulas import defused
 from testbed.files.replacing import replacing
@@ -13,21 +13,25 @@ from testbed.files.replacing import replacing
 __all__ = ["readable", "write_figures", "write_front", "write_table"]
 
 
-def readable(queries: pd.DataFrame, objective: str) -> pd.DataFrame:
-    """Return trajectories with published ids and architecture strings for candidates.
+def readable(
+    queries: pd.DataFrame, objective: str, candidates: Candidates | None = None
+) -> pd.DataFrame:
+    """Return trajectories with names for candidates, and published ids where there are some.
 
     Args:
         queries: as from `evaluation.search.job.trajectories`.
         objective: what was maximised, in words.
+        candidates: all there are; None for those of NAS-Bench-201.
     """
-    networks = [cells().name(candidate) for candidate in queries["candidate"]]
-    ids = published_ids()
-    return queries.assign(
-        objective=objective,
-        id=ids[queries["candidate"]],
-        network=networks,
-        best_id=ids[queries["incumbent"]],
-    ).drop(columns=["candidate", "incumbent"])
+    candidates = candidates or default_candidates()
+    asked, best = queries["candidate"].tolist(), queries["incumbent"].tolist()
+    beside = candidates.ids(best) or {"network": candidates.named(best)["network"].to_numpy()}
+    added = {
+        "objective": objective,
+        **{str(name): values.to_numpy() for name, values in candidates.named(asked).items()},
+        **{f"best_{name}": values for name, values in beside.items()},
+    }
+    return queries.assign(**added).drop(columns=["candidate", "incumbent"])
 
 
 def write_table(table: pd.DataFrame, path: Path, kind: str = "csv") -> Path:
@@ -62,11 +66,12 @@ def write_front(
     known: pd.DataFrame | None,
     folder: Path,
     formats: Sequence[str],
+    candidates: Candidates | None = None,
 ) -> list[Path]:
     """Write the front as a table, and for two scores as a figure, see `curves.front_figure`."""
-    ids = published_ids()[front.index.to_numpy()]
-    names = [cells().name(candidate) for candidate in front.index]
-    written = [write_table(front.assign(id=ids, network=names), folder / "front")]
+    named = (candidates or default_candidates()).named(front.index.tolist())
+    added = {str(name): values.to_numpy() for name, values in named.items()}
+    written = [write_table(front.assign(**added), folder / "front")]
     if front.shape[1] == 2:
         written += save(front_figure(asked, front, known), folder / "front", formats)
     return written

@@ -1,16 +1,17 @@
 """The problem of a search: an objective, its candidates, and their known accuracies."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
-from evaluation.search.cells import published_ids
+from evaluation.ranking.roster import Roster
+from evaluation.search.candidates import Candidates, default_candidates, of_index
 from evaluation.search.objectives import Objective, ObjectiveError, Tabular, truth_objective
 from evaluation.search.proxy_scores import all_proxies, choose_proxies
-from evaluation.truths.published import Truth
+from evaluation.truths import AnyTruth
 
-__all__ = ["Problem", "proxy_problem", "truth_problem"]
+__all__ = ["Problem", "proxy_problem", "truth_candidates", "truth_problem"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Problem:
         complete: whether those of all candidates are known before the search, which then has
             a known optimum.
         proxy: the proxy whose score is the objective; None if accuracies are.
+        candidates: all there are, members or not.
     """
 
     objective: Objective
@@ -31,9 +33,15 @@ class Problem:
     accuracies: Callable[[], pd.DataFrame]
     complete: bool
     proxy: str | None = None
+    candidates: Candidates = field(default_factory=default_candidates, repr=False)
 
 
-def truth_problem(truth: Truth, words: Sequence[str], scores: pd.DataFrame) -> Problem:
+def truth_candidates(truth: AnyTruth) -> Candidates:
+    """Return the candidates of a truth's networks."""
+    return of_index(truth.targets().index, Roster.of(truth))
+
+
+def truth_problem(truth: AnyTruth, words: Sequence[str], scores: pd.DataFrame) -> Problem:
     """Return the search for the best accuracies of a truth, or for the best score of a proxy.
 
     Args:
@@ -46,15 +54,20 @@ def truth_problem(truth: Truth, words: Sequence[str], scores: pd.DataFrame) -> P
         ObjectiveError: if nothing is left to search among, or a proxy stands beside others.
     """
     targets = truth.targets()
-    accuracies = targets.reindex(published_ids()).reset_index(drop=True)
-    if any(_is_proxy(word, scores) and word not in targets for word in words):
-        return proxy_problem(words, scores, accuracies)
-    objective = truth_objective(targets, words)
-    return Problem(objective, objective.members(), lambda: accuracies, complete=True)
+    candidates = truth_candidates(truth)
+    accuracies = candidates.values(targets)
+    if any(_is_proxy(word, scores, candidates) and word not in targets for word in words):
+        return proxy_problem(words, scores, accuracies, candidates)
+    objective = truth_objective(targets, words, candidates)
+    members = objective.members(candidates)
+    return Problem(objective, members, lambda: accuracies, complete=True, candidates=candidates)
 
 
 def proxy_problem(
-    words: Sequence[str], scores: pd.DataFrame, accuracies: pd.DataFrame | None = None
+    words: Sequence[str],
+    scores: pd.DataFrame,
+    accuracies: pd.DataFrame | None = None,
+    candidates: Candidates | None = None,
 ) -> Problem:
     """Return the search for the best score of a proxy; it needs no truth.
 
@@ -62,6 +75,7 @@ def proxy_problem(
         words: one proxy.
         scores: the scores of a store.
         accuracies: the accuracies by candidate, for the tables.
+        candidates: all there are; None for those of NAS-Bench-201.
 
     Raises:
         RankingError: if the proxy is unknown.
@@ -69,12 +83,15 @@ def proxy_problem(
     """
     if len(words) != 1:
         raise ObjectiveError(f"a proxy is an objective of its own; got {', '.join(words)}")
-    (proxy,) = choose_proxies(scores, words)
+    candidates = candidates or default_candidates()
+    (proxy,) = choose_proxies(scores, words, candidates)
     objective = Tabular((proxy.name,), proxy.values[:, None])
     shown = pd.DataFrame(proxy.values, columns=[proxy.name]) if accuracies is None else accuracies
-    return Problem(objective, objective.members(), lambda: shown, True, proxy.name)
+    members = objective.members(candidates)
+    return Problem(objective, members, lambda: shown, True, proxy.name, candidates)
 
 
-def _is_proxy(word: str, scores: pd.DataFrame) -> bool:
+def _is_proxy(word: str, scores: pd.DataFrame, candidates: Candidates) -> bool:
     name = word.removeprefix("-")
-    return any(name in (label, label.partition(" (")[0]) for label in all_proxies(scores))
+    known = all_proxies(scores, candidates)
+    return any(name in (label, label.partition(" (")[0]) for label in known)

@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 
 from evaluation.ranking.coverage import together
 from evaluation.ranking.score_columns import (
-    BASELINES,
     RankingError,
     ScoreColumn,
-    baseline_column,
+    baseline_columns,
     labels,
     score_columns,
 )
 from evaluation.search.base import Proxy
-from evaluation.search.cells import cells, published_ids
+from evaluation.search.candidates import Candidates, default_candidates
 from testbed.basis.errors import did_you_mean
 
 __all__ = ["ProxyScores", "all_proxies", "choose_proxies", "top_one", "top_ones"]
@@ -25,11 +24,11 @@ __all__ = ["ProxyScores", "all_proxies", "choose_proxies", "top_one", "top_ones"
 
 @dataclass(frozen=True, eq=False)
 class ProxyScores:
-    """The scores of every cell by one proxy, larger promising more.
+    """The scores of every candidate by one proxy, larger promising more.
 
     Attributes:
         name: the name of the score column, with a leading − if the sign was reversed.
-        values: the scores of all candidates, (15625,); NaN where there is none.
+        values: the scores of all candidates, (size of the space,); NaN where there is none.
     """
 
     name: str
@@ -40,27 +39,34 @@ class ProxyScores:
         return np.where(np.isfinite(self.values), self.values, -np.inf).tolist().__getitem__
 
 
-def all_proxies(scores: pd.DataFrame) -> dict[str, ProxyScores]:
+def all_proxies(
+    scores: pd.DataFrame, candidates: Candidates | None = None
+) -> dict[str, ProxyScores]:
     """Return every score column of a store, by its label, the baselines first.
 
     Args:
         scores: a table of one row for each score, as `testbed.store.read_scores` returns.
+        candidates: the networks of the search; None for those of NAS-Bench-201.
 
     Raises:
         RankingError: if the table lacks columns of such a table.
     """
-    ids = [int(published_ids()[candidate]) for candidate in cells().pool]
-    columns, _ = score_columns(scores)
-    columns = [column for column in columns if column.identity[0] not in BASELINES]
-    baselines = [baseline_column(name, ids) for name in BASELINES]
-    names = list(BASELINES) + labels([column.identity for column in columns])
+    candidates = candidates or default_candidates()
+    ids = candidates.labels[list(candidates.space.pool)].tolist()
+    columns, _ = score_columns(scores, roster=candidates.roster)
+    baselines = baseline_columns(ids, candidates.roster)
+    closed = [column.identity[0] for column in baselines]
+    columns = [column for column in columns if column.identity[0] not in closed]
+    names = closed + labels([column.identity for column in columns])
     return {
-        name: ProxyScores(name, _by_candidate(column))
+        name: ProxyScores(name, _by_candidate(column, candidates))
         for name, column in zip(names, [*baselines, *columns], strict=True)
     }
 
 
-def choose_proxies(scores: pd.DataFrame, words: Sequence[str]) -> list[ProxyScores]:
+def choose_proxies(
+    scores: pd.DataFrame, words: Sequence[str], candidates: Candidates | None = None
+) -> list[ProxyScores]:
     """Return the proxies that are named; ``-name`` means that smaller promises more.
 
     Where several columns fit a name, those that too few networks have do not count, see
@@ -69,7 +75,7 @@ def choose_proxies(scores: pd.DataFrame, words: Sequence[str]) -> list[ProxyScor
     Raises:
         RankingError: if a word is the name of no column, or of several.
     """
-    known, chosen = all_proxies(scores), []
+    known, chosen = all_proxies(scores, candidates) if words else {}, []
     for word in words:
         sign, name = (-1, word[1:]) if word.startswith("-") else (1, word)
         fitting = [label for label in known if label == name or label.startswith(f"{name} (")]
@@ -95,7 +101,7 @@ def top_one(proxy: ProxyScores, values: NDArray[np.float64]) -> tuple[float, int
 
     Args:
         proxy: the scores.
-        values: the values of all candidates, (15625,); NaN where there is none.
+        values: the values of all candidates, (size of the space,); NaN where there is none.
     """
     comparable = np.isfinite(proxy.values) & np.isfinite(values)
     if not comparable.any():
@@ -104,7 +110,9 @@ def top_one(proxy: ProxyScores, values: NDArray[np.float64]) -> tuple[float, int
     return float(values[first].mean()), int(first.sum())
 
 
-def top_ones(scores: pd.DataFrame, values: NDArray[np.float64]) -> pd.DataFrame:
+def top_ones(
+    scores: pd.DataFrame, values: NDArray[np.float64], candidates: Candidates | None = None
+) -> pd.DataFrame:
     """Return the values of the networks with the highest and the lowest score of each proxy.
 
     Returns:
@@ -112,7 +120,7 @@ def top_ones(scores: pd.DataFrame, values: NDArray[np.float64]) -> pd.DataFrame:
         and tied_highest and tied_lowest, the numbers of networks that share that score.
     """
     rows = []
-    for name, proxy in all_proxies(scores).items():
+    for name, proxy in all_proxies(scores, candidates).items():
         highest, many = top_one(proxy, values)
         lowest, few = top_one(ProxyScores(name, -proxy.values), values)
         count = int((np.isfinite(proxy.values) & np.isfinite(values)).sum())
@@ -121,9 +129,9 @@ def top_ones(scores: pd.DataFrame, values: NDArray[np.float64]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _by_candidate(column: ScoreColumn) -> NDArray[np.float64]:
-    values = column.values.reindex(published_ids()).to_numpy(dtype=np.float64)
+def _by_candidate(column: ScoreColumn, candidates: Candidates) -> NDArray[np.float64]:
+    values = column.values.reindex(candidates.labels).to_numpy(dtype=np.float64)
     # Members of a class are not always the same function: only its representative counts.
     representative = np.zeros(len(values), dtype=bool)
-    representative[list(cells().pool)] = True
+    representative[list(candidates.space.pool)] = True
     return np.where(representative, values, np.nan)

@@ -53,7 +53,10 @@ class Plan:
 
     def job(self, problem: Problem) -> tuple[SearchJob, list[Task]]:
         """Return the job of a problem, and its runs."""
-        job = SearchJob(problem.objective, self.queries, problem.members, self.seed, self.proxies)
+        job = SearchJob(
+            problem.objective, self.queries, problem.members, self.seed, self.proxies,
+            problem.candidates,
+        )  # fmt: skip
         return job, job.tasks(self.algorithms, self.runs)
 
 

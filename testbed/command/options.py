@@ -10,18 +10,19 @@ from typing import Annotated
 import typer
 
 from testbed.images.names import FORMS, NAMES, SPLITS
-from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
+from testbed.spaces import registry
 
 __all__ = [
     "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
     "Combine",
     "DataRoot", "Device", "Download", "Factory", "Hp", "ImageSetName", "NetworkList",
-    "OwnNetworks", "PopulationOption",
-    "Proxies", "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads",
-    "Truth", "TruthImages", "TruthWhere", "Weights", "Where", "Workers",
+    "OwnNetworks", "PopulationOption", "Proxies", "Scores", "Seeds", "ShardOption", "Show", "Space",
+    "Split", "Store", "TableFormat", "Targets", "Threads", "Truth", "TruthImages", "TruthWhere",
+    "Weights", "Where", "Workers",
 ]  # fmt: skip
 
 MOST_WORKERS = 1024
+ARCHS_HELP = registry.get(registry.DEFAULT).words
 
 ImageSetName = Annotated[
     str,
@@ -67,6 +68,15 @@ Archs = Annotated[
     str | None,
     typer.Option(
         help=f"{ARCHS_HELP}. If not given, sample:24 of random networks, all trained ones.",
+        show_default=False,
+    ),
+]
+Space = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        help=f"Search space: {', '.join(registry.names())}, or module:class of your own; what the "
+        "names of the networks say, else nasbench201, if not given.",
         show_default=False,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,10 +20,10 @@ from testbed.sources.pretrained import PretrainedSource
 from testbed.sources.random import RandomSource
 from testbed.sources.source import Source, SourceError
 from testbed.sources.trained import TrainedSource
-from testbed.spaces.nasbench201.archive.datasets import DATASETS
-from testbed.spaces.nasbench201.names import INITIALISATIONS
-from testbed.spaces.nasbench201.selection import select
-from testbed.spaces.nasbench201.sizes import check_size
+from testbed.spaces import registry
+from testbed.spaces.names import INITIALISATIONS
+from testbed.spaces.selection import space_of_words
+from testbed.spaces.space import SearchSpace
 
 __all__ = ["Choice", "chosen_networks"]
 
@@ -41,10 +42,12 @@ class Choice:
         hp: the hyper-parameters of a NATS-Bench archive.
         own: the user's own networks, see `testbed.sources.own_name`.
         factory: ``module:function`` that builds them from their names, if these do not say how.
-        archs: the architectures, as `testbed.spaces.nasbench201.selection.select` reads them.
+        archs: the architectures, as `SearchSpace.select` reads them.
         seeds: the seeds of the weights.
-        channels: C, the width of the first stage, of random networks.
-        cells: N, the number of cells in a stage, of random networks.
+        channels: C, the width of the first stage, of random networks; None for the space's.
+        cells: N, the number of cells in a stage, of random networks; None for the space's.
+        space: the key of the search space, or a user's ``module:class``; None for what the words
+            of ``archs`` say, else NAS-Bench-201.
     """
 
     init: str = "random"
@@ -55,8 +58,14 @@ class Choice:
     factory: str | None = None
     archs: str | None = None
     seeds: str | None = None
-    channels: int = 16
-    cells: int = 5
+    channels: int | None = None
+    cells: int | None = None
+    space: str | None = None
+
+    @property
+    def search_space(self) -> SearchSpace[Any]:
+        """Return the record of the space that is asked for."""
+        return space_of_words(self.archs) if self.space is None else registry.get(self.space)
 
 
 def chosen_networks(
@@ -70,6 +79,7 @@ def chosen_networks(
     if choice.own:
         _refuse(choice.archs, "--archs", "--network names the networks")
         _refuse(choice.seeds, "--seeds", "a network of yours has the weights it comes with")
+        _refuse(choice.space, "--space", "--network names the networks")
         _refuse(choice.weights, "--weights", "--network brings its own weights")
         _refuse(choice.archive, "--archive", "--network brings its own weights")
         own = OwnSource.of(choice.own, choice.factory, images)
@@ -82,7 +92,8 @@ def chosen_networks(
     if choice.archs is None and not source.fresh:
         networks = list(source.networks())
     else:
-        networks = [str(genotype) for genotype in select(choice.archs or DEFAULT_ARCHS)]
+        space = choice.search_space
+        networks = [space.name(one) for one in space.select(choice.archs or DEFAULT_ARCHS)]
     if not source.fresh:
         _check_fit(source, networks[0], seeds[0], images)
     return source, networks, seeds
@@ -98,32 +109,31 @@ def _source(choice: Choice, images: ImageSet) -> Source:
         if not choice.weights.is_dir():
             raise SourceError(f"there is no folder {choice.weights}: train networks into it with "
                               f"robustness-proxies train --out {choice.weights}")  # fmt: skip
-        return TrainedSource(choice.weights)
+        return TrainedSource(choice.weights, choice.search_space)
     _refuse(choice.weights, "--weights", f"--init {choice.init} does not read trained networks")
     if choice.init == "pretrained":
         if choice.archive is None:
             raise SourceError("--init pretrained needs --archive PATH, of NATS-Bench say")
-        return PretrainedSource(choice.archive, _archive_dataset(images.name), choice.hp)
+        space = choice.search_space
+        dataset = _archive_dataset(space, images.name)
+        return PretrainedSource(choice.archive, dataset, choice.hp, space)
     _refuse(choice.archive, "--archive", f"--init {choice.init} reads no archive")
     if choice.init not in INITIALISATIONS:
         raise SourceError(
             f"unknown --init {choice.init!r}{did_you_mean(choice.init, INITS)}; expected one of "
             f"{', '.join(INITS)}"
         )
-    check_size(choice.channels, choice.cells, images.classes, images.shape[0])
     return RandomSource(
         choice.init, images.mean, images.std, choice.channels, choice.cells, images.classes,
-        images.shape[0],
+        images.shape[0], choice.search_space,
     )  # fmt: skip
 
 
-def _archive_dataset(images: str) -> str:
-    # cifar10-valid is trained on half of the training set: never what is meant unasked.
-    names = [name for name, dataset in DATASETS.items() if dataset.images == images]
-    names = [name for name in names if not name.endswith("-valid")]
-    if not names:
-        raise SourceError(f"the archives hold no network of {images}")
-    return names[0]
+def _archive_dataset(space: SearchSpace[Any], images: str) -> str:
+    name = space.archive_dataset(images)
+    if name is None:
+        raise SourceError(f"the archives of {space.title} hold no network of {images}")
+    return name
 
 
 def _check_fit(source: Source, network: str, seed: int | None, images: ImageSet) -> None:

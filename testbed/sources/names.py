@@ -1,6 +1,6 @@
 """The words of ``--init``; nothing here needs torch."""
 
-from testbed.spaces.nasbench201.names import INITIALISATIONS
+from testbed.spaces.names import INITIALISATIONS
 
 __all__ = ["INITS"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from testbed.sources.source import SourceError
-from testbed.spaces.nasbench201.archive import Archive, open_archive
-from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces import registry
+from testbed.spaces.space import SearchSpace
 
 __all__ = ["PretrainedSource"]
 
@@ -22,15 +22,17 @@ class PretrainedSource:
         path: the file or folder of the archive.
         dataset: the data set of the training, by its name in the archive.
         hp: the archive's hyper-parameters, ``12`` or ``200``.
+        space: the search space that the archive is of.
     """
 
     path: Path
     dataset: str = "cifar10"
     hp: str = "200"
-    archive: Archive = field(init=False, repr=False)
+    space: SearchSpace[Any] = field(default_factory=lambda: registry.get(registry.DEFAULT))
+    archive: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.archive = open_archive(self.path)
+        self.archive = self.space.archive(self.path)
 
     @property
     def init(self) -> str:
@@ -43,7 +45,7 @@ class PretrainedSource:
         return False
 
     def networks(self) -> Sequence[str]:
-        """Refuse to list all 15,625 architectures: the user has to choose some.
+        """Refuse to list all networks of a space: the user has to choose some.
 
         Raises:
             SourceError: always.
@@ -58,4 +60,4 @@ class PretrainedSource:
 
     def build(self, network: str, seed: int | None) -> nn.Module:
         """Return the network in eval mode."""
-        return self.archive.network(Genotype.parse(network), self.dataset, seed or 0, self.hp)
+        return self.archive.network(self.space.parse(network), self.dataset, seed or 0, self.hp)

@@ -8,8 +8,10 @@ from typing import Any
 from torch import nn
 
 from testbed.sources.source import SourceError
+from testbed.spaces.nasbench201.checkpoint_files import read_json
 from testbed.spaces.nasbench201.checkpoints import Checkpoint, settings_of, trained_network
-from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.registry import DEFAULT, get, parsed
+from testbed.spaces.space import SearchSpace
 
 __all__ = ["TrainedSource"]
 
@@ -19,6 +21,7 @@ class TrainedSource:
     """The trained networks of a folder; the seed of a network is that of its training."""
 
     folder: Path
+    space: SearchSpace[Any] | None = None  # of a user's own, which a worker then knows
 
     @property
     def init(self) -> str:
@@ -36,13 +39,14 @@ class TrainedSource:
         Raises:
             SourceError: if the folder holds no trained network.
         """
-        names = sorted(path.name[:6] for path in self.folder.glob("[0-9]*-seed*.safetensors"))
+        paths = sorted(self.folder.glob("*-seed*.safetensors"))
+        names = dict.fromkeys(map(_network, paths))
         if not names:
             raise SourceError(
                 f"no trained network in {self.folder}: train some with "
                 f"robustness-proxies train --out {self.folder}"
             )
-        return [str(Genotype.from_index(int(name))) for name in dict.fromkeys(names)]
+        return list(names)
 
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
         """Return the fingerprint of the weights, the network's size, and how it was trained.
@@ -50,10 +54,13 @@ class TrainedSource:
         Raises:
             CheckpointError: if the settings are missing or damaged.
         """
-        found = settings_of(self.folder, Genotype.parse(network), seed or 0)
+        found = settings_of(self.folder, network, seed or 0)
         checkpoint = Checkpoint.from_settings(found)
         recipe = checkpoint.recipe.settings()
         size = {name: recipe.pop(name) for name in ("channels", "cells")}
+        found_space = parsed(network)
+        if found_space is not None:
+            size = {name: value for name, value in size.items() if name in found_space[0].sizes}
         return size | {
             "weights": checkpoint.weights_fingerprint,
             "recipe": recipe,
@@ -62,4 +69,13 @@ class TrainedSource:
 
     def build(self, network: str, seed: int | None) -> nn.Module:
         """Return the network in eval mode."""
-        return trained_network(self.folder, Genotype.parse(network), seed or 0)
+        return trained_network(self.folder, network, seed or 0)
+
+
+def _network(path: Path) -> str:
+    """Return the network whose weights lie at a path: those of NAS-Bench-201 go by number."""
+    word = path.name.partition("-seed")[0]
+    if word.isascii() and word.isdecimal():
+        space = get(DEFAULT)
+        return space.name(space.numbered(int(word)))
+    return str(read_json(path.with_suffix(".json")).get("genotype"))

@@ -43,7 +43,7 @@ def design_of(module: "nn.Module") -> Design:
     found = designs(module)
     if len(found) != 1:
         raise SpaceError(
-            "the network is of no search space: nothing is known of its structure"
+            "the network is of no search space: it has no cell to read"
             if not found
             else f"the network holds {len(found)} networks of search spaces; expected one"
         )

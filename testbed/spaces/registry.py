@@ -14,7 +14,18 @@ from testbed.basis.foreign_text import quoted, shown
 from testbed.spaces.errors import GenotypeError, SpaceError
 from testbed.spaces.space import SearchSpace
 
-__all__ = ["DEFAULT", "entered", "get", "names", "parsed", "register", "space_of", "spaces"]
+__all__ = [
+    "DEFAULT",
+    "entered",
+    "forget",
+    "get",
+    "names",
+    "parsed",
+    "register",
+    "short_name",
+    "space_of",
+    "spaces",
+]
 
 DEFAULT = "nasbench201"
 # The record of each space of the toolkit, as module:class, in the order in which they are asked
@@ -71,6 +82,12 @@ def register(space: SearchSpace[Any]) -> SearchSpace[Any]:
     return space
 
 
+def forget(key: str) -> None:
+    """Take a user's space out of the table; one of the toolkit is imported again when asked for."""
+    _SPACES.pop(key, None)
+    space_of.cache_clear()
+
+
 def entered(kind: type[SearchSpace[Any]]) -> SearchSpace[Any]:
     """Return the space of a class, registered if it was not."""
     return register(kind())
@@ -98,6 +115,13 @@ def parsed(name: str) -> tuple[SearchSpace[Any], Any] | None:
     """Return the space and the genotype of a network's name; None if it is of no known space."""
     space = space_of(name)
     return None if space is None else (space, space.parse(name))
+
+
+def short_name(name: str) -> str:
+    """Return the published number of a network, as text; its name if it has none."""
+    found = parsed(name)
+    number = None if found is None else found[0].number(found[1])
+    return name if number is None else str(number)
 
 
 def _attribute(word: str) -> Any:

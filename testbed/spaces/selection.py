@@ -7,10 +7,11 @@ from typing import Any
 
 from testbed.basis.errors import did_you_mean
 from testbed.basis.foreign_text import quoted, shown
+from testbed.spaces import registry
 from testbed.spaces.errors import GenotypeError
 from testbed.spaces.space import SearchSpace
 
-__all__ = ["select"]
+__all__ = ["select", "space_of_words"]
 
 WORDS = ("all", "unique", "sample", "spread")
 TRIES = 100  # draws for each network that is asked for
@@ -34,6 +35,22 @@ def select(space: SearchSpace[Any], words: str) -> list[Any]:
     if _is_file(words):
         return _from_file(space, Path(words))
     return list(dict.fromkeys(_from_list(space, words)))
+
+
+def space_of_words(words: str | None) -> SearchSpace[Any]:
+    """Return the space that the words of ``--archs`` speak of: the default if they do not say."""
+    found: list[SearchSpace[Any]] = []
+    if words is not None and not words.startswith(tuple(f"{word}:" for word in WORDS)):
+        lines = [words.strip()]
+        if _is_file(words.strip()):
+            try:
+                text = Path(words.strip()).read_text(encoding="utf-8-sig")
+            except (OSError, UnicodeDecodeError):
+                text = ""  # `select` says why
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+        known = registry.spaces()
+        found = [space for line in lines[:10] for space in known if space.claims(line)]
+    return found[0] if found else registry.get(registry.DEFAULT)
 
 
 def _is_file(words: str) -> bool:

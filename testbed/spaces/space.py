@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from testbed.basis.errors import InputError
 from testbed.spaces.errors import GenotypeError, SpaceError
+from testbed.spaces.names import MOST_CELLS, MOST_CHANNELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +55,8 @@ class SearchSpace(ABC, Generic[G]):
         title: the space's name in sentences.
         cites: keys of the report's bibliography.
         example: the name of one network, for messages.
+        by_number: whether truths and tables of the space go by its published numbers; by names
+            elsewhere.
         choices: the options of each choice by its name, the first choice varying slowest.
         sizes: what `build` takes beside ``classes`` and ``in_channels`` (``channels``, ``cells``),
             with the values of the publication. They stand in the keys of scores.
@@ -62,8 +66,9 @@ class SearchSpace(ABC, Generic[G]):
     title: ClassVar[str]
     cites: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[str] = ""
-    choices: Mapping[str, Sequence[Any]]
-    sizes: Mapping[str, int] = {}
+    by_number: ClassVar[bool] = False
+    choices: ClassVar[Mapping[str, Sequence[Any]]]
+    sizes: ClassVar[Mapping[str, int]] = {}
 
     # What a space has to say.
 
@@ -97,6 +102,24 @@ class SearchSpace(ABC, Generic[G]):
         """
 
     # What follows from it.
+
+    def check(self, *, classes: int = 10, in_channels: int = 3, **sizes: int) -> None:
+        """Refuse a network that is too large to be meant, before anything is built.
+
+        Raises:
+            InputError: if a size is no whole number of at least 1, or too large, or is none that
+                the space has.
+        """
+        bounds = {"channels": MOST_CHANNELS, "cells": MOST_CELLS}
+        for word, value in sizes.items():
+            most = bounds.get(word, MOST_CHANNELS)
+            if word not in self.sizes:
+                raise InputError(
+                    f"networks of {self.title} have no {word} to choose; they have "
+                    f"{', '.join(self.sizes) or 'one size'}"
+                )
+            if type(value) is not int or not 1 <= value <= most:
+                raise InputError(f"a network has from 1 to {most:,} {word}; got {value}")
 
     def name(self, genotype: G) -> str:
         """Return the name of a network, which says its space: `parse` reads it, no other space."""
@@ -231,6 +254,10 @@ class SearchSpace(ABC, Generic[G]):
     def cells(self, genotype: G) -> tuple[Cell, ...]:
         """Return the cells of a genotype, to be drawn; none if the space has no cells."""
         return ()
+
+    def archive_dataset(self, images: str) -> str | None:
+        """Return the name in the space's archives of a data set, all of whose images trained."""
+        return None
 
     def archive(self, path: "Path") -> Any:
         """Return the reader of a published archive of trained networks.

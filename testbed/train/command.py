@@ -15,6 +15,7 @@ from testbed.command.options import (
     Download,
     ImageSetName,
     Show,
+    Space,
     Threads,
     Workers,
 )
@@ -41,6 +42,7 @@ def train(
     data_root: DataRoot = None,
     download: Download = False,
     archs: Annotated[str, typer.Option(help=ARCHS_HELP)] = "sample:24",
+    space: Space = None,
     seeds: Annotated[str, typer.Option(help="Of weights and training: 0,1,2 or 0-9.")] = "0",
     epochs: Annotated[
         int | None,
@@ -122,16 +124,18 @@ def train(
     check_folder(out)
 
     from testbed.command.job import Execution, run_job
-    from testbed.spaces.nasbench201.selection import select
+    from testbed.spaces.registry import get
+    from testbed.spaces.selection import space_of_words
     from testbed.train.folder import claim, watch
     from testbed.train.job import TrainingJob, is_finished
     from testbed.train.summary import print_summary
 
     for note in attack_notes(recipe):
         console.print(note, soft_wrap=True)
-    networks = [str(g) for g in select(archs)]
+    chosen = space_of_words(archs) if space is None else get(space)
+    networks = [chosen.name(genotype) for genotype in chosen.select(archs)]
     load_images(image_set, data_root, download=download)
-    job = TrainingJob(recipe, image_set, data_root, out, check_device(device))
+    job = TrainingJob(recipe, image_set, data_root, out, check_device(device), chosen)
     tasks = job.tasks(networks, seed_list)
     with claim(out, job.settings()):
         left = [task for task in tasks if not is_finished(task.path(out))]

@@ -20,10 +20,10 @@ from testbed.spaces.nasbench201.checkpoints import (
     describe_images,
     save_checkpoint,
 )
-from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.recipe import Recipe
 from testbed.spaces.nasbench201.training import accuracy, train
 from testbed.spaces.nasbench201.unfinished import SUFFIX, load_state, save_state
+from testbed.spaces.space import SearchSpace
 
 __all__ = ["PROGRESS", "Task", "TrainingJob", "both_splits", "is_finished"]
 
@@ -40,7 +40,7 @@ class Task:
 
     def path(self, folder: Path) -> Path:
         """Return the path that the weights of the network are written to."""
-        return checkpoint_path(folder, Genotype.parse(self.network), self.seed)
+        return checkpoint_path(folder, self.network, self.seed)
 
 
 @lru_cache(maxsize=1)
@@ -65,6 +65,7 @@ class TrainingJob:
     data_root: Path | None
     folder: Path
     device: str = "cpu"
+    space: SearchSpace[Any] | None = None  # of a user's own, which a worker then knows
 
     def settings(self) -> dict[str, Any]:
         """Return what makes two folders of trained networks comparable, as JSON values."""
@@ -95,7 +96,7 @@ class TrainingJob:
         state, before = load_state(unfinished, plan)
         clock = _Clock(before)
         network, history = train(
-            Genotype.parse(task.network), self.recipe, train_images, task.seed,
+            task.network, self.recipe, train_images, task.seed,
             device=self.device, state=state,
             on_epoch=lambda state: save_state(unfinished, state, plan, clock.seconds()),
             on_batch=_Heartbeat(path.with_suffix(PROGRESS)),

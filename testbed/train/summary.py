@@ -6,10 +6,11 @@ from statistics import median
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from testbed.command.numbers import decimal, percent
 from testbed.spaces.nasbench201.checkpoints import Checkpoint, settings_of
-from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.registry import short_name
 from testbed.train.job import Task, is_finished
 
 __all__ = ["print_summary"]
@@ -19,8 +20,7 @@ def print_summary(folder: Path, tasks: Sequence[Task], console: Console, show: i
     """Print a line for each of the first ``show`` networks, and the range of the accuracies."""
     finished = [task for task in tasks if is_finished(task.path(folder))]
     found = [
-        Checkpoint.from_settings(settings_of(folder, Genotype.parse(task.network), task.seed))
-        for task in finished
+        Checkpoint.from_settings(settings_of(folder, task.network, task.seed)) for task in finished
     ]
     if not found:
         return
@@ -42,7 +42,7 @@ def _table(checkpoints: Sequence[Checkpoint]) -> Table:
         table.add_column(heading, justify="right")
     for checkpoint in checkpoints:
         table.add_row(
-            str(Genotype.parse(checkpoint.genotype).index),
+            Text(short_name(checkpoint.genotype)),
             str(checkpoint.seed),
             percent(checkpoint.history[-1]["accuracy"], 1),
             percent(checkpoint.test["accuracy"], 1),

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const data = JSON.parse($("#data").textContent);
+  if (data === null) return; // networks that it cannot draw
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const numbers = (Kind, text) => new Kind(bytes(text).buffer);
   const ids = numbers(Uint16Array, data.ids);

@@ -1,12 +1,14 @@
 """A cell drawn as a graph: four nodes, six edges, each coloured by its operation."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from evaluation.report.figures.operations import COLOURS, EDGE_NAMES, NAMES
 from evaluation.report.figures.style import INK, MUTED, figure, hover
-from testbed.spaces.nasbench201.genotype import EDGES, Genotype
+from testbed.spaces import registry
 
 __all__ = ["cell"]
 
@@ -17,16 +19,17 @@ BENDS = {(0, 2): -0.5, (1, 3): 0.5, (0, 3): -0.72}
 NODE_NAMES = ("0: input", "1", "2", "3: output")
 
 
-def cell(genotype: Genotype) -> Figure:
-    """Draw an architecture; an edge that carries no signal is grey and dotted.
+def cell(genotype: Any) -> Figure:
+    """Draw an architecture of NAS-Bench-201; an edge that carries no signal is grey and dotted.
 
     An edge of operation ``none`` is dotted too; its place stays, so that cells compare.
     """
     drawn = figure(4.1, 2.5)
     panel = drawn.add_subplot()
-    live = genotype.live_edges()
-    for number, (edge, operation) in enumerate(zip(EDGES, genotype.operations, strict=True)):
-        _edge(panel, edge, operation, number in live, EDGE_NAMES[number])
+    space = registry.get("nasbench201")
+    (graph,) = space.cells(genotype)
+    for name, edge, live in zip(EDGE_NAMES, graph.edges, graph.live, strict=True):
+        _edge(panel, edge[:2], edge[2], live, name)
     across, up = zip(*NODES, strict=True)
     panel.scatter(across, up, 260, "none", edgecolors=INK, linewidths=1, zorder=3)
     for (x, y), name in zip(NODES, NODE_NAMES, strict=True):
@@ -38,7 +41,7 @@ def cell(genotype: Genotype) -> Figure:
     panel.set_ylim(-0.85, 1.3)
     panel.set_aspect("equal")
     panel.set_axis_off()
-    panel.set_title(f"network {genotype.index}")
+    panel.set_title(f"network {space.number(genotype)}")
     return drawn
 
 

@@ -1,8 +1,8 @@
 """How operations are written and coloured in all figures."""
 
-from testbed.spaces.nasbench201.genotype import EDGES, OPERATIONS
+from testbed.spaces import registry
 
-__all__ = ["COLOURS", "EDGE_NAMES", "LETTERS", "NAMES"]
+__all__ = ["COLOURS", "EDGE_NAMES", "LETTERS", "NAMES", "OPERATIONS"]
 
 NAMES = {
     "none": "none",
@@ -11,6 +11,7 @@ NAMES = {
     "nor_conv_3x3": "3×3 conv.",
     "avg_pool_3x3": "avg. pool",
 }
+OPERATIONS = tuple(NAMES)  # in the order of the space
 # Colour is never alone: the letter says the same.
 LETTERS: dict[str, str] = dict(zip(OPERATIONS, ("–", "S", "1", "3", "P"), strict=True))
 COLOURS = {
@@ -20,4 +21,4 @@ COLOURS = {
     "nor_conv_3x3": "#0072b2",
     "avg_pool_3x3": "#009e73",
 }
-EDGE_NAMES = tuple(f"{source}→{target}" for source, target in EDGES)
+EDGE_NAMES = tuple(registry.get("nasbench201").choices)

@@ -1,19 +1,20 @@
 """The most robust networks, edge by edge, coloured by operation (the paper's Figure 5)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from evaluation.report.figures.operations import COLOURS, EDGE_NAMES, LETTERS, NAMES
+from evaluation.report.figures.operations import COLOURS, EDGE_NAMES, LETTERS, NAMES, OPERATIONS
 from evaluation.report.figures.style import BLUE, GRID, MUTED, figure, hover, ink_for
-from testbed.spaces.nasbench201.genotype import EDGES, OPERATIONS, Genotype
+from testbed.spaces import registry
 
 __all__ = ["top_cells"]
 
 
-def top_cells(networks: Sequence[tuple[Genotype, float]], span: tuple[float, float]) -> Figure:
+def top_cells(networks: Sequence[tuple[Any, float]], span: tuple[float, float]) -> Figure:
     """Draw one row for each network: the operation of each edge, and the accuracy.
 
     Args:
@@ -29,9 +30,11 @@ def top_cells(networks: Sequence[tuple[Genotype, float]], span: tuple[float, flo
         point = bars.scatter([mean], [place], 22, BLUE, zorder=2)
         for artist in (line, point):
             hover(artist, f"network {genotype.index}: {mean:.4f}")
-    cells.set_xlim(-0.5, len(EDGES) - 0.5)
+    cells.set_xlim(-0.5, len(EDGE_NAMES) - 0.5)
     cells.set_ylim(count - 0.5, -0.5)
-    cells.set_xticks(range(len(EDGES)), [f"{k}\n{name}" for k, name in enumerate(EDGE_NAMES, 1)])
+    cells.set_xticks(
+        range(len(EDGE_NAMES)), [f"{k}\n{name}" for k, name in enumerate(EDGE_NAMES, 1)]
+    )
     cells.set_xlabel("edge")
     cells.set_yticks(range(count), [f"{genotype.index}" for genotype, _ in networks])
     cells.set_ylabel("network, best first")
@@ -57,10 +60,10 @@ def top_cells(networks: Sequence[tuple[Genotype, float]], span: tuple[float, flo
     return drawn
 
 
-def _operations(panel: Axes, place: int, genotype: Genotype) -> None:
-    live = genotype.live_edges()
-    for edge, operation in enumerate(genotype.operations):
-        dead = operation != "none" and edge not in live
+def _operations(panel: Axes, place: int, genotype: Any) -> None:
+    (graph,) = registry.get("nasbench201").cells(genotype)
+    for edge, ((_, _, operation), live) in enumerate(zip(graph.edges, graph.live, strict=True)):
+        dead = operation != "none" and not live
         colour = COLOURS[operation]
         tile = Rectangle(
             (edge - 0.45, place - 0.42), 0.9, 0.84, linewidth=0.8, edgecolor=colour,

@@ -92,6 +92,8 @@ def _not_beaten(table: pd.DataFrame) -> Iterator[str]:
     """Say which proxies rank no better than the best baseline, by |τ| or by a test."""
     sizes = table.assign(size=table["tau"].abs(), baseline=table["proxy"].isin(list(BASELINES)))
     best = sizes.loc[sizes["baseline"]].groupby("target")["size"].max()
+    *others, last = [name for name in BASELINES if (table["proxy"] == name).any()] or ["none"]
+    there = f"{', '.join(others)} or {last}" if others else last
     worse = {}
     for label, rows in sizes.loc[~sizes["baseline"]].groupby("label", sort=False):
         beaten = [r["target"] for r in records(rows) if r["size"] > best.get(r["target"], 0)]
@@ -99,7 +101,7 @@ def _not_beaten(table: pd.DataFrame) -> Iterator[str]:
             worse[label] = (len(rows) - len(beaten), len(rows), rows, beaten)
     for label, (count, total, rows, beaten) in list(worse.items())[:SPELT_OUT]:
         yield (
-            f"{label} ranks no better than a baseline (|τ|; params, flops or paths_pool_min) in "
+            f"{label} ranks no better than a baseline (|τ|; {there}) in "
             f"{count} of {total} targets{_significant(rows, beaten)}."
         )
     if rest := list(worse.items())[SPELT_OUT:]:

@@ -10,7 +10,7 @@ from evaluation.ranking.labels import printable
 from evaluation.report.study import ReportNumbers
 from evaluation.report.words import records
 from evaluation.truths.targets import CLEAN, Target
-from testbed.spaces.nasbench201.genotype import Genotype, GenotypeError
+from testbed.spaces.registry import short_name
 from testbed.store.robustness import stored_doubts
 
 __all__ = ["is_of", "measured_sentences", "measurement_doubts"]
@@ -92,20 +92,13 @@ def is_of(study: ReportNumbers, table: pd.DataFrame) -> bool:
     """Say whether measured accuracies are those of the truth: they are of all its networks."""
     if not len(table):
         return False
-    ids = {_id(str(network)) for network in table["network"].unique()} - {None}
+    names = pd.Series(table["network"].astype(str).unique())
+    ids = set(study.roster.labels(names).dropna())
     return bool(ids) and ids >= set(study.accuracies.index)
 
 
-def _id(network: str) -> int | None:
-    try:
-        return Genotype.parse(network).index
-    except GenotypeError:
-        return None
-
-
 def _network(name: str) -> str:
-    number = _id(name)
-    return f"network {printable(name) if number is None else number}"
+    return f"network {printable(short_name(name))}"
 
 
 def _options(rows: pd.DataFrame) -> str:

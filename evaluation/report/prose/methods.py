@@ -14,7 +14,7 @@ from evaluation.report.prose.measured import measured_sentences
 from evaluation.report.prose.options import how_computed
 from evaluation.report.study import ReportNumbers
 from evaluation.truths.facts import NORMAL
-from testbed.spaces.nasbench201.isomorphism import unique_ids
+from testbed.spaces.registry import DEFAULT
 
 __all__ = ["PUBLISHED", "is_published", "joined", "methods", "short_version"]
 
@@ -25,6 +25,7 @@ _SHARED = (
     "recipe", "split", "trained_on",
 )  # fmt: skip
 _COMMIT = re.compile(r"(\+g[0-9a-f]{10})[0-9a-f]+")  # ten digits name a commit well enough
+_COMPARED = {"params": "the number of parameters", STRUCTURE: STRUCTURE}
 _INIT = {
     "random": "at initialisation",
     "random-kaiming": "at initialisation (Kaiming normal)",
@@ -62,9 +63,12 @@ def methods(study: ReportNumbers, measured: pd.DataFrame | None = None) -> list[
 
 def is_published(study: ReportNumbers) -> bool:
     """Say whether the truth is a published one: of all unique networks and a published data set."""
-    whole = set(study.accuracies.index) == set(unique_ids())
+    space = study.roster.space
+    if study.dataset not in PUBLISHED or space is None or space.key != DEFAULT:
+        return False
     others = study.facts is not None and study.facts.training != NORMAL
-    return study.dataset in PUBLISHED and whole and study.source == "Truth" and not others
+    whole = set(study.accuracies.index) == set(map(space.number, space.unique))
+    return whole and study.source == "Truth" and not others
 
 
 def joined(words: Iterable[str]) -> str:
@@ -114,8 +118,9 @@ def _group_sentence(
 ) -> str:  # fmt: skip
     names = joined(dict.fromkeys(printable(column.identity[0]) for column in columns))
     size = f" (C = {_shown(facts['channels'])}, N = {_shown(facts['cells'])})" if {"channels", "cells"} <= facts.keys() else ""  # fmt: skip # noqa: E501
+    of = "" if study.roster.space is None else f" of {study.roster.space.title}"
     sentence = (
-        f"We computed {names} for {len(study.values):,} networks of NAS-Bench-201{size} "
+        f"We computed {names} for {len(study.values):,} networks{of}{size} "
         f"{_INIT.get(init, f'(weights: {printable(init)})')}{_weights(facts)}"
     )
     if "batch_size" in facts:
@@ -243,8 +248,10 @@ def _statistics(study: ReportNumbers) -> Iterable[str]:
             "The noise ceiling is what a perfect score would reach, estimated from networks "
             "that are the same function and were trained separately."
         )
+    proxies = study.proxies.values()
+    to = [f"to {words}, " for name, words in _COMPARED.items() if name in proxies]
+    to += ["and of each winner to its rivals," if to else "of each winner to its rivals"]
     yield (
-        "Differences of |τ| to the number of parameters, to paths_pool_min, and of each winner to "
-        "its rivals, are tested on the same networks, with Holm’s correction for all comparisons "
-        "of each kind."
+        f"Differences of |τ| {''.join(to)} are tested on the same networks, with Holm’s correction "
+        "for all comparisons of each kind."
     )

@@ -4,6 +4,7 @@
 settings. The JSON is written last: a network is finished once it is there.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,8 +15,10 @@ from torch import Tensor, nn
 
 from testbed.basis.foreign_text import described, shown
 from testbed.basis.ranges import COUNT, FRACTION, SECONDS, Range
+from testbed.basis.seeding import global_draws
 from testbed.images import ImageSet
 from testbed.networks.normalise import normalised
+from testbed.spaces import registry
 from testbed.spaces.nasbench201.checkpoint_files import (
     CheckpointError,
     fingerprint_of_weights,
@@ -24,10 +27,10 @@ from testbed.spaces.nasbench201.checkpoint_files import (
     write_json,
     write_tensors,
 )
-from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.network import Network
 from testbed.spaces.nasbench201.recipe import Recipe
 from testbed.spaces.nasbench201.sizes import check_size
+from testbed.spaces.space import SearchSpace
 
 __all__ = [
     "Checkpoint",
@@ -35,8 +38,10 @@ __all__ = [
     "checkpoint_path",
     "describe_images",
     "load_checkpoint",
+    "parsed_name",
     "save_checkpoint",
     "settings_of",
+    "sizes_of",
     "trained_network",
 ]
 
@@ -97,7 +102,7 @@ class Checkpoint:
                 f"channels; got {len(settings['mean'])} and {len(settings['std'])}"
             )
         try:
-            Genotype.parse(settings["genotype"])
+            parsed_name(settings["genotype"])
             recipe = Recipe.from_settings(settings["recipe"])
             check_size(recipe.channels, recipe.cells, settings["classes"], settings["in_channels"])
         except (TypeError, ValueError) as error:
@@ -105,24 +110,27 @@ class Checkpoint:
         lists = {name: tuple(settings[name]) for name in ("mean", "std", "history")}
         return Checkpoint(**{**settings, **lists, "recipe": recipe})
 
-    def network(self, weights: Mapping[str, Tensor]) -> Network:
+    def network(self, weights: Mapping[str, Tensor]) -> nn.Module:
         """Return the bare network with a state dict, whose tensors are copied.
 
         Raises:
             CheckpointError: if they are not exactly those of the network.
         """
+        space, genotype = parsed_name(self.genotype)
+        arguments = {**sizes_of(self.recipe, space), "classes": self.classes}
         with torch.device("meta"):
-            network = Network(
-                Genotype.parse(self.genotype), self.recipe.channels, self.recipe.cells,
-                self.classes, self.in_channels,
-            )  # fmt: skip
+            network = space.build(genotype, in_channels=self.in_channels, **arguments)
         expected = network.state_dict()
         # Before there is memory for them: the settings may speak of any size.
         for name in {**expected, **weights}:
             got, wanted = (_kind(tensors.get(name)) for tensors in (weights, expected))
             if got != wanted:
                 raise CheckpointError(f"{shown(name, 60)} is {got}; expected {wanted}")
-        network = network.to_empty(device="cpu")
+        if isinstance(network, Network):
+            network = network.to_empty(device="cpu")
+        else:  # it may have tensors that no state dict holds
+            with global_draws("checkpoint"):
+                network = space.build(genotype, in_channels=self.in_channels, **arguments)
         network.load_state_dict(dict(weights))
         return network
 
@@ -178,9 +186,47 @@ _ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def checkpoint_path(folder: str | Path, genotype: Genotype, seed: int) -> Path:
-    """Return the path of a network's weights; its settings lie beside them in ``.json``."""
-    return Path(folder) / f"{genotype.index:06d}-seed{seed}.safetensors"
+def parsed_name(name: str) -> tuple[SearchSpace[Any], Any]:
+    """Return the space and the genotype of a network.
+
+    Raises:
+        CheckpointError: if it is of no known space.
+    """
+    found = registry.parsed(name)
+    if found is None:
+        default = registry.get(registry.DEFAULT)
+        if default.claims(name):
+            default.parse(name)  # says where it goes wrong
+        raise CheckpointError(
+            f"{shown(name, 200)} is a network of no known search space; name a space of your own "
+            "with --space module:class"
+        )
+    return found
+
+
+def sizes_of(recipe: Recipe, space: SearchSpace[Any]) -> dict[str, int]:
+    """Return the size of a recipe's networks, as far as the space leaves it open."""
+    sizes = {"channels": recipe.channels, "cells": recipe.cells}
+    return {name: value for name, value in sizes.items() if name in space.sizes}
+
+
+def checkpoint_path(folder: str | Path, genotype: Any, seed: int) -> Path:
+    """Return the path of a network's weights; its settings lie beside them in ``.json``.
+
+    Args:
+        folder: of the trained networks.
+        genotype: the name of a network, or what is printed as its name.
+        seed: of its training.
+    """
+    space, found = parsed_name(str(genotype))
+    number = space.number(found)
+    if number is None:
+        word = hashlib.sha256(space.name(found).encode()).hexdigest()[:12]
+    else:
+        word = f"{number:06d}"
+    # Those of NAS-Bench-201 have had no other name in front.
+    stem = word if space.key == registry.DEFAULT else f"{space.key}-{word}"
+    return Path(folder) / f"{stem}-seed{seed}.safetensors"
 
 
 def describe_images(images: ImageSet) -> dict[str, Any]:
@@ -195,13 +241,13 @@ def describe_images(images: ImageSet) -> dict[str, Any]:
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, weights: dict[str, Tensor]) -> None:
     """Write a trained network into a folder."""
-    path = checkpoint_path(folder, Genotype.parse(checkpoint.genotype), checkpoint.seed)
+    path = checkpoint_path(folder, checkpoint.genotype, checkpoint.seed)
     write_tensors(path, weights)
     settings = asdict(checkpoint) | {"recipe": checkpoint.recipe.settings()}
     write_json(path.with_suffix(".json"), settings)
 
 
-def settings_of(folder: str | Path, genotype: Genotype, seed: int) -> dict[str, Any]:
+def settings_of(folder: str | Path, genotype: Any, seed: int) -> dict[str, Any]:
     """Return the settings of a trained network; only its JSON is read.
 
     Raises:
@@ -209,10 +255,11 @@ def settings_of(folder: str | Path, genotype: Genotype, seed: int) -> dict[str, 
             what `Checkpoint.from_settings` takes.
     """
     path = checkpoint_path(folder, genotype, seed).with_suffix(".json")
+    short = registry.short_name(str(genotype))
     if not path.is_file():
         raise CheckpointError(
-            f"no trained network {genotype.index} of seed {seed} in {folder}: train it with "
-            f"`robustness-proxies train --archs {genotype.index} --seeds {seed} --out {folder}` "
+            f"no trained network {short} of seed {seed} in {folder}: train it with "
+            f"`robustness-proxies train --archs {short} --seeds {seed} --out {folder}` "
             "and the options of that folder"
         )
     settings = read_json(path)
@@ -231,7 +278,7 @@ def settings_of(folder: str | Path, genotype: Genotype, seed: int) -> dict[str, 
 
 
 def load_checkpoint(
-    folder: str | Path, genotype: Genotype, seed: int
+    folder: str | Path, genotype: Any, seed: int
 ) -> tuple[dict[str, Tensor], Checkpoint]:
     """Return the state dict and the settings of a trained network.
 
@@ -252,7 +299,7 @@ def load_checkpoint(
     return weights, checkpoint
 
 
-def trained_network(folder: str | Path, genotype: Genotype, seed: int) -> nn.Sequential:
+def trained_network(folder: str | Path, genotype: Any, seed: int) -> nn.Sequential:
     """Return a trained network in eval mode, from images in [0, 1] to logits.
 
     Raises:

@@ -1,13 +1,13 @@
 """What a command line may say of networks of the space; nothing here needs torch."""
 
+from testbed.spaces.names import INITIALISATIONS, MOST_CELLS, MOST_CHANNELS
+
 __all__ = [
     "ARCHIVE_DATASETS", "INITIALISATIONS", "MOST_CELLS", "MOST_CHANNELS", "SELECTION_HELP",
     "SELECTION_WORDS",
 ]  # fmt: skip
 
 ARCHIVE_DATASETS = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
-INITIALISATIONS = ("random", "random-kaiming", "random-xavier")
-MOST_CHANNELS, MOST_CELLS = 1024, 100  # beyond what anybody trains, within what fits a memory
 SELECTION_WORDS = ("all", "unique", "sample", "spread")
 SELECTION_HELP = (
     "all (15,625), unique (the 6,466 of lowest id in their isomorphism class), sample:N or "

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from testbed.basis.foreign_text import quoted
 from testbed.spaces.nasbench201 import cost
@@ -18,6 +18,7 @@ from testbed.spaces.nasbench201.genotype import (
 from testbed.spaces.nasbench201.isomorphism import representative, unique_ids
 from testbed.spaces.nasbench201.names import SELECTION_HELP
 from testbed.spaces.nasbench201.paths import PATH_STATISTICS
+from testbed.spaces.nasbench201.sizes import check_size
 from testbed.spaces.space import Cell, SearchSpace
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ class NASBench201(SearchSpace[Genotype]):
 
     key = "nasbench201"
     title = "NAS-Bench-201"
+    by_number = True
     cites = ("dong2020nasbench201",)
     example = str(Genotype(("nor_conv_3x3",) * 6))
-    choices: Mapping[str, Sequence[Any]] = {f"{a}→{b}": OPERATIONS for a, b in EDGES}
-    sizes: Mapping[str, int] = {"channels": 16, "cells": 5}
+    choices: ClassVar[Mapping[str, Sequence[Any]]] = {f"{a}→{b}": OPERATIONS for a, b in EDGES}
+    sizes: ClassVar[Mapping[str, int]] = {"channels": 16, "cells": 5}
 
     def parse(self, text: str) -> Genotype:
         """Read an architecture string, or NASLib's six numbers, ``(4, 0, 3, 1, 4, 3)``."""
@@ -139,6 +141,18 @@ class NASBench201(SearchSpace[Genotype]):
         edges = tuple((a, b, op) for (a, b), op in zip(EDGES, genotype.operations, strict=True))
         lives = tuple(number in live for number in range(len(EDGES)))
         return (Cell("", ("0: input", "1", "2", "3: output"), edges, lives),)
+
+    def check(self, *, classes: int = 10, in_channels: int = 3, **sizes: int) -> None:
+        """Refuse a network that is too large to be meant."""
+        super().check(**sizes)
+        check_size(classes=classes, in_channels=in_channels, **{**self.sizes, **sizes})
+
+    def archive_dataset(self, images: str) -> str | None:
+        """Return the name of a data set in the archives; never cifar10-valid, half of it."""
+        from testbed.spaces.nasbench201.archive.datasets import DATASETS
+
+        names = [name for name, dataset in DATASETS.items() if dataset.images == images]
+        return next((name for name in names if not name.endswith("-valid")), None)
 
     def archive(self, path: Path) -> Any:
         """Return the reader of a NAS-Bench-201 or a NATS-Bench topology archive."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,9 @@ from testbed.images.own.pixels import StoredPixels
 from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.attacked import attacked
 from testbed.spaces.nasbench201.augmentation import Augmentation
-from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.network import Network
+from testbed.spaces.nasbench201.checkpoints import parsed_name, sizes_of
 from testbed.spaces.nasbench201.recipe import Recipe
-from testbed.spaces.nasbench201.weights import random_network
+from testbed.spaces.weights import random_network
 
 __all__ = ["DivergedError", "Epoch", "TrainingState", "accuracy", "train"]
 
@@ -57,7 +57,7 @@ class TrainingState:
 
 
 def train(
-    genotype: Genotype,
+    genotype: Any,
     recipe: Recipe,
     images: ImageSet,
     seed: int,
@@ -66,7 +66,7 @@ def train(
     state: TrainingState | None = None,
     on_epoch: Callable[[TrainingState], None] | None = None,
     on_batch: Callable[[float], None] | None = None,
-) -> tuple[Network, tuple[Epoch, ...]]:
+) -> tuple[nn.Module, tuple[Epoch, ...]]:
     """Return the trained network, in eval mode, and the history of its epochs.
 
     The initial weights are those of ``random_network(genotype, seed)``. The order of the
@@ -76,7 +76,7 @@ def train(
     interrupted, on the CPU with the same number of threads.
 
     Args:
-        genotype: the cell.
+        genotype: the name of the network, or what is printed as its name.
         recipe: the sizes, the optimiser and the augmentation of the training.
         images: the images to train on; the network takes them normalised by their mean and std, and
             does not contain that layer (see `testbed.networks.normalise`).
@@ -89,9 +89,10 @@ def train(
     Raises:
         DivergedError: at the end of an epoch after which the loss or a weight is not finite.
     """
+    space, found = parsed_name(str(genotype))
     network = random_network(
-        genotype, seed, channels=recipe.channels, cells=recipe.cells, classes=images.classes,
-        in_channels=images.shape[0],
+        space, found, seed, "random", classes=images.classes, in_channels=images.shape[0],
+        **sizes_of(recipe, space),
     )  # fmt: skip
     if state is not None:
         network.load_state_dict(state.weights)
@@ -101,8 +102,8 @@ def train(
     loop = _Loop(normalised(network, images.mean, images.std).to(device), images, optimiser)
     for number in range(len(history), recipe.epochs):
         optimiser.param_groups[0]["lr"] = recipe.learning_rate(number)
-        source = generator("train", genotype, seed, number)
-        starts = generator("train", "attack", genotype, seed, number)
+        source = generator("train", space.name(found), seed, number)
+        starts = generator("train", "attack", space.name(found), seed, number)
         epoch = loop.epoch(
             recipe, source, starts, lambda part, n=number: on_batch and on_batch(n + part)
         )
@@ -171,7 +172,7 @@ class _Loop:
 
 
 def _optimiser(
-    network: Network, recipe: Recipe, state: TrainingState | None
+    network: nn.Module, recipe: Recipe, state: TrainingState | None
 ) -> torch.optim.Optimizer:
     optimiser = torch.optim.SGD(
         network.parameters(),
@@ -188,7 +189,7 @@ def _optimiser(
 
 
 def _state(
-    network: Network, optimiser: torch.optim.Optimizer, history: tuple[Epoch, ...]
+    network: nn.Module, optimiser: torch.optim.Optimizer, history: tuple[Epoch, ...]
 ) -> TrainingState:
     buffers = {
         name: optimiser.state[parameter].get("momentum_buffer")
@@ -206,7 +207,7 @@ def _copy(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 
-def _check_finite(epoch: Epoch, network: Network, number: int, recipe: Recipe) -> None:
+def _check_finite(epoch: Epoch, network: nn.Module, number: int, recipe: Recipe) -> None:
     finite = torch.tensor(epoch.loss).isfinite() and all(
         tensor.isfinite().all() for tensor in network.state_dict().values()
     )

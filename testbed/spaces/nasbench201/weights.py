@@ -1,12 +1,11 @@
 """Networks with random weights: ``random_network(genotype, seed, init)``."""
 
-from torch import nn
+from typing import cast
 
-from testbed.basis.errors import InputError
-from testbed.basis.seeding import global_draws
+from testbed.spaces import registry, weights
 from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.names import INITIALISATIONS
 from testbed.spaces.nasbench201.network import Network
+from testbed.spaces.weights import INITIALISATIONS, initialise
 
 __all__ = ["INITIALISATIONS", "initialise", "random_network"]
 
@@ -36,33 +35,8 @@ def random_network(
     The weights are drawn on the CPU, so they are the same on every device; the global
     random state is left as it was.
     """
-    if init not in INITIALISATIONS:
-        raise InputError(
-            f"unknown initialisation {init!r}; expected one of {', '.join(INITIALISATIONS)}"
-        )
-    with global_draws("weights", init, genotype, seed):
-        network = Network(genotype, channels, cells, classes, in_channels)
-        if init != "random":
-            initialise(network, init.removeprefix("random-"))
-    return network
-
-
-def initialise(module: nn.Module, scheme: str) -> None:
-    """Redraw the weights of convolutions and linear layers in place, biases to zero.
-
-    Args:
-        module: any module; its batch norms keep weight 1 and bias 0.
-        scheme: ``kaiming`` (normal, fan-out, gain of ReLU; He et al., ICCV 2015) or
-            ``xavier`` (normal; Glorot and Bengio, AISTATS 2010).
-    """
-    for layer in module.modules():
-        if not isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
-            continue
-        if scheme == "kaiming":
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        elif scheme == "xavier":
-            nn.init.xavier_normal_(layer.weight)
-        else:
-            raise InputError(f"unknown scheme {scheme!r}; expected kaiming or xavier")
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+    network = weights.random_network(
+        registry.get("nasbench201"), genotype, seed, init, channels=channels, cells=cells,
+        classes=classes, in_channels=in_channels,
+    )  # fmt: skip
+    return cast(Network, network)
