@@ -56,7 +56,7 @@ MISTAKES = {
     ],
     "train": [
         ("--preset tinny", "unknown --preset 'tinny' (did you mean 'tiny'?)"),
-        ("--preset ''", "expected tiny, small, paper"),
+        ("--preset ''", "expected tiny, tiny-fgsm, tiny-pgd, small, paper"),
         ("--epoch 3", "did you mean --epochs?"),
         ("--epochs ten", "got 'ten'"),
         ("--epochs 0", "epochs"),

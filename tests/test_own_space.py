@@ -27,6 +27,7 @@ from evaluation.search.base import search
 from evaluation.search.problem import truth_candidates, truth_problem
 from evaluation.search.registry import ALGORITHMS
 from evaluation.search.running import Plan, search_truth
+from evaluation.truths.facts import NORMAL, TruthFacts
 from proxies.compute import app
 from testbed import images
 from testbed.sources import Choice, RandomSource, chosen_networks
@@ -45,13 +46,16 @@ def tiny():
     registry.forget("tiny")
 
 
+FACTS = TruthFacts("a table of this test", NORMAL, "27 networks", space=None)
+
+
 @dataclass
 class Table:
     """A truth by name."""
 
     accuracies: pd.DataFrame
     dataset: str = "digits"
-    facts: object = field(default=None)
+    facts: TruthFacts = field(default=FACTS)
 
     def targets(self):
         return self.accuracies

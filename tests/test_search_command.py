@@ -103,7 +103,7 @@ def test_a_proxy_alone_is_an_objective(truth):
         (["--truth", "TRUTH", "--live"], "got both"),
         (["--live"], "add --out"),
         (["--live", "--out", "x", "--workers", "2"], "one worker"),
-        (["--live", "--out", "x", "--preset", "huge"], "tiny, small, paper"),
+        (["--live", "--out", "x", "--preset", "huge"], "tiny, tiny-fgsm, tiny-pgd, small, paper"),
         (["--truth", "nowhere"], "no folder nowhere"),
         (["--truth", "TRUTH", "--objective", "fgsm@7"], "unknown target 'fgsm@7'"),
         (["--truth", "TRUTH", "--objective", ""], "no target"),

@@ -2,15 +2,16 @@
 
 A block ends where all paths from the images to the logits meet in one tensor with positions, in
 front of the next convolution or matrix product: the stem, each residual block, each layer of a
-plain network. No name of a module is read. Of a NAS-Bench-201 network the blocks are known: the
-stem, each cell and each reduction, also where a cell has no convolution, or one path only, on which
-the graph shows no end.
+plain network. No name of a module is read. A network of a search space may know its blocks
+(``blocks_in_turn``): of NAS-Bench-201 the stem, each cell and each reduction, also where a cell has
+no convolution, or one path only, on which the graph shows no end.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from proxies.conditions import UndefinedError
 from proxies.loss_gradients import require_weights
@@ -19,7 +20,7 @@ from proxies.tape import record
 from testbed.networks.copying import working_copy
 from testbed.networks.normalise import behind_normalisation
 from testbed.networks.strides import safe_strides
-from testbed.spaces.nasbench201.network import Network
+from testbed.spaces.design import designs
 
 __all__ = ["Blocks", "blocks", "channels_last_rows"]
 
@@ -52,16 +53,19 @@ def _blocks(probe: Probe) -> Blocks:
     network, images = behind_normalisation(
         working_copy(probe.network), probe.fast.arrange(probe.images).detach()
     )
-    if isinstance(network, Network):
-        return Blocks(_of_cells(network.requires_grad_(False), images))
+    known = getattr(network, "blocks_in_turn", None) if designs(network) else None
+    if known is not None:
+        network.requires_grad_(False)
+        return Blocks(_in_turn(known(), images))
     return Blocks(_of_graph(probe))
 
 
-def _of_cells(network: Network, images: Tensor) -> list[Tensor]:
+def _in_turn(modules: Sequence[nn.Module], images: Tensor) -> list[Tensor]:
+    ends, features = [], images.clone().requires_grad_()
     with torch.enable_grad(), safe_strides():
-        ends = [network.stem(images.clone().requires_grad_())]
-        for block in network.cells:
-            ends.append(block(ends[-1]))
+        for module in modules:
+            features = module(features)
+            ends.append(features)
     return ends
 
 

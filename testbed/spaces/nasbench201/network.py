@@ -61,6 +61,10 @@ class Network(nn.Module):
         self.lastact = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU())
         self.classifier = nn.Linear(width, classes)
 
+    def blocks_in_turn(self) -> list[nn.Module]:
+        """Return what the features pass through, one after the other, in front of the pooling."""
+        return [self.stem, *self.cells]
+
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, (B, classes), of images (B, in_channels, H, W).
 
