@@ -87,7 +87,8 @@ def correlate(
 
     asked = None if space is None else get(space)  # a user's own is known from here on
     frame, opened = read_any_scores(scores or RANDOM_CIFAR10, dataset), open_truth(truth, dataset)
-    Roster.of(opened).refuse_other(asked)
+    if asked is not None:
+        Roster.of(opened).refuse_other(asked)
     ranking = rank(
         chosen_scores(frame, split_words(where or "")),
         opened,

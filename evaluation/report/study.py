@@ -143,7 +143,7 @@ def study(
         agreement=pairwise_tau(accuracies.filter(attacked), watch),
         section33=section33(everything),
         source=type(truth).__name__,
-        roster=Roster.of(truth),
+        roster=Roster.of(truth, everything),
     )
     if scores is None:
         return truth_alone
