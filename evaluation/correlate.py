@@ -91,7 +91,8 @@ def correlate(
     dataset = images_name(dataset)
     frame = read_any_scores(scores or RANDOM_CIFAR10, dataset)
     opened = open_truth(truth, dataset, split_words(truth_where or ""), space)
-    Roster.of(opened).refuse_other(asked)
+    if asked is not None:
+        Roster.of(opened).refuse_other(asked)
     ranking = rank(
         chosen_scores(frame, split_words(where or "")),
         opened,

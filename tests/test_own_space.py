@@ -40,7 +40,7 @@ from tests.tiny_space import Tiny, TinySpace
 WORD = "tests.tiny_space:TinySpace"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def tiny():
     yield registry.get(WORD)
     registry.forget("tiny")
@@ -66,10 +66,10 @@ def truth_of(names):
     return Table(pd.DataFrame(values, pd.Index(names, name="network"), ["clean", "fgsm@1"]))
 
 
-@pytest.fixture
-def scored(tiny, tmp_path):
+@pytest.fixture(scope="module")
+def scored(tiny, tmp_path_factory):
     """All 27 networks, scored by the command."""
-    out = tmp_path / "scores.sqlite"
+    out = tmp_path_factory.mktemp("tiny") / "scores.sqlite"
     app(
         ["--space", WORD, "--archs", "all", "--proxies", "params,flops,snip,paths_pool_min",
          "--batch-size", "4", "--workers", "1", "--store", str(out), "--show", "2"],

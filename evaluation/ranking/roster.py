@@ -44,9 +44,14 @@ class Roster:
         return Roster(registry.get(registry.DEFAULT))
 
     @staticmethod
-    def of(truth: Any) -> "Roster":
-        """Return the roster of a truth: of the networks that index its targets."""
-        index = truth.targets().index
+    def of(truth: Any, targets: pd.DataFrame | None = None) -> "Roster":
+        """Return the roster of a truth: of the networks that index its targets.
+
+        Args:
+            truth: an open truth.
+            targets: what it returns as such, where that is at hand: it may take a while to read.
+        """
+        index = (truth.targets() if targets is None else targets).index
         if index.dtype.kind in "iu":
             return Roster.default()
         facts = getattr(truth, "facts", None)

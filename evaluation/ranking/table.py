@@ -84,7 +84,7 @@ def rank(
     known = truth.targets()
     second = parse_population(population, known.columns)
     accuracies = known.filter(items=choose_targets(known.columns, targets, attacks))
-    roster = Roster.of(truth)
+    roster = Roster.of(truth, known)
     columns, foreign = score_columns(scores, proxies, seeds, roster)
     known_ids = set(accuracies.index)
     columns, aside = set_aside(columns, known_ids, BASELINES, named=proxies is not None)

@@ -117,9 +117,11 @@ def report(
     asked = None if space is None else get(space)  # a user's own is known from here on
     dataset = images_name(dataset)
     opened = open_truth(truth, dataset, split_words(truth_where or ""), space)
-    roster = Roster.of(opened)
-    roster.refuse_other(asked)
-    drawn = asked or (space_of_words(archs) if roster.by_number else roster.space)
+    drawn = asked
+    if asked is not None or archs:
+        roster = Roster.of(opened)
+        roster.refuse_other(asked)
+        drawn = asked or (space_of_words(archs) if roster.by_number else roster.space)
     if archs and drawn is None:
         raise InputError("--archs draws cells, and the networks of the truth are of no known space")
     chosen = [drawn.name(one) for one in drawn.select(archs)] if archs and drawn else []

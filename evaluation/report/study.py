@@ -151,7 +151,7 @@ def study(
         section33=section33(everything),
         source=type(truth).__name__,
         facts=truth.facts,
-        roster=Roster.of(truth),
+        roster=Roster.of(truth, everything),
     )
     if scores is None:
         return truth_alone

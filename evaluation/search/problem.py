@@ -38,7 +38,8 @@ class Problem:
 
 def truth_candidates(truth: AnyTruth) -> Candidates:
     """Return the candidates of a truth's networks."""
-    return of_index(truth.targets().index, Roster.of(truth))
+    targets = truth.targets()
+    return of_index(targets.index, Roster.of(truth, targets))
 
 
 def truth_problem(truth: AnyTruth, words: Sequence[str], scores: pd.DataFrame) -> Problem:
@@ -54,7 +55,7 @@ def truth_problem(truth: AnyTruth, words: Sequence[str], scores: pd.DataFrame) -
         ObjectiveError: if nothing is left to search among, or a proxy stands beside others.
     """
     targets = truth.targets()
-    candidates = truth_candidates(truth)
+    candidates = of_index(targets.index, Roster.of(truth, targets))
     accuracies = candidates.values(targets)
     if any(_is_proxy(word, scores, candidates) and word not in targets for word in words):
         return proxy_problem(words, scores, accuracies, candidates)
