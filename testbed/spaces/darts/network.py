@@ -31,14 +31,14 @@ class Network(nn.Module):
         in_channels: 3 for colour images, 1 for grey ones.
         auxiliary: whether there is a second classifier after two thirds of the cells, which
             `with_auxiliary` evaluates; it helps training and does not enter the logits. It needs
-            a depth of at least 2.
+            a depth of at least 4.
         drop_path: the probability with which, in train mode only, an image's value on an edge
             is dropped; it can be set anew at any time. Edges of ``skip_connect`` that only pass
             on are never dropped.
 
     Raises:
         InputError: if `testbed.spaces.darts.sizes.check_size` refuses the size, a
-            network of one cell is to have the head, or the probability is not in [0, 1).
+            network of less than four cells is to have the head, or the probability is not in [0, 1).
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         check_size(width, depth, classes, in_channels)
-        if auxiliary and depth < 2:
-            raise InputError("the auxiliary head needs two reductions: expected a depth of 2 or more")
+        if auxiliary and depth < 4:  # it would stand at the end, or where no second reduction is
+            raise InputError(f"the auxiliary head needs a depth of 4 or more; got {depth}")
         self.genotype = genotype
         self.width, self.depth, self.classes = width, depth, classes
         self.in_channels = in_channels
