@@ -38,7 +38,8 @@ class Network(nn.Module):
 
     Raises:
         InputError: if `testbed.spaces.darts.sizes.check_size` refuses the size, a
-            network of less than four cells is to have the head, or the probability is not in [0, 1).
+            network of less than four cells is to have the head, or the probability is not in
+            [0, 1).
     """
 
     def __init__(
