@@ -165,21 +165,27 @@ def _checked(which: str, cell: Any) -> tuple[Edge, ...]:
 
 def _edge(which: str, number: int, edge: Any) -> Edge:
     node = INPUTS + number // 2
-    where = f"edge {number % 2 + 1} of node {node} of the {which} cell"
     if not _is_sequence(edge) or len(edge) != 2:
-        raise GenotypeError(f"expected (operation, source) as {where}; got {_got(edge)}")
+        raise GenotypeError(
+            f"expected (operation, source) as {_where(which, number)}; got {_got(edge)}"
+        )
     operation, source = edge
     if not isinstance(operation, str) or operation not in OPERATIONS:
         hint = did_you_mean(operation, OPERATIONS) if isinstance(operation, str) else ""
         raise GenotypeError(
-            f"unknown operation {_got(operation)} on {where}{hint}; "
+            f"unknown operation {_got(operation)} on {_where(which, number)}{hint}; "
             f"the space has {', '.join(OPERATIONS)}"
         )
     if type(source) is not int or not 0 <= source < node:
         raise GenotypeError(
-            f"the source of {where} is an earlier node, 0 to {node - 1}; got {_got(source)}"
+            f"the source of {_where(which, number)} is an earlier node, 0 to {node - 1}; "
+            f"got {_got(source)}"
         )
-    return str(operation), source
+    return operation, source
+
+
+def _where(which: str, number: int) -> str:
+    return f"edge {number % 2 + 1} of node {INPUTS + number // 2} of the {which} cell"
 
 
 def _integers(value: Any) -> tuple[int, ...] | None:
@@ -191,6 +197,8 @@ def _integers(value: Any) -> tuple[int, ...] | None:
 
 
 def _is_sequence(value: Any) -> bool:
+    if type(value) in (tuple, list):
+        return True
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | range)
 
 
