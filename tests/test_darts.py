@@ -97,7 +97,7 @@ def test_the_order_of_a_text_is_kept():
         TEXT.replace("0", "\N{ARABIC-INDIC DIGIT ZERO}"),
         V2_NAME.replace("skip", "skim"), V2_NAME[:-1], V2_NAME + "-", V2_NAME.replace(".2", ".9"),
         V2_NAME.replace("_r", ""), V2_NAME.replace("+", "-"), V2_NAME.upper(),
-        "{", "[]", "null", '{"normal": []}', '{"normal": 3, "reduce": 4}', "x" * 10**6,
+        "{", "[]", "null", '{"normal": []}', '{"normal": 3, "reduce": 4}', pytest.param("x" * 10**6, id="long"),
         '{"normal": [], "normal": []}', "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
         json.dumps({"normal": NORMAL, "reduce": REDUCE, "reduce_concate": [2, 3]}),
         json.dumps({"normal": NORMAL, "reduce": REDUCE, "auxiliary": True}),
@@ -261,9 +261,9 @@ def test_of_no_derived_genotype_a_neighbour_leaves_the_fault_behind():
 
 
 def test_mutations_are_neighbours_and_depend_on_the_seed_alone():
-    found = [sampling.mutated(V2, seed) for seed in range(200)]
+    found = [sampling.mutated(V2, seed) for seed in range(100)]
     assert set(found) <= set(sampling.neighbours(V2))
-    assert len(set(found)) > 80  # of 120, of which 200 uniform draws meet 97
+    assert len(set(found)) > 55  # of 120, of which 100 uniform draws meet 68
     assert found[:9] == [sampling.mutated(Genotype.parse(V2.name), seed) for seed in range(9)]
 
 
