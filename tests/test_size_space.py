@@ -66,7 +66,8 @@ def test_ids_are_those_of_the_published_order():
     [
         "", "8", "8:8:8:8", "8:8:8:8:8:8", "8:8:8:8:7", "8:8:8:8:72", "8:8:8:8:08", "8:8:8:8:-8",
         "8,8,8,8,8", "8:8:8:8:8.0", ":8:8:8:8", "8:8: 8:8:8", "8:8:8:8:8:", "8\n:8:8:8:8",
-        "a:b:c:d:e", "\u0668:8:8:8:8", pytest.param("8:" * 10**5, id="long"), CELL, None, 8, ["8"] * 5,
+        "a:b:c:d:e", "\u0668:8:8:8:8", CELL, None, 8, ["8"] * 5,
+        pytest.param("8:" * 10**5, id="long"),
     ],
 )  # fmt: skip
 def test_what_is_no_name_is_refused(text):
