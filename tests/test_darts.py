@@ -255,6 +255,9 @@ def test_of_no_derived_genotype_a_neighbour_leaves_the_fault_behind():
     assert V2 in sampling.neighbours(zero)
     twice = Genotype(replaced(V2.normal, 1, ("sep_conv_3x3", 0)), V2.reduce)
     assert V2 in sampling.neighbours(twice)
+    for one in sampling.neighbours(twice):
+        pair = one.canonical.normal[:2]
+        assert pair == twice.canonical.normal[:2] or pair[0][1] != pair[1][1]
     for fault in (zero, twice):
         found = sampling.neighbours(fault)
         assert any(map(derived, found))
