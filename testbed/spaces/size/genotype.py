@@ -1,0 +1,134 @@
+"""The size space of NATS-Bench: five widths of eight choices, 32,768 networks of one cell.
+
+The widths are those of the five blocks: a cell, a reduction, a cell, a reduction, a cell.
+
+Dong, Liu, Musial and Gabrys, "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology
+and Size", IEEE TPAMI 2021.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.basis.errors import ToolkitError
+from testbed.basis.foreign_text import described
+
+__all__ = ["BLOCKS", "SIZE", "WIDTHS", "Genotype", "GenotypeError", "decode", "enumerate_space"]
+
+WIDTHS = (8, 16, 24, 32, 40, 48, 56, 64)
+BLOCKS = 5
+SIZE = len(WIDTHS) ** BLOCKS
+_NAME = re.compile(r"[1-9][0-9]?(:[1-9][0-9]?)*")
+_FORM = "five widths such as 8:16:24:32:40"
+
+
+class GenotypeError(ToolkitError):
+    """A name, widths or an id that is not of NATS-Bench's size space."""
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """One of the 32,768 networks: the width of each block, from the image to the classifier.
+
+    Raises:
+        GenotypeError: if there are not five widths, or one is none of `WIDTHS`.
+    """
+
+    widths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        widths: Any = self.widths
+        if not isinstance(widths, Sequence) or isinstance(widths, str | bytes):
+            raise GenotypeError(f"expected {BLOCKS} widths; got {described(widths)}")
+        if len(widths) != BLOCKS:
+            raise GenotypeError(
+                f"a network of the size space has {BLOCKS} widths; got {len(widths)}: "
+                f"{described(tuple(widths))}"
+            )
+        for number, width in enumerate(widths):
+            if type(width) is not int or width not in WIDTHS:
+                raise GenotypeError(
+                    f"expected width {number + 1} to be one of {', '.join(map(str, WIDTHS))}; "
+                    f"got {described(width)}"
+                )
+        object.__setattr__(self, "widths", tuple(widths))
+
+    @staticmethod
+    def parse(text: str) -> "Genotype":
+        """Read the official name, ``8:16:24:32:40``.
+
+        Raises:
+            GenotypeError: if it is none.
+        """
+        if not isinstance(text, str) or not _NAME.fullmatch(text.strip()):
+            raise GenotypeError(
+                f"not a network of the size space: expected {_FORM}; got {described(text)}"
+            )
+        return Genotype(tuple(map(int, text.strip().split(":"))))
+
+    @staticmethod
+    def from_index(index: int) -> "Genotype":
+        """Return the network of this published id (0 to 32,767)."""
+        if type(index) is not int or not 0 <= index < SIZE:
+            raise GenotypeError(
+                f"expected the id of a network of the size space, 0 to {SIZE - 1:,}; "
+                f"got {described(index)}"
+            )
+        places = (len(WIDTHS) ** power for power in reversed(range(BLOCKS)))
+        return Genotype(tuple(WIDTHS[index // place % len(WIDTHS)] for place in places))
+
+    @property
+    def index(self) -> int:
+        """Return the id in the published archive, whose order is lexicographic in the widths."""
+        found = 0
+        for width in self.widths:
+            found = found * len(WIDTHS) + WIDTHS.index(width)
+        return found
+
+    @property
+    def name(self) -> str:
+        """Return the official name, ``8:16:24:32:40``."""
+        return ":".join(map(str, self.widths))
+
+    def __str__(self) -> str:
+        return self.name
+
+    def neighbours(self) -> list["Genotype"]:
+        """Return the 35 networks that differ in exactly one width."""
+        return [
+            Genotype((*self.widths[:block], width, *self.widths[block + 1 :]))
+            for block in range(BLOCKS)
+            for width in WIDTHS
+            if width != self.widths[block]
+        ]
+
+    def encode(self) -> tuple[int, ...]:
+        """Return 40 numbers: of each block the eight choices, of which the chosen one is 1."""
+        return tuple(int(width == choice) for width in self.widths for choice in WIDTHS)
+
+
+def decode(vector: Sequence[int]) -> Genotype:
+    """Return the genotype of an encoding (see `Genotype.encode`).
+
+    Raises:
+        GenotypeError: if it has not 40 numbers, or a block has not exactly one 1 among zeros.
+    """
+    if len(vector) != BLOCKS * len(WIDTHS):
+        raise GenotypeError(
+            f"an encoding has {BLOCKS * len(WIDTHS)} numbers; got {len(vector)}: "
+            f"{described(tuple(vector))}"
+        )
+    chosen = []
+    for block in range(BLOCKS):
+        part = list(vector[block * len(WIDTHS) : (block + 1) * len(WIDTHS)])
+        if sorted(part) != [0] * (len(WIDTHS) - 1) + [1]:
+            raise GenotypeError(f"expected one 1 among zeros for block {block + 1}; got {part[:8]}")
+        chosen.append(WIDTHS[part.index(1)])
+    return Genotype(tuple(chosen))
+
+
+def enumerate_space() -> Iterator[Genotype]:
+    """Yield all 32,768 genotypes in the order of their published ids."""
+    return map(Genotype, itertools.product(WIDTHS, repeat=BLOCKS))
