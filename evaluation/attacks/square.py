@@ -51,7 +51,6 @@ class Square(SearchAttack):
     p_init: float = number(0.8, largest=1)
 
     name: ClassVar[str] = "square"
-    uses_gradients: ClassVar[bool] = False
 
     def search(self, batch: Examples, epsilons: Sequence[float], stop_early: bool) -> Search:
         """Return the random search; an image is finished once misclassified, asked or not."""

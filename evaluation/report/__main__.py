@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from evaluation.attacks.plugins import offered
 from testbed.basis.terminal import plain_console
 from testbed.command.console import progress, split_words, whole_numbers
 from testbed.command.options import (
     ARCHS_HELP,
     SCORES,
     Combine,
+    OwnAttacks,
     PopulationOption,
     Proxies,
     Truth,
@@ -58,6 +60,7 @@ def report(
             show_default=False,
         ),
     ] = None,
+    attack: OwnAttacks = None,
     seeds: Annotated[
         str | None,
         typer.Option(help="Seeds to average: 0,1,2 or 0-9; all if not given.", show_default=False),
@@ -91,6 +94,7 @@ def report(
     path = RANDOM_CIFAR10 if scores is None else Path(scores)
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
     check_folder(out)
+    offered(attack or ())
 
     import pandas as pd
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from evaluation.attacks import Level, evaluate
 from evaluation.attacks.judge import predict
 from evaluation.attacks.outcome import count_confusion
+from evaluation.attacks.plugins import load
 from evaluation.attacks.subject import subject
 from evaluation.robustness.pieces import Collection, Measure, Part, Piece, join
 from testbed.basis.errors import InputError
@@ -41,6 +42,7 @@ class MeasuringJob:
         seed: of the attacks.
         corrupted: the folder of corrupted images in the layout of CIFAR-10-C.
         batch_size: images in a piece, and in a forward pass.
+        plugins: ``module:attribute`` of attacks that a worker does not know.
         arrived: parts of measures that are not whole yet.
     """
 
@@ -59,6 +61,7 @@ class MeasuringJob:
     corrupted: Path | None = None
     batch_size: int = 250
     device: str = "cpu"
+    plugins: tuple[str, ...] = ()
     arrived: Collection = field(default_factory=Collection)
 
     @staticmethod
@@ -154,6 +157,7 @@ class MeasuringJob:
 
     def __call__(self, piece: Piece) -> Part:
         """Measure a piece."""
+        load(self.plugins)
         network = _built(self.source, piece.network, piece.seed).to(self.device)
         labels = self.labels[piece.start : piece.stop].to(self.device)
         measure = piece.measure

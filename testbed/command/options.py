@@ -15,7 +15,8 @@ from testbed.spaces.nasbench201.names import SELECTION_HELP as ARCHS_HELP
 __all__ = [
     "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
     "Combine",
-    "DataRoot", "Device", "Download", "Hp", "ImageSetName", "OwnNetworks", "PopulationOption",
+    "DataRoot", "Device", "Download", "Hp", "ImageSetName", "OwnAttacks", "OwnNetworks",
+    "PopulationOption",
     "Proxies", "Scores", "Seeds", "Show", "Split", "Store", "TableFormat", "Targets", "Threads",
     "Truth", "TruthImages", "Weights", "Where", "Workers",
 ]  # fmt: skip
@@ -125,6 +126,14 @@ Assignments = Annotated[
         "--set",
         help="A setting of an attack, square.queries=200 or pgd.step_divisor=30; may be "
         "repeated. A wrong name lists those there are.",
+        show_default=False,
+    ),
+]
+OwnAttacks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attack",
+        help="module:attribute, the AttackRecord of an attack of your own; may be repeated.",
         show_default=False,
     ),
 ]
