@@ -137,12 +137,13 @@ class AttackContract:
         for norm in self.norms:
             zero, *levels = self.run(record, norm, epsilons=(0.0, *EPSILONS[norm])).levels
             clean = images(8)
-            assert torch.equal(zero.images, clean)
+            assert torch.equal(_judged(zero), clean)
             for level in levels:
-                change = (level.images - clean).double()
+                judged = _judged(level)
+                change = (judged - clean).double()
                 assert (ball(norm, clean, 0).size(change) <= level.epsilon / 255 + SLACK).all()
-                assert level.images.min() >= 0
-                assert level.images.max() <= 1
+                assert judged.min() >= 0
+                assert judged.max() <= 1
                 assert level.counts["outside"] == level.counts["not finite"] == 0
 
     @pytest.mark.parametrize("mode", list(MODES))
@@ -203,7 +204,9 @@ class AttackContract:
             assert found.correct.all()
             for level, below in zip(found.levels, (True, True, False, False), strict=True):
                 with torch.no_grad():
-                    fallen = margin(network(inputs), labels) - margin(network(level.images), labels)
+                    fallen = margin(network(inputs), labels) - margin(
+                        network(_judged(level)), labels
+                    )
                 assert (fallen <= level.epsilon / 255 * dual * (1 + 1e-4) + 1e-5).all()
                 assert level.robust.all() or not below
             assert not found.levels[-1].robust.all(), "no image falls: is anything attacked?"
@@ -228,10 +231,10 @@ class AttackContract:
 
     def test_two_classes_and_float64(self, record: AttackRecord) -> None:
         """Two classes are refused before the work or attacked; double precision serves too."""
+        for norm in self.norms:
+            levels = self.run(record, norm, dtype=torch.float64).levels
+            assert _judged(levels[0]).dtype == torch.float64
         norm = self.norms[0]
-        double = self.run(record, norm, dtype=torch.float64).levels[0].images
-        assert double is not None
-        assert double.dtype == torch.float64
         two = nn.Sequential(self.network(), nn.Linear(CLASSES, 2)).eval()
         attack, inputs = self.attack(record, norm), images(4)
         with torch.no_grad():
@@ -241,6 +244,11 @@ class AttackContract:
                 evaluate(two, inputs, labels, attack, [8.0])
         else:
             assert evaluate(two, inputs, labels, attack, [8.0]).correct.all()
+
+
+def _judged(level: Level) -> Tensor:
+    assert level.images is not None
+    return level.images
 
 
 def _assert_same(one: Level, two: Level, rows: Sequence[int] | slice = slice(None)) -> None:
