@@ -283,3 +283,44 @@ def test_what_cannot_be_judged_is_said(module, tmp_path, proposal):
     for mode in ("record", "accuracy"):
         with pytest.raises(InputError, match=r"the attack noise proposes .* expected a tensor"):
             evaluate(network, inputs, network(inputs).argmax(1), make("noise"), [8.0], mode=mode)
+
+
+DRAWN = "around.random(batch.draws, number)"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault", "promise"),
+    [
+        (DRAWN, "around.project(batch.images + epsilon * torch.randn_like(batch.images))",
+         "the_seed_decides"),
+        ("return found", "return batch.images + 2 * epsilon", "proposals_stay_in_ball_and_box"),
+        ("return found",
+         "return around.project(batch.images + epsilon * (batch.images.mean(0) - 0.5).sign())",
+         "neighbours_and_batch_size_leave_no_trace"),
+        (DRAWN, "around.project(batch.images.add_(epsilon * (number % 2)))",
+         "neighbours_and_batch_size_leave_no_trace"),
+        ("gradients=False", "gradients=True", "gradients_are_counted_where_the_record_says_so"),
+        ("range(self.tries)", "range(0)",
+         "a_linear_network_falls_at_the_analytic_optimum_at_the_earliest"),
+        ("range(self.tries)", "range(self.tries if 255 * epsilon < 60 else 0)",
+         "more_epsilon_never_helps"),
+        ('"uniform noise"', '"uniform noise"', "record_and_class_say_the_same"),
+    ],
+)  # fmt: skip
+def test_the_contract_finds_what_breaks_it(module, tmp_path, line, fault, promise):
+    text = "import torch\n" + LINES.replace(line, fault)
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    (name,) = load(["mine:NOISE"])
+    more = ("record",) * promise.startswith("neighbours")
+    test = getattr(Quick(), f"test_{promise}")
+    if line == fault:
+        test(ATTACKS[name], *more)
+    else:
+        with pytest.raises(AssertionError):
+            test(ATTACKS[name], *more)
+
+
+class Quick(AttackContract):
+    """The contract of the documented attack, with enough tries for a small ε."""
+
+    settings: ClassVar = {"tries": 40}
