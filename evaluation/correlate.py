@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from evaluation.attacks.plugins import offered
 from testbed.basis.terminal import plain_console
 from testbed.command.console import quiet_track, split_words, whole_numbers
 from testbed.command.inputs import export_path, images_name
 from testbed.command.options import (
     TABLE_FORMATS,
     Combine,
+    OwnAttacks,
     PopulationOption,
     Proxies,
     Scores,
@@ -52,6 +54,7 @@ def correlate(
             show_default=False,
         ),
     ] = None,
+    attack: OwnAttacks = None,
     seeds: Annotated[
         str | None,
         typer.Option(help="Seeds to average: 0,1,2 or 0-9; all if not given.", show_default=False),
@@ -77,6 +80,7 @@ def correlate(
     """
     out = export_path(out, format_, TABLE_FORMATS)
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
+    offered(attack or ())
 
     from evaluation.ranking.printed import print_ranking
     from evaluation.ranking.roster import Roster

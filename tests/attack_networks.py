@@ -73,9 +73,9 @@ def inner_images(count: int, shape: tuple[int, ...], seed: int = 1) -> Tensor:
     return 0.4 + 0.2 * torch.rand(count, *shape, generator=source)
 
 
-def fresh_network() -> nn.Module:
+def fresh_network(classes: int = 10) -> nn.Module:
     """A cell network for colour images, its batch norms with values of their own throughout."""
-    network = random_network(Genotype.parse(ONE_OF_EACH), 0, channels=4, cells=1)
+    network = random_network(Genotype.parse(ONE_OF_EACH), 0, channels=4, cells=1, classes=classes)
     source = torch.Generator().manual_seed(1)
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):

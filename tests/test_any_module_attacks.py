@@ -116,7 +116,7 @@ def test_without_a_gradient_gradient_attacks_are_doubted_and_square_runs(kind, n
     network = Around(BLIND[kind])
     result = run(network, name, epsilons=(64.0,))
     doubted = any("zero gradients" in warning for warning in result.warnings)
-    assert doubted is ATTACKS[name].kind.uses_gradients
+    assert doubted is ATTACKS[name].gradients
     if name == "square":
         open_result = run(Around(), name, epsilons=(64.0,))
         assert accuracy(result) <= [accuracy(open_result)[0] + 0.25]

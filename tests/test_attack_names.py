@@ -9,7 +9,7 @@ import pytest
 
 from evaluation.attacks import ATTACKS, make
 from evaluation.attacks.assignments import assigned
-from evaluation.attacks.names import AttackRecord, attack_named, by_strength, register
+from evaluation.attacks.names import AttackRecord, attack_named, register
 from evaluation.robustness.command import attacks_named, former_settings
 from evaluation.search.live import live_target
 from evaluation.truths.targets import Target
@@ -49,7 +49,6 @@ def test_what_the_package_offers_is_there_when_asked_for():
 def test_record_and_class_say_the_same(name):
     record = ATTACKS[name]
     assert record.kind.name == record.name == name
-    assert record.kind.uses_gradients is record.gradients
     for word in record.words:
         assert attack_named(word.upper()) is record
         assert attacks_named(f" {word}") == [name]
@@ -63,7 +62,6 @@ def test_the_aliases_of_the_field_are_known():
     ]
     assert attacks_named("apgd, apgd-ce,pgd") == ["apgd-ce", "pgd"]
     assert attacks_named("all") == list(ATTACKS)
-    assert [record.name for record in by_strength()] == ["fgsm", "pgd", "apgd-ce"]
 
 
 def test_a_mistyped_attack_is_answered_with_the_closest():

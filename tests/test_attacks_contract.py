@@ -9,19 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from evaluation.attacks import ATTACKS, MODES, evaluate, make
+from evaluation.attacks import ATTACKS, evaluate, make
 from evaluation.attacks.base import Attack
 from evaluation.attacks.norms import ball
+from evaluation.attacks.testing import CLASSES, AttackContract
 from tests.attack_networks import Linear, colour_images, fresh_network, inner_images
-from tests.thorough import some
 
 SHORT = {
     "fgsm": {}, "pgd": {"steps": 4}, "apgd-ce": {"steps": 5}, "apgd-dlr": {"steps": 5},
     "apgd-t": {"steps": 3, "target_classes": 2}, "square": {"queries": 12},
     "fab-t": {"steps": 3, "target_classes": 2}, "autoattack": {"steps": 2, "queries": 4},
 }  # fmt: skip
-EPSILONS = {"Linf": [2.0, 8.0], "L2": [20.0, 80.0]}
-COUNT = 8
 SHAPE = (1, 4, 4)
 every = pytest.mark.parametrize("name", list(ATTACKS))
 norms = pytest.mark.parametrize("norm", ["Linf", "L2"])
@@ -31,7 +29,11 @@ def attack(name, norm="Linf"):
     return make(name, norm, **SHORT[name])
 
 
-def problem(count=COUNT):
+def cell_network():
+    return fresh_network(CLASSES)
+
+
+def problem(count=8):
     """A network and images, of which every third has the wrong label."""
     network, (images, labels) = fresh_network(), colour_images(count)
     right = network(images).argmax(1)
@@ -50,74 +52,43 @@ def test_every_attack_has_short_settings_here():
     assert set(ATTACKS) <= set(SHORT)
 
 
-EVERY_MODE = [(name, mode) for name in ATTACKS for mode in MODES if name != "autoattack"]
+class Short(AttackContract):
+    """The promises with settings that take no time, on a cell with one of each operation."""
+
+    network = staticmethod(cell_network)
+
+    def attack(self, record, norm):
+        return attack(record.name, norm)
 
 
-@norms
-@pytest.mark.parametrize(
-    ("name", "mode"),
-    # The members of the ensemble are here in every mode.
-    [*some(EVERY_MODE, 8), ("autoattack", "record")],
-)
-def test_neighbours_and_batch_size_leave_no_trace(name, norm, mode):
+class TestEvery(Short):
+    """Of every attack in the table but the ensemble, whose members are here."""
+
+    @pytest.fixture(params=[name for name in ATTACKS if name != "autoattack"])
+    def record(self, request):
+        return ATTACKS[request.param]
+
+
+class TestEnsemble(Short):
+    """In the mode of the published data, and in the other ones on its members."""
+
+    @pytest.fixture
+    def record(self):
+        return ATTACKS["autoattack"]
+
+    @pytest.mark.parametrize("mode", ["record"])
+    def test_neighbours_and_batch_size_leave_no_trace(self, record, mode):
+        super().test_neighbours_and_batch_size_leave_no_trace(record, mode)
+
+
+@every
+def test_another_seed_draws_other_numbers(name):
     network, images, labels = problem()
-
-    def run(rows, batch_size):
-        return evaluate(
-            network, images[rows], labels[rows], attack(name, norm), EPSILONS[norm], mode=mode,
-            batch_size=batch_size, checks=False,
-        ).levels  # fmt: skip
-
-    everything = torch.arange(COUNT)
-    whole = run(everything, COUNT)
-    parts = run(everything, 3)
-    assert same(parts, whole)
-    for part, level in zip(parts, whole, strict=True):
-        assert part.counts == level.counts
-        assert (part.gradients, part.queries) == (level.gradients, level.queries)
-    rows = torch.tensor([7, 1, 5])
-    assert same(run(rows, 1), whole, rows)
-
-
-def test_images_are_attacked_not_only_judged():
-    network, images, labels = problem(40)
-    for name in ATTACKS:
-        for norm in ("Linf", "L2"):
-            levels = evaluate(network, images, labels, attack(name, norm), [8.0, 80.0]).levels
-            moved = [(x.images != images).flatten(1).any(1).double().mean() for x in levels]
-            assert max(moved) > 0.2, (name, norm)
-            assert levels[1].robust.sum() < (network(images).argmax(1) == labels).sum()
-
-
-@every
-@norms
-def test_the_seed_decides_and_the_budget_holds(name, norm):
-    network, images, labels = problem(16)
-    epsilons = [*EPSILONS[norm], 60.0 if norm == "Linf" else 800.0]
-    runs = [
-        evaluate(
-            network, images, labels, attack(name, norm), epsilons, seed=seed, checks=False
-        ).levels
-        for seed in (0, 0, 1)
-    ]
-    assert same(runs[0], runs[1])
-    assert same(runs[0], runs[2]) == (name in ("fgsm", "fab-t"))
-    for level in runs[0]:
-        change = (level.images - images).double()
-        assert (ball(norm, images, 0).size(change) <= level.epsilon / 255 + 1e-6).all()
-        assert level.images.min() >= 0
-        assert level.images.max() <= 1
-        assert level.images.isfinite().all()
-        assert level.counts["outside"] == level.counts["not finite"] == 0
-
-
-@every
-@norms
-def test_epsilon_zero_changes_nothing(name, norm):
-    network, images, labels = problem(6)
-    (level,) = evaluate(network, images, labels, attack(name, norm), [0.0], checks=False).levels
-    assert torch.equal(level.images, images)
-    assert torch.equal(level.robust, network(images).argmax(1) == labels)
+    first, second = (
+        evaluate(network, images, labels, attack(name), [8.0], seed=seed, checks=False).levels
+        for seed in (0, 1)
+    )
+    assert same(first, second) == (name in ("fgsm", "fab-t"))
 
 
 def traces(network):
@@ -150,15 +121,6 @@ def lived_in():
     first.requires_grad_(False)
     second.grad = torch.ones_like(second)
     return network, images, labels
-
-
-@every
-@pytest.mark.parametrize("mode", list(MODES))
-def test_network_and_random_state_are_left_as_they_were(name, mode):
-    network, images, labels = lived_in()
-    before = traces(network)
-    evaluate(network, images, labels, attack(name), [4.0], mode=mode, checks=mode == "record")
-    assert_same_traces(before, traces(network))
 
 
 def test_an_exception_leaves_the_network_as_it_was():

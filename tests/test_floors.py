@@ -14,6 +14,7 @@ BRIDGE = "evaluation.search.adapters"
 # Inside `evaluation`, what each room stands on; the commands stand on all. What attacks are
 # called, which needs no torch, may be known in rooms that may not know the attacks.
 NAMES = "attacks.names"
+TABLE = (NAMES, "attacks.plugins")
 INSIDE = {
     "attacks": (),
     "truths": (NAMES,),
@@ -37,7 +38,9 @@ def above(room):
 def allowed(name, module):
     """Say whether a module may import a part of a room that it may not import as a whole."""
     room = module.removeprefix("evaluation.").partition(".")[0]
-    return NAMES in INSIDE.get(room, ()) and inside(name, f"evaluation.{NAMES}")
+    return NAMES in INSIDE.get(room, ()) and any(
+        inside(name, f"evaluation.{part}") for part in TABLE
+    )
 
 
 FORBIDDEN = {

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import proxies
 from proxies.compute import app
 from proxies.testing import ProxyContract
+from testbed.basis import plugins as loading
 from testbed.basis.errors import InputError
 from testbed.catalogue import plugins
 from testbed.catalogue.registry import PROXIES
@@ -80,7 +81,7 @@ def test_an_installed_package_brings_its_proxies(module, monkeypatch):
         importlib.metadata.EntryPoint("broken", "nowhere:AT_ALL", plugins.GROUP),
         importlib.metadata.EntryPoint("other", "mine:NOT_ONE", plugins.GROUP),
     ]
-    monkeypatch.setattr(plugins, "entry_points", lambda group: points)
+    monkeypatch.setattr(loading, "entry_points", lambda group: points)
     monkeypatch.syspath_prepend(".")
     plugins.installed.cache_clear()
     assert set(plugins.installed()) == {"broken", "other"}

@@ -71,7 +71,7 @@ class FABT(Attack):
     ) -> Iterator[Tensor]:
         images = batch.images
         results = [images.clone() for _ in epsilons]
-        closest = torch.full(batch.labels.shape, torch.inf, device=images.device)
+        closest = images.new_full(batch.labels.shape, torch.inf)
         left = torch.arange(len(images), device=images.device)
         for targets in batch.victim.wrong_classes(images, self.target_classes):
             if not len(left):
@@ -88,7 +88,7 @@ class FABT(Attack):
     def _run(self, batch: Examples, targets: Tensor, enough: float) -> tuple[Tensor, Tensor]:
         """Return the closest misclassified images and their distances; ∞ where there is none."""
         victim, images, labels = batch.victim, batch.images, batch.labels
-        found, sizes = images.clone(), torch.full(labels.shape, torch.inf, device=images.device)
+        found, sizes = images.clone(), images.new_full(labels.shape, torch.inf)
         rows = torch.arange(len(images), device=images.device)
         state = _State(rows, labels, targets, images, images)
         for _ in range(self.steps):

@@ -31,6 +31,8 @@ from evaluation.attacks.examples import Examples
 from evaluation.attacks.judge import judge
 from evaluation.attacks.outcome import Level
 from evaluation.attacks.search import SearchAttack
+from testbed.basis.errors import InputError
+from testbed.basis.foreign_text import described
 
 __all__ = ["AUDIT", "MODES", "Job"]
 
@@ -71,12 +73,28 @@ class Job:
         )  # fmt: skip
         return Level.of(epsilon, verdict, self.batch.labels)
 
+    def checked(self, proposals: object, wanted: Tensor) -> Tensor:
+        """Return what an attack proposes for some clean images, if it can be judged.
+
+        Raises:
+            InputError: if it is no tensor with a number for each pixel.
+        """
+        if isinstance(proposals, Tensor) and proposals.shape == wanted.shape:
+            return proposals.detach().to(wanted)
+        what = tuple(proposals.shape) if isinstance(proposals, Tensor) else described(proposals)
+        raise InputError(
+            f"the attack {self.attack.name} proposes {what} for images {tuple(wanted.shape)}; "
+            "expected a tensor of the images' shape"
+        )
+
     def attack_some(self, rows: Tensor, epsilon: float) -> Tensor:
         """Return proposals for some rows, each of which stops once it is broken."""
         some = self.batch.take(rows)
         if not len(some):
             return some.images
-        return self.attack.propose(some, epsilon / LEVELS, stop_early=True)
+        return self.checked(
+            self.attack.propose(some, epsilon / LEVELS, stop_early=True), some.images
+        )
 
     def descend(self, epsilons: Sequence[float], audit: Tensor) -> Descent | None:
         """Attack down falling ε, with an audit (E, N), if the attack is such that it can."""
@@ -109,11 +127,12 @@ def record(job: Job, epsilons: Sequence[float]) -> Iterator[Level]:
     if not len(rows):
         yield from (job.judge(job.batch.images, epsilon) for epsilon in epsilons)
         return
-    found = job.attack.propose_grid(job.batch.take(rows), scaled)
+    some = job.batch.take(rows)
+    found = iter(job.attack.propose_grid(some, scaled))
     for epsilon in epsilons:
         with job.charge() as charged:
             proposals = job.batch.images.clone()
-            put(proposals, rows, next(found))
+            put(proposals, rows, job.checked(next(found, None), some.images))
             yield charged(job.judge(proposals, epsilon))
 
 

@@ -1,103 +1,63 @@
-"""One record an attack: what it is called, where its class is, how it is shown.
+"""The table of attacks: one record each, found by any of its names.
 
 Nothing here imports torch, so that commands, truths and figures can read it at no cost. An
-attack is added by its class and its record: an entry of ``_RECORDS``, or a call of `register`.
+attack is added by its class and its record: an entry of ``_RECORDS``, a call of `register`, or
+an entry point of an installed package, see `evaluation.attacks.plugins`.
 """
 
-import importlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
+from evaluation.attacks.record import PAPER_EPSILONS, AttackRecord
 from testbed.basis.errors import InputError, did_you_mean
 from testbed.basis.foreign_text import quoted
+from testbed.images.names import CORRUPTIONS, EXTRAS
 
-if TYPE_CHECKING:
-    from evaluation.attacks.base import Attack
+__all__ = ["ATTACKS", "PAPER_EPSILONS", "AttackRecord", "attack_named", "find", "register"]
 
-__all__ = [
-    "ATTACKS", "PAPER_EPSILONS", "AttackRecord", "attack_named", "by_strength", "find", "register",
-]  # fmt: skip
-
-# Jung, Lukasik and Keuper, ICLR 2023, section 3: in units of 1/255.
-PAPER_EPSILONS = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 8.0)
 FGSM_EPSILONS = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 255.0)
 
 
-@dataclass(frozen=True)
-class AttackRecord:
-    """What is known of an attack before its class is imported.
-
-    Its settings and their defaults are the fields of its class, see `assignments`.
-
-    Attributes:
-        name: on command lines and in Python; the name of its class, too.
-        title: as the field writes it.
-        summary: what it is, in a line.
-        where: its class, as ``module:class``.
-        published: its name in the published files and in the store, before the norm; its name
-            if not given.
-        column: its name in tables of accuracies; its name if not given.
-        aliases: other names that commands take.
-        strength: its place among the attacks that are compared with each other: one that
-            leaves more images right than the one below it is doubted. None takes no part.
-        gradients: whether it needs gradients. One that does not tells of masked gradients.
-        epsilons: of the published data, in units of 1/255.
-        colour: in figures, ``#rrggbb``; any that is free if None.
-        cites: its papers, as keys of the report's ``references.bib``.
-    """
-
-    name: str
-    title: str
-    summary: str
-    where: str
-    published: str = ""
-    column: str = ""
-    aliases: tuple[str, ...] = ()
-    strength: float | None = None
-    gradients: bool = True
-    epsilons: tuple[float, ...] = PAPER_EPSILONS
-    colour: str | None = None
-    cites: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "published", self.published or self.name)
-        object.__setattr__(self, "column", self.column or self.name)
-
-    @property
-    def kind(self) -> "type[Attack]":
-        """Its class, which is imported now."""
-        module, _, name = self.where.partition(":")
-        return getattr(importlib.import_module(module), name)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Everything it is called, in small letters, each once."""
-        words = (self.name, self.column, self.published, self.title, *self.aliases)
-        return tuple(dict.fromkeys(word.lower() for word in words))
-
-    def key(self, norm: str) -> str:
-        """Return the key of the published layout, ``fgsm@Linf`` for instance."""
-        return f"{self.published}@{norm}"
-
-
 def register(record: AttackRecord) -> AttackRecord:
-    """Add an attack to the table and return its record.
+    """Add an attack to the table, for this process, and return its record.
+
+    A record that stands there already stays.
 
     Raises:
-        InputError: if one of its names is another attack's.
+        InputError: if one of its names is another attack's, or that of a corruption or of
+            anything else that an accuracy can be of.
     """
+    if ATTACKS.get(record.name) == record:
+        return record
     for word in record.words:
-        if word in _NAMED:
-            raise InputError(f"{word!r} of the attack {record.name} is {_NAMED[word]} already")
+        if (known := ATTACKS.get(_NAMED.get(_plain(word), ""))) is not None:
+            raise InputError(
+                f"{word!r} of the attack {record.name} ({record.where}) is a name of "
+                f"{known.name} ({known.where}) already: choose another"
+            )
+        if _plain(word) in _TAKEN:
+            raise InputError(
+                f"{word!r} of the attack {record.name} ({record.where}) has another meaning in "
+                "commands and tables already: choose another"
+            )
     ATTACKS[record.name] = record
-    _NAMED.update(dict.fromkeys(record.words, record.name))
+    _NAMED.update({_plain(word): record.name for word in record.words})
     return record
 
 
 def find(word: str) -> AttackRecord | None:
-    """Return the attack of a name, an alias, a published name or a title, in any case."""
-    return ATTACKS.get(_NAMED.get(word.strip().lower(), ""))
+    """Return the attack of a name, an alias, a published name or a title, in any case.
+
+    What no attack here is called is looked for among those of installed packages.
+    """
+    plain = _plain(word)
+    if plain not in _NAMED and plain not in _TAKEN:
+        from evaluation.attacks.plugins import installed  # which needs this table
+
+        installed()
+    return ATTACKS.get(_NAMED.get(plain, ""))
+
+
+def _plain(word: str) -> str:
+    """Return a name as targets are read: no matter the case, and _ as a space."""
+    return " ".join(word.lower().replace("_", " ").split())
 
 
 def attack_named(word: str) -> AttackRecord:
@@ -108,18 +68,18 @@ def attack_named(word: str) -> AttackRecord:
     """
     if (record := find(word)) is not None:
         return record
-    hint = did_you_mean(word, _NAMED)
+    hint = did_you_mean(word, [known for record in ATTACKS.values() for known in record.words])
     raise InputError(f"unknown attack {quoted(word)}; there are {', '.join(ATTACKS)}{hint}")
 
 
-def by_strength() -> Iterator[AttackRecord]:
-    """Yield the attacks that are compared with each other, the weakest first."""
-    ranked = [record for record in ATTACKS.values() if record.strength is not None]
-    yield from sorted(ranked, key=lambda record: record.strength or 0)
-
-
 ATTACKS: dict[str, AttackRecord] = {}
-_NAMED: dict[str, str] = {}  # all words that stand for an attack → its name
+_NAMED: dict[str, str] = {}  # all words that stand for an attack, plain → its name
+# What else an accuracy can be of, and what stands for several attacks or none.
+_TAKEN = frozenset(
+    map(
+        _plain, ("clean", "all", "none", "original", "paper", "mean adversarial", "mean corruption")
+    )
+) | frozenset(map(_plain, (*CORRUPTIONS, *EXTRAS)))
 _AUTO_PGD, _FAB = "croce2020reliable", "croce2020minimally"
 _SQUARE = "andriushchenko2020square"
 _RECORDS = (

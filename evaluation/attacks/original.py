@@ -15,6 +15,7 @@ from torch import Tensor
 
 from evaluation.attacks.base import Attack, targets_note
 from evaluation.attacks.examples import Examples
+from evaluation.attacks.names import ATTACKS
 from evaluation.attacks.settings import choice, count
 from testbed.basis.errors import InputError
 from testbed.basis.seeding import global_draws
@@ -60,6 +61,11 @@ class Original(Attack):
     queries: int = count(5000)
 
     name: ClassVar[str] = "original"
+
+    @property
+    def uses_gradients(self) -> bool:
+        """Whether the member does."""
+        return ATTACKS[self.member].gradients
 
     def propose(self, batch: Examples, epsilon: float, stop_early: bool) -> Tensor:
         """Return what the package returns; it stops as its authors do, whatever is asked."""

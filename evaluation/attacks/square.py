@@ -51,7 +51,6 @@ class Square(SearchAttack):
     p_init: float = number(0.8, largest=1)
 
     name: ClassVar[str] = "square"
-    uses_gradients: ClassVar[bool] = False
 
     def search(self, batch: Examples, epsilons: Sequence[float], stop_early: bool) -> Search:
         """Return the random search; an image is finished once misclassified, asked or not."""
@@ -83,7 +82,9 @@ class _Squares(Search[_State]):
         batch, around = self.batch.take(self.rows(pairs)), self.balls(pairs)
         best = batch.victim.arrange(self.moves.start(around, batch.draws))
         margins = torch.full_like(best[:, 0, 0, 0], torch.inf)
-        numbers = best.new_empty(len(pairs), BLOCK, self.moves.numbers(best.shape[1]))
+        # As they are drawn: images in float64 get the moves of those in float32.
+        size = (len(pairs), BLOCK, self.moves.numbers(best.shape[1]))
+        numbers = torch.empty(size, dtype=torch.float32, device=best.device)
         asked = torch.zeros_like(pairs)
         return _State(pairs, batch.labels, around, best, margins, asked, numbers)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from evaluation.attacks.plugins import offered
 from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import progress, split_words, whole_numbers
@@ -16,6 +17,7 @@ from testbed.command.options import (
     ARCHS_HELP,
     SCORES,
     Combine,
+    OwnAttacks,
     PopulationOption,
     Proxies,
     Space,
@@ -64,6 +66,7 @@ def report(
             show_default=False,
         ),
     ] = None,
+    attack: OwnAttacks = None,
     seeds: Annotated[
         str | None,
         typer.Option(help="Seeds to average: 0,1,2 or 0-9; all if not given.", show_default=False),
@@ -97,6 +100,7 @@ def report(
     path = RANDOM_CIFAR10 if scores is None else Path(scores)
     numbers = None if seeds is None else whole_numbers(seeds, "seeds")
     check_folder(out)
+    offered(attack or ())
 
     import pandas as pd
 

@@ -1,11 +1,12 @@
 """The papers that a report rests on, as BibTeX: data, attacks, corruptions, proxies."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 
 from evaluation.attacks.names import ATTACKS
+from evaluation.ranking.labels import printable
 from evaluation.report.definitions import definition
 from evaluation.report.names import attacks_of, corruptions_of
 from evaluation.report.prose.methods import is_published, short_version
@@ -24,7 +25,7 @@ def bibtex(study: ReportNumbers) -> str:
     entries = references()
     keys = dict.fromkeys(_keys(study))
     toolkit = entries[TOOLKIT].replace("VERSION", short_version(code_version()))
-    return "\n\n".join([*(entries[key] for key in keys if key in entries), toolkit])
+    return "\n\n".join([*(_entry(key, entries) for key in keys), toolkit])
 
 
 @cache
@@ -33,6 +34,13 @@ def references() -> dict[str, str]:
     path = resources.files("evaluation.report").joinpath("assets").joinpath("references.bib")
     entries = re.split(r"\n\n(?=@)", path.read_text(encoding="utf-8").strip())
     return {re.match(r"@\w+\{([^,]+),", entry)[1]: entry for entry in entries}  # type: ignore[index]
+
+
+def _entry(key: str, entries: Mapping[str, str]) -> str:
+    """Return the entry of a key; an attack of others may bring its own, or have none."""
+    if key.lstrip().startswith("@"):
+        return key.strip()
+    return entries.get(key) or f"% no entry is known of {printable(key)}"
 
 
 def _keys(study: ReportNumbers) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from evaluation.attacks.names import ATTACKS, attack_named
+from evaluation.attacks.plugins import offered
 from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, default_workers
@@ -30,6 +31,7 @@ from testbed.command.options import (
     Hp,
     ImageSetName,
     NetworkList,
+    OwnAttacks,
     OwnNetworks,
     Seeds,
     ShardOption,
@@ -86,6 +88,7 @@ def robustness(
         int | None, typer.Option(help="The first images of the split; all if not given.", min=1)
     ] = None,
     attacks: Annotated[str, typer.Option(help="Names, all or none.")] = DEFAULT_ATTACKS,
+    attack: OwnAttacks = None,
     corruptions: Annotated[str, typer.Option(help="Names, all or none.")] = "none",
     corrupted: Annotated[str, typer.Option(help=CORRUPTED_HELP)] = "generate",
     norm: Annotated[str, typer.Option(help="Linf or L2.")] = "Linf",
@@ -138,7 +141,8 @@ def robustness(
     """
     check_choice("--init", init, INITS)
     mode = chosen_mode(context, mode, descending)
-    names = attacks_named(attacks)
+    plugins = tuple(attack or ())
+    names = list(dict.fromkeys([*offered(plugins), *attacks_named(attacks)]))
     if not names and attacks != "none":
         raise InputError(f"--attacks are names, all or none; got {attacks!r}")
     if not names:
@@ -208,7 +212,7 @@ def robustness(
         measures += corruption_measures(wanted, word)
     job = MeasuringJob.of(
         loaded, count, source, mode=mode, seed=attack_seed, corrupted=folder,
-        batch_size=batch_size, device=device,
+        batch_size=batch_size, device=device, plugins=plugins,
     )  # fmt: skip
     execution = Execution(
         "evaluation.robustness", workers or default_workers(device), threads, device,

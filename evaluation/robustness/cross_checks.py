@@ -1,11 +1,12 @@
 """Signs in the outcomes of several attacks on one network that one of them failed."""
 
+import math
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 
 import numpy as np
 
-from evaluation.attacks.names import ATTACKS, by_strength
+from evaluation.attacks.names import ATTACKS
+from evaluation.attacks.record import THOROUGH
 from evaluation.truths.targets import Target
 
 __all__ = ["cross_warnings"]
@@ -29,25 +30,32 @@ def cross_warnings(robust: Robust) -> dict[Target, list[str]]:
 
 
 def _weaker(target: Target, robust: Robust) -> Iterator[str]:
-    """Each attack searches more thoroughly than the one before."""
-    for weaker, record in pairwise(by_strength()):
-        simpler = Target(weaker.name, target.norm, target.level)
-        if record.name != target.name or simpler not in robust:
-            continue
-        share, other = robust[target].mean(), robust[simpler].mean()
-        if share > other + SLACK:
-            yield (
-                f"weaker than {simpler.measure} at ε = {target.level:g}: leaves {share:.1%} right, "
-                f"that one {other:.1%}"
-            )
+    """Each attack searches more thoroughly than those of less strength by their records."""
+    strength = _strength(target)
+    simpler = [
+        other for other in robust
+        if (other.norm, other.level) == (target.norm, target.level) and _strength(other) < strength
+    ]  # fmt: skip
+    if not simpler:
+        return
+    # What found most; of several the strongest.
+    best = min(simpler, key=lambda other: (robust[other].mean(), -_strength(other)))
+    share, other = robust[target].mean(), robust[best].mean()
+    if share > other + SLACK:
+        yield (
+            f"weaker than {best.measure} at ε = {target.level:g}: leaves {share:.1%} right, "
+            f"that one {other:.1%}"
+        )
 
 
 def _masked(target: Target, robust: Robust) -> Iterator[str]:
-    """The strongest attack is not meant to miss what one without gradients finds."""
-    *_, strongest = by_strength()
+    """A thorough attack is not meant to miss what one without gradients finds."""
+    record = ATTACKS.get(target.name)
+    if record is None or not record.gradients or _strength(target) < THOROUGH:
+        return
     for record in ATTACKS.values():
         blind = Target(record.name, target.norm, target.level)
-        if target.name != strongest.name or record.gradients or blind not in robust:
+        if record.gradients or blind not in robust:
             continue
         stood = robust[target]
         if missed := int((stood & ~robust[blind]).sum()):
@@ -55,3 +63,9 @@ def _masked(target: Target, robust: Robust) -> Iterator[str]:
                 f"{missed} of {len(stood)} images resist at ε = {target.level:g} but fall to "
                 f"{record.title}, which needs no gradients: are they masked?"
             )
+
+
+def _strength(target: Target) -> float:
+    """Return the place of an attack among those that are compared; NaN if it takes no part."""
+    record = ATTACKS.get(target.name)
+    return math.nan if record is None or record.strength is None else float(record.strength)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from evaluation.attacks import Level, evaluate
 from evaluation.attacks.judge import predict
 from evaluation.attacks.outcome import count_confusion
+from evaluation.attacks.plugins import load
 from evaluation.attacks.subject import subject
 from evaluation.robustness.pieces import Collection, Measure, Part, Piece, join
 from testbed.basis.errors import InputError
@@ -42,6 +43,7 @@ class MeasuringJob:
         corrupted: the folder of corrupted images in the layout of CIFAR-10-C.
         batch_size: images in a piece, and in a forward pass.
         layout: of that folder.
+        plugins: ``module:attribute`` of attacks that a worker does not know.
         arrived: parts of measures that are not whole yet.
     """
 
@@ -61,6 +63,7 @@ class MeasuringJob:
     batch_size: int = 250
     device: str = "cpu"
     layout: Layout | None = None
+    plugins: tuple[str, ...] = ()
     arrived: Collection = field(default_factory=Collection)
 
     @staticmethod
@@ -156,6 +159,7 @@ class MeasuringJob:
 
     def __call__(self, piece: Piece) -> Part:
         """Measure a piece."""
+        load(self.plugins)
         network = _built(self.source, piece.network, piece.seed).to(self.device)
         labels = self.labels[piece.start : piece.stop].to(self.device)
         measure = piece.measure

@@ -57,7 +57,7 @@ def attack_measures(
         attack = make(record.name, norm, backend=backend, **settings.get(record.name, {}))
         levels = epsilons or record.epsilons
         check_epsilons(levels, norm)
-        measures.append(Measure(record.key(norm), levels, attack))
+        measures.append(Measure(record.key(norm), levels, attack, record.origin))
     return measures
 
 

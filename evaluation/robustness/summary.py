@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evaluation.attacks.names import ATTACKS
 from evaluation.robustness.cross_checks import cross_warnings
 from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.pieces import Measure
@@ -28,7 +29,11 @@ SAME = ("network", "init", "seed", "images", "fingerprint", "split")
 
 
 def compare_attacks(store: Store, networks: Collection[str]) -> None:
-    """Write into the store what the attacks on each of these networks say of each other."""
+    """Write into the store what the attacks on each of these networks say of each other.
+
+    Where one of them is not known in this process, what was said before stays: a command that
+    loads no plug-ins does not silence the doubts of one that did.
+    """
     found: dict[str, list[str]] = {}
     alike: dict[tuple, dict[Target, dict]] = {}
     for row in store.robustness(networks).to_dict("records"):
@@ -42,8 +47,11 @@ def compare_attacks(store: Store, networks: Collection[str]) -> None:
         robust = {
             target: unpack_robust(row["robust"], int(row["count"])) for target, row in rows.items()
         }
+        if not all(target.name in ATTACKS for target in rows):
+            found |= {row["digest"]: json.loads(row["cross_warnings"]) for row in rows.values()}
         for target, warnings in cross_warnings(robust).items():
-            found[rows[target]["digest"]] = warnings
+            digest = rows[target]["digest"]
+            found[digest] = list(dict.fromkeys([*found[digest], *warnings]))
     store.set_cross_warnings(found)
 
 

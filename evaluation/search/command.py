@@ -8,13 +8,22 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from evaluation.attacks.plugins import offered
 from evaluation.search.names import FIGURES, TABLES
 from evaluation.search.registry import ALGORITHMS, Algorithm, choose
 from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, split_words, whole_numbers
 from testbed.command.inputs import check_choice, images_name
-from testbed.command.options import MOST_WORKERS, Assignments, Scores, Space, Threads, Where
+from testbed.command.options import (
+    MOST_WORKERS,
+    Assignments,
+    OwnAttacks,
+    Scores,
+    Space,
+    Threads,
+    Where,
+)
 from testbed.command.outputs import check_folder
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.images.names import FORMS, NAMES
@@ -70,6 +79,7 @@ def search(
         typer.Option(help="Of each algorithm; 100, or 1 with --live.", min=1, show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the searches.")] = 0,
+    attack: OwnAttacks = None,
     proxy: Annotated[
         str | None,
         typer.Option(
@@ -142,6 +152,7 @@ def search(
     algorithms = choose(split_words(algorithm), proxy is not None)
     fitted = whole_numbers(held_out, "--held-out") if held_out else []
     recipe = override(preset_named(preset), epochs=epochs, channels=channels, cells=cells)
+    offered(attack or ())
 
     from evaluation.ranking.coverage import left_seeds
     from evaluation.ranking.score_columns import other_images, score_columns

@@ -4,15 +4,12 @@ A module's attribute is a `ProxySpec`; a package names such attributes as entry 
 ``robustness_proxies.proxies``. A proxy is entered into the table of the process that loads it.
 """
 
-import importlib
-import os
-import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 
 from testbed.basis.errors import InputError
-from testbed.basis.foreign_text import quoted, shown
+from testbed.basis.foreign_text import shown
+from testbed.basis.plugins import attribute, enter_installed
 from testbed.catalogue.registry import PROXIES, register
 from testbed.catalogue.spec import ProxySpec
 
@@ -29,7 +26,7 @@ def load(words: Iterable[str]) -> list[str]:
     Raises:
         InputError: if a module cannot be imported, or an attribute is no record of a proxy.
     """
-    return [_enter(_attribute(word), word).name for word in words]
+    return [_enter(attribute(word, "a proxy", ProxySpec), word).name for word in words]
 
 
 @cache
@@ -40,42 +37,7 @@ def installed() -> dict[str, str]:
         Why a package's proxy could not be entered, by the entry point's name. A broken package
         does not stop a command that does not ask for its proxy.
     """
-    faults = {}
-    for point in entry_points(group=GROUP):
-        try:
-            _enter(_loaded(point), f"{point.name} = {point.value}")
-        except InputError as error:
-            faults[point.name] = str(error)
-    return faults
-
-
-def _loaded(point: EntryPoint) -> object:
-    try:
-        return point.load()
-    except Exception as error:  # whatever a package's module may raise
-        raise InputError(f"{point.value} cannot be imported: {shown(str(error))}") from error
-
-
-def _attribute(word: str) -> object:
-    module, _, name = word.partition(":")
-    if not module or not name:
-        raise InputError(f"a proxy is given as module:attribute; got {quoted(word)}")
-    folder = os.getcwd()
-    # Last, so that a folder of the user's that is called evaluation hides nothing of ours.
-    if folder not in sys.path:
-        sys.path.append(folder)
-    try:
-        found = importlib.import_module(module)
-    except Exception as error:  # whatever a user's module may raise
-        kind = type(error).__name__
-        raise InputError(
-            f"the module of {quoted(word)} cannot be imported: {kind}: {shown(str(error))}"
-        ) from error
-    if not hasattr(found, name):
-        specs = [key for key, value in vars(found).items() if isinstance(value, ProxySpec)]
-        there = f"; it has {', '.join(specs)}" if specs else ""
-        raise InputError(f"module {module} has no {quoted(name)}{there}")
-    return getattr(found, name)
+    return enter_installed(GROUP, _enter)
 
 
 def _enter(spec: object, word: str) -> ProxySpec:

@@ -15,7 +15,7 @@ from testbed.spaces import registry
 __all__ = [
     "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
     "Combine",
-    "DataRoot", "Device", "Download", "Factory", "Hp", "ImageSetName", "NetworkList",
+    "DataRoot", "Device", "Download", "Factory", "Hp", "ImageSetName", "NetworkList", "OwnAttacks",
     "OwnNetworks", "PopulationOption", "Proxies", "Scores", "Seeds", "ShardOption", "Show", "Space",
     "Split", "Store", "TableFormat", "Targets", "Threads", "Truth", "TruthImages", "TruthWhere",
     "Weights", "Where", "Workers",
@@ -176,6 +176,14 @@ Assignments = Annotated[
         "--set",
         help="A setting of an attack, square.queries=200 or pgd.step_divisor=30; may be "
         "repeated. A wrong name lists those there are.",
+        show_default=False,
+    ),
+]
+OwnAttacks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attack",
+        help="module:attribute, the AttackRecord of an attack of your own; may be repeated.",
         show_default=False,
     ),
 ]

@@ -107,7 +107,17 @@ def _options(rows: pd.DataFrame) -> str:
     shared = {
         name: value
         for name, value in (settings[0] if settings else {}).items()
-        if name in ("steps", "restarts", "queries", "step_size", "backend", "mode")
+        if name
+        in (
+            "steps",
+            "restarts",
+            "queries",
+            "step_size",
+            "backend",
+            "mode",
+            "attack_class",
+            "attack_version",
+        )
         and all(other.get(name) == value for other in settings)
     }
     return "".join(f", {name.replace('_', ' ')} {value}" for name, value in sorted(shared.items()))
