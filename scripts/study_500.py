@@ -9,7 +9,9 @@ its marks.
 """
 
 import argparse
-from collections.abc import Iterator
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +22,7 @@ from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
 from testbed.store import read_scores
-from testbed.tables import STUDY_500
+from testbed.tables import RANDOM_CIFAR10, STUDY_500
 
 TARGETS = ["clean", "fgsm@1", "fgsm@8", "pgd@1", "apgd@1", "square@1", "mean corruption"]
 ADVERSARIAL = ["clean", "fgsm@8", "pgd@8", "autoattack@8"]
@@ -28,8 +30,13 @@ ACCURATE = "clean > .9"
 BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
 
 
-def markdown(table: pd.DataFrame) -> Iterator[str]:
-    """Yield the lines of a table: proxies by family in rows, targets in columns."""
+def markdown(table: pd.DataFrame, ceilings: Mapping[str, float]) -> Iterator[str]:
+    """Yield the lines of a table: proxies by family in rows, targets in columns.
+
+    Args:
+        table: of a ranking, with its labels.
+        ceilings: of each target, over all networks of the truth.
+    """
     targets = list(dict.fromkeys(table["target"]))
     yield f"| proxy | {' | '.join(str(Target.parse(target)) for target in targets)} |"
     yield f"| --- |{' ---: |' * len(targets)}"
@@ -39,8 +46,8 @@ def markdown(table: pd.DataFrame) -> Iterator[str]:
         for label in labels:
             rows = [cells.loc[(label, target)] for target in targets]
             yield f"| `{label}` | {' | '.join(map(_cell, rows))} |"
-    ceilings = table.groupby("target", sort=False)["ceiling"].first()
-    yield f"| *ceiling* | {' | '.join('–' if c != c else f'{c:.2f}' for c in ceilings)} |"
+    tops = [ceilings[target] for target in targets]
+    yield f"| *ceiling* | {' | '.join('–' if c != c else f'{c:.2f}' for c in tops)} |"
 
 
 def _cell(row: pd.Series) -> str:
@@ -49,12 +56,12 @@ def _cell(row: pd.Series) -> str:
     return f"{row['tau']:+.3f} ± {row['standard_error']:.3f}".replace("0.", ".")
 
 
-def _tables(title: str, ranking: Ranking) -> Iterator[str]:
+def _tables(title: str, ranking: Ranking, ceilings: Mapping[str, float]) -> Iterator[str]:
     whole = ranking.whole_table
     for condition, table in whole.groupby("condition", sort=False):
         part = f", {condition}" if condition else ""
         yield f"\n### {title}{part}: {table['n'].iloc[0]} networks\n"
-        yield from markdown(table)
+        yield from markdown(table, ceilings if not condition else defaultdict(lambda: math.nan))
 
 
 def main() -> None:
@@ -72,11 +79,14 @@ def main() -> None:
     ):
         if path is None:
             continue
+        truth = open_truth(path, "cifar10")
+        every = rank(read_scores(RANDOM_CIFAR10), truth, ["params"], targets).table
+        ceilings = every.groupby("target")["ceiling"].first()
         ranking = rank(
-            frame, open_truth(path, "cifar10"), targets=targets,
+            frame, truth, targets=targets,
             population=ACCURATE if path == options.truth else None,
         )  # fmt: skip
-        lines += _tables(title, ranking)
+        lines += _tables(title, ranking, ceilings)
         tables.append(ranking.whole_table.drop(columns="label").assign(training=title))
     out = options.out / "study_500.csv"
     pd.concat(tables).to_csv(out, index=False, float_format="%.6g")

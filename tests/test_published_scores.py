@@ -15,7 +15,7 @@ from testbed.sources import RandomSource
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.isomorphism import unique_ids
 from testbed.store import ScoreKey, read_scores
-from testbed.tables import RANDOM_CIFAR10
+from testbed.tables import RANDOM_CIFAR10, STUDY_500
 
 FULL = ("params", "flops", "jacobian_norm", "hessian_input")
 CHOSEN = 10
@@ -77,3 +77,20 @@ def test_the_table_of_the_readme(table, real_data):
     for proxy, targets in expected.items():
         for target, value in targets.items():
             assert tau[proxy, target] == pytest.approx(value, abs=0.001), (proxy, target)
+
+
+def test_rows_of_the_study_are_computed_again(real_data):
+    """Of what is cheap; one network at full size."""
+    study = read_scores(STUDY_500)
+    loaded = images.load("cifar10", real_data)
+    job = ScoringJob.of(
+        loaded, loaded.batch(16, 0), 0, RandomSource("random", loaded.mean, loaded.std)
+    )
+    names = sorted(set(study["network"]))
+    network = names[int(torch.randint(len(names), (), generator=torch.Generator().manual_seed(7)))]
+    rows = study[(study["network"] == network) & (study["init"] == "random")].set_index("proxy")
+    keys = [job.key(PROXIES[name], network, 0) for name in ("snip", "nwot", "meco", "jacov")]
+    for again in job(Task(network, 0, tuple(keys))):
+        row = rows.loc[again.key.proxy]
+        assert json.loads(row["settings"]) == json.loads(again.key.settings)
+        assert again.value == pytest.approx(row["value"], rel=1e-3)
