@@ -79,6 +79,7 @@ def open_tiny_robustbench(path: str | Path, dataset: str = "cifar10") -> TableTr
     facts = TruthFacts(
         "Tiny-RobustBench (Feng et al., ICLR 2025)", training, population, SPACE,
         _notes(len(entries) - len(names)), ("feng2025zerocost",),
+        {"channels": width, "cells": depth},
     )  # fmt: skip
     # A genotype that was trained twice is one network: no other has such a second training.
     rows = ((*key, "", round(sum(each) / len(each), 12)) for key, each in found.items())

@@ -30,7 +30,11 @@ __all__ = [
 DEFAULT = "nasbench201"
 # The record of each space of the toolkit, as module:class, in the order in which they are asked
 # whether a name is theirs.
-PLACES = {"nasbench201": "testbed.spaces.nasbench201.space:NASBench201"}
+PLACES = {
+    "nasbench201": "testbed.spaces.nasbench201.space:NASBench201",
+    "size": "testbed.spaces.size.space:SizeSpace",
+    "darts": "testbed.spaces.darts.space:DARTS",
+}
 _SPACES: dict[str, SearchSpace[Any]] = {}
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from testbed.basis.errors import ToolkitError, did_you_mean
+from testbed.basis.errors import did_you_mean
 from testbed.basis.foreign_text import described
+from testbed.spaces.errors import GenotypeError
 
 __all__ = ["CONCAT", "INPUTS", "NODES", "OPERATIONS", "Edge", "Genotype", "GenotypeError"]
 
@@ -24,10 +25,6 @@ OPERATIONS = (
 INPUTS, NODES = 2, 4
 CONCAT = tuple(range(INPUTS, INPUTS + NODES))
 Edge = tuple[str, int]  # an operation and the node that it reads
-
-
-class GenotypeError(ToolkitError):
-    """A text, a name or an object that is no genotype of the DARTS space."""
 
 
 @dataclass(frozen=True, eq=False)

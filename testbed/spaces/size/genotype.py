@@ -12,20 +12,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.basis.errors import ToolkitError
 from testbed.basis.foreign_text import described
+from testbed.spaces.errors import GenotypeError
 
-__all__ = ["BLOCKS", "SIZE", "WIDTHS", "Genotype", "GenotypeError", "decode", "enumerate_space"]
+__all__ = [
+    "BLOCKS",
+    "NAME",
+    "SIZE",
+    "WIDTHS",
+    "Genotype",
+    "GenotypeError",
+    "decode",
+    "enumerate_space",
+]
 
 WIDTHS = (8, 16, 24, 32, 40, 48, 56, 64)
 BLOCKS = 5
 SIZE = len(WIDTHS) ** BLOCKS
-_NAME = re.compile(r"[1-9][0-9]?(:[1-9][0-9]?)*")
+NAME = re.compile(r"[1-9][0-9]?(:[1-9][0-9]?)*")
 _FORM = "five widths such as 8:16:24:32:40"
-
-
-class GenotypeError(ToolkitError):
-    """A name, widths or an id that is not of NATS-Bench's size space."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Genotype:
         Raises:
             GenotypeError: if it is none.
         """
-        if not isinstance(text, str) or not _NAME.fullmatch(text.strip()):
+        if not isinstance(text, str) or not NAME.fullmatch(text.strip()):
             raise GenotypeError(
                 f"not a network of the size space: expected {_FORM}; got {described(text)}"
             )
