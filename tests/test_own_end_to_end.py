@@ -83,3 +83,19 @@ def test_the_commands_say_the_same_thing_again(study, monkeypatch):
     monkeypatch.setattr(scan, "default_root", lambda: study / "cache")
     for words in commands()[1:3]:
         assert "Every result is in the store already" in run(words)
+
+
+def test_they_are_ranked_and_reported(study, monkeypatch, few_figures):
+    monkeypatch.chdir(study)
+    monkeypatch.setattr(scan, "default_root", lambda: study / "cache")
+    ranking, report = commands()[3:]
+    said = " ".join(run(ranking).split())
+    assert "n = 4" in said
+    assert "params" in said
+    assert "FGSM@8" in said
+    assert "paths_pool_min" not in said  # of no known space
+    run(report)
+    page = (study / "report" / "index.html").read_text(encoding="utf-8")
+    assert "jacobian_norm" in page
+    assert all(name in page for name in ("FGSM@8", "pets-16x16@"))
+    assert "these networks are of no known space" in page
