@@ -199,12 +199,12 @@ def test_a_command_without_the_plugin_keeps_the_doubts_of_one_with_it(
         ]
     )  # fmt: skip
     kept = []
-    monkeypatch.setattr(Store, "robustness", lambda self: rows)
+    monkeypatch.setattr(Store, "robustness", lambda self, networks: rows)
     monkeypatch.setattr(Store, "set_cross_warnings", lambda self, found: kept.append(found))
     with Store(tmp_path / "s.sqlite") as store:
-        compare_attacks(store)
+        compare_attacks(store, ["n"])
         load(["mine:NOISE"])
-        compare_attacks(store)
+        compare_attacks(store, ["n"])
     assert [found["fgsm"] for found in kept] == [["weaker than noise@Linf"], []]
 
 

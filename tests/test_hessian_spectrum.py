@@ -116,7 +116,7 @@ def test_the_spectrum_over_the_parameters():
     values = np.linalg.eigvalsh(dense_parameters())
     mass = np.abs(values) / np.abs(values).sum()
     mass = mass[mass > 1e-9]
-    options = {"starts": 100, "steps": 30}
+    options = {"starts": 200, "steps": 30}
     negative = score(smooth(), "hessian_params_negative", **options)
     expected = np.abs(values[values < 0]).sum() / np.abs(values).sum()
     assert negative.value == pytest.approx(expected, abs=0.01)

@@ -95,6 +95,7 @@ def test_the_papers_figures_are_shown_with_real_data(with_data):
     )
 
 
+@thorough  # the searches have tests of their own
 def test_searches_run_on_the_published_truth(with_data):
     shown = with_data.run(ROOT / "notebooks" / "04_zero_cost_nas.ipynb")
     said = "".join(text for kind, text in shown if kind.startswith("text"))

@@ -95,7 +95,7 @@ class Recipe:
                 f"a recipe has the fields {', '.join(sorted(names))}; got {described(settings)}"
             )
         facts = dict(settings)
-        if "adversarial" in facts:
+        if facts.get("adversarial") is not None:  # null says what its absence says
             facts["adversarial"] = AdversarialTraining.from_settings(facts["adversarial"])
         return Recipe(**facts)
 
