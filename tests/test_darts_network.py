@@ -1,6 +1,7 @@
 """Networks of the DARTS space: their function, parameters, costs and weights."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from testbed.spaces.darts.genotype import OPERATIONS, Genotype
 from testbed.spaces.darts.network import Network
 from testbed.spaces.darts.sampling import sample
 from testbed.spaces.darts.states import canonical_state
-from testbed.spaces.darts.weights import INITIALISATIONS, random_network
+from testbed.spaces.registry import get
+from testbed.spaces.weights import INITIALISATIONS
+from testbed.spaces.weights import random_network as any_random_network
 
 V1 = Genotype.parse(
     "darts_n-sep3.0+sep3.1-skip.0+sep3.1-skip.0+sep3.1-sep3.0+skip.2"
@@ -290,9 +293,12 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
+random_network = partial(any_random_network, get("darts"))
+
+
 @pytest.mark.parametrize("init", INITIALISATIONS)
 def test_weights_depend_on_the_key_alone(init):
-    sizes = {"width": 2, "depth": 3}
+    sizes = {"channels": 2, "cells": 3}
     before = torch.get_rng_state()
     network = random_network(ALL, 0, init, **sizes)
     assert torch.equal(torch.get_rng_state(), before)

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from testbed.basis.errors import InputError, ToolkitError
+from testbed.spaces.registry import get
 from testbed.spaces.size.cost import flops, parameters
 from testbed.spaces.size.genotype import (
     SIZE,
@@ -20,7 +22,8 @@ from testbed.spaces.size.genotype import (
 )
 from testbed.spaces.size.network import CELL, Network
 from testbed.spaces.size.sampling import mutated, sample
-from testbed.spaces.size.weights import INITIALISATIONS, random_network
+from testbed.spaces.weights import INITIALISATIONS
+from testbed.spaces.weights import random_network as any_random_network
 
 NAMES = ("8:8:8:8:8", "8:16:24:32:40", "64:8:8:64:64", "32:56:32:48:32")
 
@@ -235,6 +238,9 @@ def test_costs_are_those_of_the_network():
 
 
 # --- weights and refusals -------------------------------------------------------------
+
+
+random_network = partial(any_random_network, get("size"))
 
 
 @pytest.mark.parametrize("init", INITIALISATIONS)

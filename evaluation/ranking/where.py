@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
 from evaluation.ranking.labels import printable
 from evaluation.ranking.score_columns import BASELINES, RankingError
 from testbed.basis.errors import did_you_mean
+from testbed.store.canonical import flat
 
 __all__ = ["chosen_scores"]
 
@@ -74,17 +74,7 @@ def _flat(settings: str) -> dict[str, str]:
         facts = json.loads(settings)
     except (ValueError, RecursionError):
         return {}
-    return dict(_entries("", facts)) if isinstance(facts, dict) else {}
-
-
-def _entries(where: str, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            found += _entries(f"{where}{name}.", value)
-        else:
-            found.append((where + name, value if isinstance(value, str) else json.dumps(value)))
-    return found
+    return flat(facts) if isinstance(facts, dict) else {}
 
 
 def _known(key: str, table: pd.DataFrame) -> str:

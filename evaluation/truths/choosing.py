@@ -5,7 +5,6 @@ remains of the key must be the same for all of them: results of two image counts
 two strengths of one attack are refused, and the message says by what to choose.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from evaluation.truths.facts import TruthError
 from testbed.basis.errors import did_you_mean
 from testbed.basis.foreign_text import quoted, shown
 from testbed.files.strict_json import parse_json
+from testbed.store.canonical import flat
 
 __all__ = ["chosen", "conditions", "facts_of", "one_of_each"]
 
@@ -47,10 +47,10 @@ def facts_of(rows: pd.DataFrame) -> pd.DataFrame:
 
     A setting of an object is named with a dot, such as ``recipe.epochs``.
     """
-    flat = {text: dict(_entries("", _object(text))) for text in rows["settings"].unique()}
-    names = dict.fromkeys(name for facts in flat.values() for name in facts)
+    facts = {text: flat(_object(text)) for text in rows["settings"].unique()}
+    names = dict.fromkeys(name for some in facts.values() for name in some)
     table = {
-        name: [flat[text].get(name) for text in rows["settings"]]
+        name: [facts[text].get(name) for text in rows["settings"]]
         for name in names
         if name not in COLUMNS
     }
@@ -133,16 +133,6 @@ def one_of_each(facts: pd.DataFrame, where: str, ignored: Sequence[str] = ()) ->
 def _object(text: Any) -> dict[str, Any]:
     found = parse_json(str(text), "settings", TruthError)
     return found if isinstance(found, dict) else {}
-
-
-def _entries(where: str, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            found += _entries(f"{where}{name}.", value)
-        else:
-            found.append((where + name, value if isinstance(value, str) else json.dumps(value)))
-    return found
 
 
 def _same(known: str, value: str) -> bool:

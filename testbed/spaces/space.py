@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from testbed.basis.errors import InputError
 from testbed.spaces.errors import GenotypeError, SpaceError
 from testbed.spaces.names import MOST_CELLS, MOST_CHANNELS
+from testbed.spaces.sizes import check_counts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,8 +119,7 @@ class SearchSpace(ABC, Generic[G]):
                     f"networks of {self.title} have no {word} to choose; they have "
                     f"{', '.join(self.sizes) or 'one size'}"
                 )
-            if type(value) is not int or not 1 <= value <= most:
-                raise InputError(f"a network has from 1 to {most:,} {word}; got {value}")
+            check_counts((word, value, most))
 
     def name(self, genotype: G) -> str:
         """Return the name of a network, which says its space: `parse` reads it, no other space."""

@@ -9,7 +9,7 @@ from testbed.basis.foreign_text import described, quoted
 from testbed.files.strict_json import parse_json
 from testbed.store.errors import StoreError
 
-__all__ = ["canonical_json", "details_json", "recanonical", "storable"]
+__all__ = ["canonical_json", "details_json", "flat", "recanonical", "storable"]
 
 
 def storable(text: str) -> str:
@@ -73,3 +73,14 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return value
     raise StoreError(f"{where}: expected a JSON value with finite numbers; got {described(value)}")
+
+
+def flat(facts: Mapping[str, Any], where: str = "") -> dict[str, str]:
+    """Return settings by dotted names, as text: numbers and lists as JSON writes them."""
+    found: dict[str, str] = {}
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{where}{name}.")
+        else:
+            found[where + name] = value if isinstance(value, str) else json.dumps(value)
+    return found

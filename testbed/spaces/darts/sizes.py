@@ -1,12 +1,11 @@
 """How large a network may be: a number in a file or an option must not take all memory."""
 
 from testbed.basis.errors import InputError
-from testbed.basis.foreign_text import described
+from testbed.spaces.sizes import MOST_CLASSES, MOST_PARAMETERS, check_counts
 
 __all__ = ["MOST_DEPTH", "MOST_PARAMETERS", "MOST_WIDTH", "check_size", "reductions"]
 
-MOST_WIDTH, MOST_DEPTH, MOST_CLASSES = 1024, 100, 100_000
-MOST_PARAMETERS = 500_000_000  # 2 GB
+MOST_WIDTH, MOST_DEPTH = 1024, 100
 
 
 def check_size(width: int, depth: int, classes: int = 10, in_channels: int = 3) -> None:
@@ -22,14 +21,12 @@ def check_size(width: int, depth: int, classes: int = 10, in_channels: int = 3) 
         InputError: if one is no whole number of at least 1, or too large, or the parameters of
             the largest cells would be more than `MOST_PARAMETERS`.
     """
-    for name, value, most in (
+    check_counts(
         ("channels (the width)", width, MOST_WIDTH),
         ("cells (the depth)", depth, MOST_DEPTH),
         ("classes", classes, MOST_CLASSES),
         ("channels of the images", in_channels, MOST_WIDTH),
-    ):
-        if type(value) is not int or not 1 <= value <= most:
-            raise InputError(f"a network has from 1 to {most:,} {name}; got {described(value)}")
+    )
     from testbed.spaces.darts.cost import parameters
     from testbed.spaces.darts.genotype import Genotype
 

@@ -17,7 +17,34 @@ from testbed.spaces.nasbench201.sizes import check_size
 __all__ = ["Network"]
 
 
-class Network(nn.Module):
+class Backbone(nn.Module):
+    """Stem, blocks, BN and ReLU, pooling, classifier: how networks of NATS-Bench's spaces run.
+
+    A subclass makes the parts, whose names are those of the official classes.
+    """
+
+    stem: nn.Module
+    cells: nn.ModuleList
+    lastact: nn.Module
+    classifier: nn.Module
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits, (B, classes), of images (B, in_channels, H, W).
+
+        Raises:
+            InputError: if H or W is not a multiple of 4: two reductions halve them.
+        """
+        if images.shape[-1] % 4 or images.shape[-2] % 4:
+            raise InputError(
+                f"the height and width of images are multiples of 4; got {tuple(images.shape)}"
+            )
+        features = self.stem(images)
+        for block in self.cells:
+            features = block(features)
+        return self.classifier(self.lastact(features).mean((2, 3)))
+
+
+class Network(Backbone):
     """The network of a genotype, from images (B, in_channels, H, W) to logits (B, classes).
 
     Args:
@@ -64,21 +91,6 @@ class Network(nn.Module):
     def blocks_in_turn(self) -> list[nn.Module]:
         """Return what the features pass through, one after the other, in front of the pooling."""
         return [self.stem, *self.cells]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, (B, classes), of images (B, in_channels, H, W).
-
-        Raises:
-            ValueError: if H or W is not a multiple of 4: two reductions halve them.
-        """
-        if images.shape[-1] % 4 or images.shape[-2] % 4:
-            raise InputError(
-                f"the height and width of images are multiples of 4; got {tuple(images.shape)}"
-            )
-        features = self.stem(images)
-        for block in self.cells:
-            features = block(features)
-        return self.classifier(self.lastact(features).mean((2, 3)))
 
 
 class Cell(nn.Module):

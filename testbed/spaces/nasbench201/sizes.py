@@ -5,8 +5,8 @@ or scored in earnest, and no more.
 """
 
 from testbed.basis.errors import InputError
-from testbed.basis.foreign_text import described
 from testbed.spaces.nasbench201.names import MOST_CELLS, MOST_CHANNELS
+from testbed.spaces.sizes import MOST_CLASSES, MOST_PARAMETERS, check_counts
 
 __all__ = [
     "MOST_CELLS",
@@ -15,9 +15,6 @@ __all__ = [
     "MOST_PARAMETERS",
     "check_size",
 ]
-
-MOST_CLASSES = 100_000
-MOST_PARAMETERS = 500_000_000  # 2 GB
 
 
 def check_size(channels: int, cells: int, classes: int = 10, in_channels: int = 3) -> None:
@@ -33,14 +30,12 @@ def check_size(channels: int, cells: int, classes: int = 10, in_channels: int = 
         InputError: if one is no whole number of at least 1, or too large, or the parameters of
             the largest cell would be more than `MOST_PARAMETERS`.
     """
-    for name, value, most in (
+    check_counts(
         ("channels", channels, MOST_CHANNELS),
         ("cells", cells, MOST_CELLS),
         ("classes", classes, MOST_CLASSES),
         ("channels of the images", in_channels, MOST_CHANNELS),
-    ):
-        if type(value) is not int or not 1 <= value <= most:
-            raise InputError(f"a network has from 1 to {most:,} {name}; got {described(value)}")
+    )
     # Six 3×3 convolutions a cell, at the widths C, 2C and 4C.
     count = 6 * 9 * 21 * cells * channels**2 + 4 * channels * classes
     if count > MOST_PARAMETERS:

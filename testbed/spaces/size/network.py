@@ -9,10 +9,9 @@ Dong et al., "NATS-Bench", IEEE TPAMI 2021, section 3.
 
 from torch import Tensor, nn
 
-from testbed.basis.errors import InputError
-from testbed.basis.foreign_text import described
-from testbed.spaces.nasbench201.network import Reduction, ReLUConvBN
+from testbed.spaces.nasbench201.network import Backbone, Reduction, ReLUConvBN
 from testbed.spaces.size.genotype import Genotype
+from testbed.spaces.sizes import MOST_CLASSES, check_counts
 
 __all__ = ["CELL", "MOST_CHANNELS", "MOST_CLASSES", "Network"]
 
@@ -21,10 +20,10 @@ CELL = (
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
     "+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 )
-MOST_CHANNELS, MOST_CLASSES = 1024, 100_000
+MOST_CHANNELS = 1024
 
 
-class Network(nn.Module):
+class Network(Backbone):
     """The network of a genotype, from images (B, in_channels, H, W) to logits (B, classes).
 
     Args:
@@ -38,12 +37,10 @@ class Network(nn.Module):
 
     def __init__(self, genotype: Genotype, classes: int = 10, in_channels: int = 3) -> None:
         super().__init__()
-        for name, value, most in (
+        check_counts(
             ("classes", classes, MOST_CLASSES),
             ("channels of the images", in_channels, MOST_CHANNELS),
-        ):
-            if type(value) is not int or not 1 <= value <= most:
-                raise InputError(f"a network has from 1 to {most:,} {name}; got {described(value)}")
+        )
         self.genotype = genotype
         self.classes, self.in_channels = classes, in_channels
         before = genotype.widths[0]
@@ -57,21 +54,6 @@ class Network(nn.Module):
         self.cells = nn.ModuleList(blocks)
         self.lastact = nn.Sequential(nn.BatchNorm2d(before), nn.ReLU())
         self.classifier = nn.Linear(before, classes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, (B, classes), of images (B, in_channels, H, W).
-
-        Raises:
-            InputError: if H or W is not a multiple of 4: two reductions halve them.
-        """
-        if images.shape[-1] % 4 or images.shape[-2] % 4:
-            raise InputError(
-                f"the height and width of images are multiples of 4; got {tuple(images.shape)}"
-            )
-        features = self.stem(images)
-        for block in self.cells:
-            features = block(features)
-        return self.classifier(self.lastact(features).mean((2, 3)))
 
 
 class Cell(nn.Module):
