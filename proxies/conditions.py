@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,11 +11,15 @@ from torch import Tensor
 
 from testbed.basis.errors import ToolkitError
 from testbed.networks.independence import influence, neighbours
+from testbed.networks.outcome import explained
 
 if TYPE_CHECKING:
     from proxies.probe import Probe
 
-__all__ = ["OptionError", "UndefinedError", "require_derivative", "require_independence"]
+__all__ = [
+    "OptionError", "UndefinedError", "require_derivative", "require_independence",
+    "undefined_where_it_fails",
+]  # fmt: skip
 
 
 class OptionError(ToolkitError):
@@ -80,3 +86,23 @@ def _varies(probe: Probe) -> bool:
     with torch.no_grad():
         logits = probe.network(neighbours(probe.images))
     return not torch.equal(logits[0], logits[1])
+
+
+@contextmanager
+def undefined_where_it_fails(how: str) -> Iterator[None]:
+    """Make any failure of the block the reason of an undefined score.
+
+    A forward pass may insist on float32, for instance.
+
+    Args:
+        how: the network is run there, after "the network fails".
+
+    Raises:
+        UndefinedError: if the block raises.
+    """
+    try:
+        yield
+    except UndefinedError:
+        raise
+    except Exception as error:
+        raise UndefinedError(f"the network fails {how}: {explained(error)}") from error

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from proxies.conditions import UndefinedError
+from proxies.conditions import UndefinedError, undefined_where_it_fails
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.tape import record
 from testbed.networks.copying import unwrapped, working_copy
-from testbed.networks.outcome import explained
 
 __all__ = ["positive_copy", "synflow"]
 
@@ -32,15 +31,8 @@ def synflow(probe: Probe) -> Score:
     """
     network = positive_copy(probe.module, probe.images.device)
     image = torch.ones_like(probe.images[:1], dtype=torch.float64)
-    try:
+    with undefined_where_it_fails("on an image of ones in float64 without its batch norms"):
         tape = record(network, image)
-    except UndefinedError:
-        raise
-    except Exception as error:  # a forward that insists on float32
-        raise UndefinedError(
-            f"the network fails on an image of ones in float64 without its batch norms: "
-            f"{explained(error)}"
-        ) from error
     require_weights(tape)
     with torch.enable_grad():
         flow = tape.logits.sum()

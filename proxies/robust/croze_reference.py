@@ -13,14 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy
 
-from proxies.conditions import OptionError, UndefinedError
+from proxies.conditions import OptionError, UndefinedError, undefined_where_it_fails
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.synflow import positive_copy
 from proxies.tape import record
 from testbed.networks.copying import working_copy
 from testbed.networks.normalise import behind_normalisation
-from testbed.networks.outcome import explained
 from testbed.spaces.nasbench201.network import Cell, Network
 
 __all__ = ["croze_reference"]
@@ -85,15 +84,8 @@ def croze_reference(probe: Probe, *, beta: float = 2.0, step: float = 0.01) -> S
 
 
 def _look(network: nn.Module, images: Tensor, labels: Tensor) -> _View:
-    try:
+    with undefined_where_it_fails("in float64 with positive weights and without its batch norms"):
         tape = record(network, images)
-    except UndefinedError:
-        raise
-    except Exception as error:  # a forward that insists on float32
-        raise UndefinedError(
-            f"the network fails in float64 with positive weights and without its batch norms: "
-            f"{explained(error)}"
-        ) from error
     require_weights(tape)
     weights = tape.weights
     with torch.enable_grad():

@@ -17,13 +17,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from proxies.conditions import OptionError, UndefinedError
+from proxies.conditions import OptionError, UndefinedError, undefined_where_it_fails
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.robust.frequencies import frequencies
 from proxies.tape import POOLS, Tape, record, reduces_positions
 from testbed.networks.copying import unwrapped, working_copy
-from testbed.networks.outcome import explained
 
 __all__ = ["positive_leak", "positive_receptive_field"]
 
@@ -64,19 +63,12 @@ def _field(probe: Probe) -> Tensor:
 def _computed(probe: Probe) -> Tensor:
     network = _without_norms(probe)
     images = torch.ones_like(probe.images[:1], dtype=torch.float64).requires_grad_()
-    try:
+    with undefined_where_it_fails("on an image of ones in float64 without its normalisations"):
         tape = record(network, images)
         require_weights(tape)
         _average(network, set(tape.weights))
         with torch.enable_grad(), _Maps() as maps:
             network(images.clone())
-    except UndefinedError:
-        raise
-    except Exception as error:  # a forward that insists on float32
-        raise UndefinedError(
-            "the network fails on an image of ones in float64 without its normalisations: "
-            f"{explained(error)}"
-        ) from error
     features = maps.chosen(_keeps_positions(tape))
     row, column = features.shape[2] // 2, features.shape[3] // 2
     (found,) = torch.autograd.grad(features[0, :, row, column].sum(), images)
