@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from proxies.compute import app as compute
 from testbed.basis.errors import InputError
+from testbed.command.provenance import provenance
 from testbed.command.shards import Shard
 from testbed.command.stores import app
 from testbed.store import (
@@ -98,6 +99,18 @@ def test_shards_merged_in_any_order_are_the_whole_run(tmp_path):
     assert "0 scores and 0 robust accuracies" in run("merge", parts[0], "--out", merged)
     with Store(merged, "r") as store:
         assert len(store.runs()) == 3
+
+
+def test_two_runs_of_one_second_and_one_command_are_two(tmp_path):
+    origins = [provenance(["compute"], "cpu", "float32", 1, {}) for _ in range(2)]
+    for number, origin in enumerate(origins):
+        with Store(tmp_path / f"{number}.sqlite") as store:
+            begun = store.begin_run(origin | {"started": "2026-01-01T00:00:00+00:00"})
+            store.save(begun, [score(str(number))])
+            store.finish_run(begun, "done")
+    run("merge", *(tmp_path / f"{n}.sqlite" for n in range(2)), "--out", tmp_path / "m.sqlite")
+    with Store(tmp_path / "m.sqlite", "r") as store:
+        assert len(store.runs()) == 2
 
 
 def test_what_is_the_same_is_kept_once_with_its_run(tmp_path):

@@ -1,6 +1,7 @@
 """Where a result comes from: code, libraries, machine, command."""
 
 import platform
+import secrets
 import subprocess
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -35,6 +36,8 @@ def provenance(
     import torch
 
     return {
+        # Two runs may begin in the same second with the same words, as shards do.
+        "token": secrets.token_hex(8),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": [str(word) for word in command],
         "code_version": code_version(),
