@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 
 from evaluation.search import results
+from evaluation.search.candidates import default_candidates
 from evaluation.search.cells import cells, operation_counts
 from evaluation.search.held_out import held_out_taus
 from evaluation.search.job import SearchJob, trajectories
 from evaluation.search.objectives import truth_objective
 from evaluation.search.problem import truth_problem
 from evaluation.search.proxy_scores import choose_proxies, top_ones
-from evaluation.search.registry import ALGORITHMS
+from evaluation.search.registry import ALGORITHMS, Algorithm
 from evaluation.search.running import run_all
 from evaluation.truths.published import Truth
+from testbed.spaces import registry
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.paths import PATH_STATISTICS
 from testbed.store import read_scores
 from testbed.tables import RANDOM_CIFAR10
 from tests.thorough import thorough
@@ -51,6 +55,39 @@ def test_random_search_is_what_chance_gives(targets):
     row = ends(targets, "fgsm@1", ["random"], 300).query("query == 300").iloc[0]
     assert abs(row["mean"] - expected) < 3 * row["standard_error"]
     assert expected == pytest.approx(0.6730, abs=1e-4)
+
+
+def test_the_structural_forest_sees_the_paths_of_each_candidate(targets):
+    here = default_candidates()
+    names = list(registry.get("nasbench201").structure)
+    for place in (0, 284, 10052, 15624):
+        genotype = Genotype.parse(here.space.name(place))
+        for name in ("paths_pool_min", "paths_conv3_mean"):
+            value = np.float32(PATH_STATISTICS[name](genotype))
+            assert here.structure[place, names.index(name)] == value
+        skips = sum(genotype.operations[edge] == "skip_connect" for edge in genotype.live_edges())
+        assert here.structure[place, names.index("live_skip")] == skips
+    pool = list(here.space.pool)
+    apgd = targets["apgd@1"].reindex(here.labels[pool])
+    alone = here.space.one_hot(pool)
+    both = np.hstack([alone, here.structure[pool]])
+    taus = [held_out_taus(x, apgd.tolist(), 100, 4).mean() for x in (alone, both)]
+    assert taus[1] > taus[0] + 0.1
+
+
+def test_a_job_gives_the_structure_to_the_algorithm_that_needs_it_alone(targets, monkeypatch):
+    chosen, seen = truth_objective(targets, ["fgsm@1"]), []
+
+    def noted(self, proxy=None, features=None):
+        seen.append((self.name, None if features is None else features.shape))
+        return ALGORITHMS["random"].function
+
+    monkeypatch.setattr(Algorithm, "searcher", noted)
+    job = SearchJob(chosen, 3, chosen.members())
+    names = ["random", "predictor", "predictor-structure"]
+    run_all(job, job.tasks([ALGORITHMS[name] for name in names], 1))
+    wide = default_candidates().structure.shape
+    assert seen == [("random", None), ("predictor", None), ("predictor-structure", wide)]
 
 
 def test_bananas_reaches_local_search(targets):

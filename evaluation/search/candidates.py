@@ -7,7 +7,7 @@ those that there are accuracies of: any two of them are neighbours.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,19 @@ class Candidates:
         if not self.roster.by_number:
             return {}
         return {"id": self.labels.to_numpy()[np.asarray(candidates, dtype=np.int64)]}
+
+    @cached_property
+    def structure(self) -> NDArray[np.float32] | None:
+        """What the genotypes alone say beside their encoding, (size, F); None if nothing more.
+
+        The statistics of the space's record, paths and operation counts for instance.
+        """
+        record = self.roster.space
+        if record is None or not record.structure:
+            return None
+        genotypes = [record.parse(self.space.name(place)) for place in range(len(self.labels))]
+        columns = [[value(g) for g in genotypes] for value in record.structure.values()]
+        return np.array(columns, dtype=np.float32).T
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a space by its record: a worker makes the candidates itself."""

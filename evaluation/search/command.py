@@ -244,8 +244,8 @@ def _check_fit(algorithms: Sequence[Algorithm], with_proxy: bool) -> None:
         from evaluation.search.tpe import load_optuna
 
         load_optuna()
-    if with_proxy and not any(algorithm.needs for algorithm in algorithms):
-        takers = ", ".join(algorithm.name for algorithm in ALGORITHMS.values() if algorithm.needs)
+    if with_proxy and not any(algorithm.looks_at_proxies for algorithm in algorithms):
+        takers = ", ".join(a.name for a in ALGORITHMS.values() if a.looks_at_proxies)
         raise InputError(
             f"{', '.join(a.name for a in algorithms)} would not look at the proxy: name one of "
             f"{takers}, or all"

@@ -137,6 +137,10 @@ class Findings:
         features = {"one-hot operations": one_hot}
         if not isinstance(space, Listed):
             features = {"numbers of operations": option_counts(space), **features}
+        if self.job.candidates.structure is not None:
+            features["one-hot operations, paths and counts"] = np.hstack(
+                [one_hot, self.job.candidates.structure]
+            )
         if self.job.proxies:
             scores = np.stack([proxy.values for proxy in self.job.proxies], axis=1)
             names = ", ".join(proxy.name for proxy in self.job.proxies)

@@ -96,7 +96,7 @@ class SearchJob:
         """Run a task and return its trajectory."""
         algorithm = ALGORITHMS[task.algorithm]
         proxy = None if task.proxy is None else self.proxies[task.proxy].proxy()
-        features = None
+        features = self.candidates.structure if algorithm.needs == "structure" else None
         if algorithm.needs == "features" and self.proxies:
             features = proxy_features(np.stack([p.values for p in self.proxies], axis=1))
         # Not the proxy: two proxies are compared on the same draws.

@@ -32,7 +32,8 @@ class Algorithm:
         name: as on the command line.
         function: ``function(space, ask, source, **options)``; imported when it searches.
         summary: one line for ``--help``.
-        needs: ``proxy`` if it takes one, ``features`` if it takes those of several at once.
+        needs: ``proxy`` if it takes one, ``features`` if it takes those of several at once,
+            ``structure`` if it takes what the genotypes alone say, and no proxy.
         options: what differs from the function's defaults.
         slow: whether a run takes more than a few hundredths of a second.
         extra: the optional dependency that it needs; ``all`` leaves it out.
@@ -46,12 +47,17 @@ class Algorithm:
     extra: str | None = None
     slow: bool = False
 
+    @property
+    def looks_at_proxies(self) -> bool:
+        """Say whether a proxy that is given makes a difference to it."""
+        return self.needs in ("proxy", "features")
+
     def searcher(
         self, proxy: "Proxy | None" = None, features: "NDArray[np.float32] | None" = None
     ) -> "Searcher":
         """Return the algorithm with its options and what it looks at for nothing."""
         given = {"proxy": proxy} if self.needs == "proxy" else {}
-        if self.needs == "features" and features is not None:
+        if self.needs in ("features", "structure") and features is not None:
             given = {"features": features}
         return partial(self.function, **self.options, **given)
 
@@ -87,6 +93,11 @@ _TABLE = (
     Algorithm(
         "predictor", predictor, "a random forest on encodings and all proxies given", "features",
         slow=True,
+    ),
+    Algorithm(
+        "predictor-structure", predictor,
+        "a random forest on encodings, paths and operation counts: the baseline of every proxy",
+        "structure", slow=True,
     ),
 )  # fmt: skip
 
