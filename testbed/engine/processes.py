@@ -114,9 +114,13 @@ def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
         with interrupts.held():
             # Shutting down forgets the processes, and waits for items that nobody wants any more.
             processes = list((executor._processes or {}).values())
+            manager = executor._executor_manager_thread
             executor.shutdown(wait=complete)
             if not complete:
                 _end(processes)
+                # Ending with the interpreter, it may close a pipe that is being written to.
+                if manager is not None:
+                    manager.join(5)
 
 
 def _end(processes: list[Any]) -> None:
