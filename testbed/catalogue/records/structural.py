@@ -34,4 +34,13 @@ RECORDS = (
         )
         for name, operations in OPERATIONS.items()
     ),
+    _spec(
+        "paths_nonlinear_pool_min", "fewest average poolings on a live path with a convolution"
+    ),
+    _spec(
+        "smoothed_stacking",
+        "for PGD, APGD: poolings on every nonlinear path first, then 3×3 convolutions",
+    ),
+    _spec("stacking", "for FGSM: 3×3 convolutions, stacked, less the linear paths"),
+    _spec("capacity", "for clean accuracy: 2 · 3×3 + 1×1 convolutions − poolings"),
 )  # fmt: skip

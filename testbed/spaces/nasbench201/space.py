@@ -18,6 +18,7 @@ from testbed.spaces.nasbench201.genotype import (
 from testbed.spaces.nasbench201.isomorphism import representative, unique_ids
 from testbed.spaces.nasbench201.names import SELECTION_HELP
 from testbed.spaces.nasbench201.paths import PATH_STATISTICS
+from testbed.spaces.nasbench201.regimes import REGIME_SCORES
 from testbed.spaces.nasbench201.sizes import check_size
 from testbed.spaces.space import Cell, SearchSpace
 
@@ -179,4 +180,5 @@ STRUCTURE: Mapping[str, Callable[[Genotype], float]] = {
     "live_conv1": _live_count("nor_conv_1x1"),
     "live_pool": _live_count("avg_pool_3x3"),
     "live_skip": _live_count("skip_connect"),
+    **REGIME_SCORES,
 }
