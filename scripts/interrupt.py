@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 15.0  # seconds from the signal to the end
 STARTS = 0.3  # seconds in which imports are interrupted by a fourth of the signals
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PACKAGES = ("testbed", "proxies", "evaluation")
 NOISE = ("Traceback", "Error", "Exception ignored", "Warning", "leaked")
 
 
@@ -160,7 +161,7 @@ def fault(
         return f"is not quiet: {errors[-1500:]}" if noise else None
     if process.returncode == -number and not errors:
         return None if number != signal.SIGINT else "died of it"
-    if number == signal.SIGINT and str(ROOT) not in errors:
+    if number == signal.SIGINT and not any(f"{ROOT / name}/" in errors for name in PACKAGES):
         return None  # the interpreter had not come to a line of ours
     return f"exit code {process.returncode}: {errors[-1500:]}"
 
@@ -178,8 +179,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="names of commands, separated by commas")
     parser.add_argument("--data", default=os.environ.get("TESTBED_DATA", ""))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--signals", default="SIGINT,SIGTERM,SIGHUP", help="names, separated by commas"
+    )
     options = parser.parse_args(arguments)
     rng, worst = random.Random(options.seed), 0
+    numbers = [signal.Signals[name] for name in options.signals.split(",")]
     # Of this process in the background or under nohup they are ignored, and so in its children.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
@@ -191,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for case in CASES:
             wanted = not options.only or case.name in options.only.split(",")
             if wanted and (options.data or not _needs_data(case)):
-                worst |= try_case(case, places, options.moments, rng)
+                worst |= try_case(case, places, numbers, options.moments, rng)
     return worst
 
 
@@ -199,7 +204,10 @@ def _needs_data(case: Case) -> bool:
     return any("{data}" in word or "{truth}" in word for word in case.words)
 
 
-def try_case(case: Case, places: dict[str, str], moments: int, rng: random.Random) -> int:
+def try_case(
+    case: Case, places: dict[str, str], numbers: Sequence[signal.Signals], moments: int,
+    rng: random.Random,
+) -> int:  # fmt: skip
     """Interrupt one command at many moments and print how it ended; return 1 if not well."""
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
@@ -210,7 +218,7 @@ def try_case(case: Case, places: dict[str, str], moments: int, rng: random.Rando
         print(f"{case.name} fails by itself: {errors}", flush=True)
         return 1
     counts: Counter[str] = Counter()
-    for number in SIGNALS:
+    for number in numbers:
         for turn in range(moments):
             alone = turn % 2 == 1
             moment = rng.uniform(0.03, STARTS) if turn % 4 == 0 else rng.uniform(STARTS, lasts)
