@@ -19,7 +19,7 @@ __all__: list[str] = []
 
 def _of_genotype(probe: Probe, *, statistic: str) -> Score:
     try:
-        design = design_of(unwrapped(probe.module))
+        design = probe.shared("design", lambda: design_of(unwrapped(probe.module)))
     except SpaceError as error:
         raise UndefinedError(str(error)) from error
     space = registry.get(design.space)
