@@ -30,12 +30,15 @@ ACCURATE = "clean > .9"
 BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
 
 
-def markdown(table: pd.DataFrame, ceilings: Mapping[str, float]) -> Iterator[str]:
+def markdown(
+    table: pd.DataFrame, ceilings: Mapping[str, float], intervals: bool = False
+) -> Iterator[str]:
     """Yield the lines of a table: proxies by family in rows, targets in columns.
 
     Args:
         table: of a ranking, with its labels.
         ceilings: of each target, over all networks of the truth.
+        intervals: whether 95 % intervals stand in place of standard errors.
     """
     targets = list(dict.fromkeys(table["target"]))
     yield f"| proxy | {' | '.join(str(Target.parse(target)) for target in targets)} |"
@@ -45,14 +48,17 @@ def markdown(table: pd.DataFrame, ceilings: Mapping[str, float]) -> Iterator[str
         yield f"| **{family}** |{' |' * len(targets)}"
         for label in labels:
             rows = [cells.loc[(label, target)] for target in targets]
-            yield f"| `{label}` | {' | '.join(map(_cell, rows))} |"
+            yield f"| `{label}` | {' | '.join(_cell(row, intervals) for row in rows)} |"
     tops = [ceilings[target] for target in targets]
     yield f"| *ceiling* | {' | '.join('–' if c != c else f'{c:.2f}' for c in tops)} |"
 
 
-def _cell(row: pd.Series) -> str:
+def _cell(row: pd.Series, interval: bool) -> str:
     if row["tau"] != row["tau"]:
         return "–"
+    if interval:
+        text = f"{row['tau']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+        return text.replace("0.", ".")
     return f"{row['tau']:+.3f} ± {row['standard_error']:.3f}".replace("0.", ".")
 
 

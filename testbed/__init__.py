@@ -1,13 +1,18 @@
 """The ground floor: networks, images, the store and the engine; imports nothing of ours."""
 
 # First, and above all other imports: they take a while, and Ctrl-C must not meet one unprepared.
-from testbed.basis.interrupts import watch
+try:
+    from testbed.basis.interrupts import watch
 
-watch()
+    watch()
+except KeyboardInterrupt:  # it did; of a command that is not told in a traceback
+    if __import__("sys").argv[:1] == ["-m"]:
+        raise SystemExit(130) from None
+    raise
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-from testbed.basis.lazy import attributes  # noqa: E402
+from testbed.basis.lazy import attributes
 
 __getattr__ = attributes(__name__, {"__version__": "testbed.basis.version"})
 
