@@ -8,12 +8,19 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
+from scripts.pages.columns import accuracy_columns, score_columns
 from scripts.pages.commands import commands
 from scripts.pages.proxies import proxies
 from scripts.pages.relinking import JOINING, ROOT, relinked
 from scripts.pages.store import store
 
-GENERATED = {"commands": commands, "proxies": proxies, "store": store}
+GENERATED = {
+    "accuracy_columns": accuracy_columns,
+    "commands": commands,
+    "proxies": proxies,
+    "score_columns": score_columns,
+    "store": store,
+}
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -11,6 +11,23 @@ from testbed.store.table import Table
 __all__ = ["store"]
 
 _ROWS = {"scores": (ScoreKey, ScoreRow), "robustness": (RobustnessKey, RobustnessRow)}
+# What no row says, because the store fills it in.
+_FILLED = {
+    "digest": "of the key",
+    "run": "the number of the run that found it",
+    "id": "the number of the run",
+    "started": "when, in UTC",
+    "finished": "when, in UTC; missing while it runs",
+    "status": "running, done, interrupted, or how it failed",
+    "command": "the command line",
+    "code_version": "of this package",
+    "torch_version": "of PyTorch",
+    "python": "its version",
+    "platform": "the operating system and processor",
+    "device": "where torch computed",
+    "threads": "of torch",
+    "provenance": "all of this, and the settings, as JSON",
+}
 
 
 def store() -> str:
@@ -19,7 +36,7 @@ def store() -> str:
 
 
 def _section(table: Table) -> Iterator[str]:
-    meanings: dict[str, str] = {}
+    meanings = dict(_FILLED)
     for row in _ROWS.get(table.name, ()):
         meanings |= attributes(row)
     yield f"\n## The table `{table.name}`\n"
@@ -27,7 +44,7 @@ def _section(table: Table) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for one in table.columns:
         sql = one.sql.removeprefix(f"{one.name} ")
-        yield f"| `{one.name}` | {one.kind} | `{sql}` | {meanings.get(one.name, '')} |"
+        yield f"| `{one.name}` | {one.kind} | `{sql}` | {meanings[one.name]} |"
     if table.order != ("id",):
         yield f"\nThe key is {', '.join(f'`{name}`' for name in table.order)}."
 
