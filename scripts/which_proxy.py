@@ -56,14 +56,15 @@ def _section(rows: pd.DataFrame, seconds: pd.Series) -> Iterator[str]:
     count = rows["proxy"].nunique()
     condition = rows["condition"].iloc[0]
     chosen = f" with {condition.replace('clean > 0.9', 'clean accuracy above 90 %')}"
+    seeds = rows["seeds"].max()
     yield (
-        f"{rows['n'].iloc[0]} networks{chosen if condition else ''}, {count} scores; "
-        f"{rows['training'].iloc[0].lower()}. In brackets: median seconds a network."
+        f"{rows['n'].iloc[0]} networks{chosen if condition else ''}, {count} scores, {seeds} "
+        f"seed{'s' if seeds > 1 else ''} of weights. In brackets: median seconds a network."
     )
     yield ""
     yield (
-        "| to rank | params | paths_pool_min | structure alone | "
-        f"up to {QUICK} s | whatever it costs | so take |"
+        "| to rank | take | params | paths_pool_min | best by structure alone | "
+        f"best up to {QUICK} s | best of all |"
     )
     yield f"| --- |{' --- |' * 6}"
     for target, cells in rows.groupby("target", sort=False):
@@ -72,15 +73,18 @@ def _section(rows: pd.DataFrame, seconds: pd.Series) -> Iterator[str]:
 
 
 def _cells(cells: pd.DataFrame, seconds: pd.Series) -> Iterator[str]:
-    for name in BASELINES:
-        yield _tau(cells.loc[name])
     baselines = {*BASELINES, *(n for n in cells.index if PROXIES[n].group == "baseline")}
     others = cells[~cells.index.isin(baselines)]
+    yield _advice(cells, others)
+    for name in BASELINES:
+        yield _tau(cells.loc[name])
     structural = others[[PROXIES[name].structural for name in others.index]]
+    before = None
     for among in (structural, others[[seconds[name] <= QUICK for name in others.index]], others):
         best = among.loc[among["tau"].abs().idxmax()]
-        yield f"`{best.name}` {_tau(best)} ({_seconds(seconds[best.name])})"
-    yield _advice(cells, others)
+        told = f"`{best.name}` {_tau(best)} ({_seconds(seconds[best.name])})"
+        yield "the same" if best.name == before else told
+        before = best.name
 
 
 def _advice(cells: pd.DataFrame, others: pd.DataFrame) -> str:
@@ -90,25 +94,25 @@ def _advice(cells: pd.DataFrame, others: pd.DataFrame) -> str:
     column = {"params": "difference_params_holm", "paths_pool_min": "difference_paths_holm"}
     if abs(best["tau"]) > abs(cells.loc[baseline, "tau"]) and best[column[baseline]] < LEVEL:
         return f"`{best.name}`"
-    return f"`{baseline}`; no lead over it is sure"
+    return f"`{baseline}`: no lead over it is sure"
 
 
 def _tau(row: pd.Series) -> str:
     if row["tau"] != row["tau"]:
         return "–"  # one score for all of these networks
-    return f"{row['tau']:+.3f} ± {row['standard_error']:.3f}".replace("0.", ".")
+    # Of one piece, however narrow the column.
+    text = f"{row['tau']:+.3f}\u00a0±\u00a0{row['standard_error']:.3f}"
+    return text.replace("0.", ".").replace("-", "−")
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
+    return f"{seconds:.1f}\u00a0s" if seconds >= 0.05 else "0\u00a0s"
 
 
 def read() -> str:
     """Return the tables of the study as it is kept."""
     scores = read_scores(STUDY_500)
-    return tables(
-        pd.read_csv(DOCS / "study_500.csv"), scores.groupby("proxy")["seconds"].median()
-    )
+    return tables(pd.read_csv(DOCS / "study_500.csv"), scores.groupby("proxy")["seconds"].median())
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from testbed.store.schema import TABLES
 __all__ = ["accuracy_columns", "score_columns"]
 
 _MEANINGS = {
-    "network": "the network: an architecture string or a published id of a known space, or any name",
+    "network": "an architecture string or a published id of a known space, or any name",
     "target": "`FGSM@1`, `PGD@0.5 (ℓ2)`, `fog@3`, `clean`; instead of the next three",
     "attack": "the attack or corruption; `clean` or nothing for clean images",
     "norm": "of the attack: `Linf` or `L2`",

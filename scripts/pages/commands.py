@@ -5,6 +5,7 @@ from typing import Any
 
 import typer.core
 
+from scripts.pages.markdown import plain
 from testbed.command.menu import ALIASES, COMMANDS, PROGRAM
 
 __all__ = ["commands"]
@@ -21,7 +22,7 @@ def _section(command: Any, module: str | None, parents: str = PROGRAM) -> Iterat
     yield f"\n{'##' if parents == PROGRAM else '###'} {name.removeprefix(PROGRAM).strip()}\n"
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```text\n{name} {usage}\n```\n"
-    yield _plain(command.help or "") + "\n"
+    yield plain((command.help or "").replace("\b\n", "")) + "\n"
     called = [f"`{PROGRAM} {alias}`" for alias, meant in ALIASES.items() if meant == command.name]
     called += [f"`python -m {module}`"] if module else []
     if called:
@@ -29,15 +30,7 @@ def _section(command: Any, module: str | None, parents: str = PROGRAM) -> Iterat
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record and "--help" not in parameter.opts:
-            yield f"`{record[0]}`\n:   {_plain(' '.join(record[1].split())) or '–'}\n"
+            yield f"`{record[0]}`\n:   {plain(' '.join(record[1].split())) or '–'}\n"
     if isinstance(command, typer.core.TyperGroup):
         for inner in command.list_commands(context):
             yield from _section(command.get_command(context, inner), None, name)
-
-
-def _plain(text: str) -> str:
-    """Return the text of a help so that Markdown shows its signs as they are."""
-    text = text.replace("\b\n", "")
-    for sign in "\\`*_[]<>|~":
-        text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
-    return text

@@ -1,26 +1,24 @@
-"""What MkDocs calls while it builds the site: pages from beside the code, and generated parts.
+"""What MkDocs calls while it builds the site: pages from beside the code, and generated parts."""
 
-A document says ``<!-- generated: commands -->`` where the generated part of that name belongs.
-"""
-
-import re
+from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-from scripts.pages.columns import accuracy_columns, score_columns
-from scripts.pages.commands import commands
-from scripts.pages.proxies import proxies
-from scripts.pages.relinking import JOINING, ROOT, relinked
-from scripts.pages.store import store
+from scripts.pages.generated import filled
+from scripts.pages.relinking import JOINING, ROOT, relinked, unplaced
 
-GENERATED = {
-    "accuracy_columns": accuracy_columns,
-    "commands": commands,
-    "proxies": proxies,
-    "score_columns": score_columns,
-    "store": store,
-}
+# Pages of wide tables, which have no list of their headings beside them.
+WIDE = ("at_initialisation.md", "other_papers.md", "study_500.md", "which_proxy.md")
+
+
+def on_config(config: Any) -> Any:
+    """Put the pages that the navigation does not name behind the others, so that none is lost."""
+    docs = Path(config.docs_dir)
+    pages = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
+    if rest := unplaced(config.nav, pages):
+        config.nav.append({"Further": rest})
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -34,10 +32,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in the generated parts, and make links that hold on the site."""
     uri = page.file.src_uri
+    if uri in WIDE:
+        page.meta["hide"] = ["toc"]
     places = {joined: place for place, joined in JOINING.items()}
-    filled = re.sub(r"^<!-- generated: (\w+) -->$", _part, markdown, flags=re.MULTILINE)
-    return relinked(filled, places.get(uri, f"docs/{uri}"), uri)
-
-
-def _part(mark: re.Match[str]) -> str:
-    return GENERATED[mark[1]]()
+    return relinked(filled(markdown), places.get(uri, f"docs/{uri}"), uri)

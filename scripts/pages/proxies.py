@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
+from scripts.pages.markdown import plain
 from testbed.catalogue.registry import PROXIES
 from testbed.catalogue.spec import GROUPS, ProxySpec
 
 __all__ = ["proxies"]
 
+NONE = ("", "-", "–", "none")
+
 
 def proxies() -> str:
-    """Return one section a family that has proxies."""
+    """Return one section a family that has proxies, and the collections."""
     families = {group: [s for s in PROXIES.values() if s.group == group] for group in GROUPS}
     lines = [
         line
@@ -20,15 +23,22 @@ def proxies() -> str:
 
 
 def _section(group: str, specs: list[ProxySpec]) -> Iterator[str]:
-    yield f"\n## {group}\n"
-    yield f"{GROUPS[group].capitalize()}.\n"
-    yield "| name | what | promises if | needs | cost | options | reference |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield f"\n## {group.capitalize()}\n"
+    yield f"`{group}`: {plain(GROUPS[group])}.\n"
     for spec in specs:
-        options = ", ".join(f"`{name}={value}`" for name, value in spec.options.items()) or "–"
-        cells = (spec.summary, spec.better, ", ".join(spec.needs) or "–", spec.cost)
-        told = [cell.replace("|", "\\|") for cell in (*cells, options, spec.reference)]
-        yield f"| `{spec.name}` | {' | '.join(told)} |"
+        what = f"{plain(spec.summary)}; {spec.better} promises more.{_more(spec)}"
+        yield f"`{spec.name}`\n:   {what}\n"
+
+
+def _more(spec: ProxySpec) -> str:
+    options = ", ".join(f"`{name}={value}`" for name, value in spec.options.items())
+    told = {
+        "Needs": ", ".join(spec.needs),
+        "Cost": plain(spec.cost),
+        "Options": options,
+        "Source": plain(spec.reference),
+    }
+    return "".join(f" {what}: {text}." for what, text in told.items() if text not in NONE)
 
 
 def _collections() -> Iterator[str]:

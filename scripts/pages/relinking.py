@@ -7,9 +7,11 @@ Documents are written so that their links hold in the repository. Some of them l
 import os
 import posixpath
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["JOINING", "ROOT", "page_of", "relinked"]
+__all__ = ["JOINING", "ROOT", "page_of", "relinked", "unplaced"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,3 +64,16 @@ def relinked(text: str, place: str, page: str) -> str:
     parts = _FENCE.split(text)
     # The odd parts are blocks of code.
     return "".join(part if n % 2 else _LINK.sub(new, part) for n, part in enumerate(parts))
+
+
+def unplaced(nav: list[Any], pages: Iterable[str]) -> list[str]:
+    """Return the pages that a navigation, as MkDocs reads it, does not name, in order."""
+    named: set[str] = set()
+    waiting = [nav]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, str):
+            named.add(entry)
+        else:
+            waiting += entry.values() if isinstance(entry, dict) else entry
+    return sorted(set(pages) - named)
