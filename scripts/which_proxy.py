@@ -7,7 +7,7 @@ package's scores (`testbed.tables.STUDY_500`): nothing is computed anew, so that
 cannot say two things. Run it after scripts/study_500.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +20,8 @@ from testbed.tables import STUDY_500
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
-BASELINES = ("params", "paths_pool_min")
+HOLM = {"params": "difference_params_holm", "paths_pool_min": "difference_paths_holm"}
+BASELINES = tuple(HOLM)
 QUICK = 2  # seconds a network
 LEVEL = 0.05
 TITLES = {
@@ -31,7 +32,7 @@ TITLES = {
 KEYS = ["training", "condition", "target", "proxy"]
 
 
-def tables(study: pd.DataFrame, seconds: pd.Series) -> str:
+def tables(study: pd.DataFrame, seconds: Mapping[str, float]) -> str:
     """Return one section a population: the best proxies of each target and budget.
 
     Args:
@@ -39,20 +40,24 @@ def tables(study: pd.DataFrame, seconds: pd.Series) -> str:
         seconds: the median seconds that a network takes, by proxy.
 
     Raises:
-        InputError: if a proxy stands twice under one target.
+        InputError: if a proxy stands twice under one target, or a population is unknown.
     """
     study = study.assign(condition=study["condition"].fillna(""))
     if study.duplicated(KEYS).any():
-        twice = sorted(study["proxy"][study.duplicated(KEYS)].unique())
+        twice = sorted(set(study["proxy"][study.duplicated(KEYS)]))
         raise InputError(f"study_500.csv: expected one row a proxy and target; twice: {twice}")
+    places = list(zip(study["training"], study["condition"], strict=True))
+    if strange := set(places) - set(TITLES):
+        raise InputError(f"study_500.csv: expected populations {list(TITLES)}; got {strange}")
     lines = []
-    for (training, condition), rows in study.groupby(["training", "condition"], sort=False):
-        title = TITLES[training, condition]
-        lines += ["", f"### {title}", "", *_section(rows, seconds)]
+    for place, title in TITLES.items():
+        rows = study.loc[[there == place for there in places]]
+        if len(rows):
+            lines += ["", f"### {title}", "", *_section(rows, seconds)]
     return "\n".join(lines)
 
 
-def _section(rows: pd.DataFrame, seconds: pd.Series) -> Iterator[str]:
+def _section(rows: pd.DataFrame, seconds: Mapping[str, float]) -> Iterator[str]:
     count = rows["proxy"].nunique()
     condition = rows["condition"].iloc[0]
     chosen = f" with {condition.replace('clean > 0.9', 'clean accuracy above 90 %')}"
@@ -72,37 +77,42 @@ def _section(rows: pd.DataFrame, seconds: pd.Series) -> Iterator[str]:
         yield f"| {Target.parse(str(target))} | {' | '.join(_cells(cells, seconds))} |"
 
 
-def _cells(cells: pd.DataFrame, seconds: pd.Series) -> Iterator[str]:
+def _cells(cells: pd.DataFrame, seconds: Mapping[str, float]) -> Iterator[str]:
     baselines = {*BASELINES, *(n for n in cells.index if PROXIES[n].group == "baseline")}
-    others = cells[~cells.index.isin(baselines)]
+    others = [name for name in cells.index if name not in baselines]
     yield _advice(cells, others)
     for name in BASELINES:
-        yield _tau(cells.loc[name])
-    structural = others[[PROXIES[name].structural for name in others.index]]
+        yield _tau(cells, name)
+    structural = [name for name in others if PROXIES[name].structural]
+    quick = [name for name in others if seconds[name] <= QUICK]
     before = None
-    for among in (structural, others[[seconds[name] <= QUICK for name in others.index]], others):
-        best = among.loc[among["tau"].abs().idxmax()]
-        told = f"`{best.name}` {_tau(best)} ({_seconds(seconds[best.name])})"
-        yield "the same" if best.name == before else told
-        before = best.name
+    for among in (structural, quick, others):
+        best = _best(cells, among)
+        told = f"`{best}` {_tau(cells, best)} ({_seconds(seconds[best])})"
+        yield "the same" if best == before else told
+        before = best
 
 
-def _advice(cells: pd.DataFrame, others: pd.DataFrame) -> str:
+def _best(cells: pd.DataFrame, among: Sequence[str]) -> str:
+    sizes = {name: abs(float(cells.at[name, "tau"])) for name in among}
+    return max((name for name in among if sizes[name] == sizes[name]), key=sizes.__getitem__)
+
+
+def _advice(cells: pd.DataFrame, others: Sequence[str]) -> str:
     """Return the best score if it is surely above both baselines, else the better baseline."""
-    best = others.loc[others["tau"].abs().idxmax()]
-    baseline = cells.loc[list(BASELINES), "tau"].abs().idxmax()
-    column = {"params": "difference_params_holm", "paths_pool_min": "difference_paths_holm"}
-    if abs(best["tau"]) > abs(cells.loc[baseline, "tau"]) and best[column[baseline]] < LEVEL:
-        return f"`{best.name}`"
+    best, baseline = _best(cells, others), _best(cells, BASELINES)
+    leads = _best(cells, [baseline, best]) == best
+    if leads and cells.at[best, HOLM[baseline]] < LEVEL:
+        return f"`{best}`"
     return f"`{baseline}`: no lead over it is sure"
 
 
-def _tau(row: pd.Series) -> str:
-    if row["tau"] != row["tau"]:
+def _tau(cells: pd.DataFrame, name: str) -> str:
+    tau, error = (float(cells.at[name, column]) for column in ("tau", "standard_error"))
+    if tau != tau:
         return "–"  # one score for all of these networks
     # Of one piece, however narrow the column.
-    text = f"{row['tau']:+.3f}\u00a0±\u00a0{row['standard_error']:.3f}"
-    return text.replace("0.", ".").replace("-", "−")
+    return f"{tau:+.3f}\u00a0±\u00a0{error:.3f}".replace("0.", ".").replace("-", "−")
 
 
 def _seconds(seconds: float) -> str:
@@ -111,8 +121,8 @@ def _seconds(seconds: float) -> str:
 
 def read() -> str:
     """Return the tables of the study as it is kept."""
-    scores = read_scores(STUDY_500)
-    return tables(pd.read_csv(DOCS / "study_500.csv"), scores.groupby("proxy")["seconds"].median())
+    seconds = read_scores(STUDY_500).groupby("proxy")["seconds"].median().to_dict()
+    return tables(pd.read_csv(DOCS / "study_500.csv"), seconds)
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 import importlib
 import re
+import shlex
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from proxies import PROXIES
 from scripts import which_proxy
@@ -13,9 +15,11 @@ from scripts.pages import columns, generated, relinking
 from scripts.pages.commands import commands
 from scripts.pages.relinking import JOINING, ROOT, relinked, unplaced
 from testbed.basis.errors import InputError
+from testbed.command.main import app
 from testbed.command.menu import COMMANDS
 from testbed.store import ScoreRow, read_scores
 from testbed.store.schema import TABLES
+from tests.thorough import thorough
 
 DOCS = ROOT / "docs"
 PAGES = {path.relative_to(DOCS).as_posix(): path for path in DOCS.rglob("*") if path.is_file()}
@@ -109,7 +113,8 @@ def test_every_column_is_told_with_what_it_holds(monkeypatch):
         for one in table.columns:
             assert re.search(rf"^\| `{one.name}` \| {one.kind} \| .* \| [^|]{{3,}} \|$", told, re.M)
     assert "wall time of this score" in told
-    monkeypatch.setattr(ScoreRow, "__doc__", ScoreRow.__doc__.replace("wall time", "hours"))
+    text = (ScoreRow.__doc__ or "").replace("wall time", "hours")
+    monkeypatch.setattr(ScoreRow, "__doc__", text)
     assert "hours of this score" in generated.PARTS["store"]()
     assert set(columns._MEANINGS) == set(columns.CALLED)
 
@@ -161,7 +166,7 @@ def small(taus: dict[str, float], holm: float) -> pd.DataFrame:
 )
 def test_a_score_is_advised_only_if_it_is_surely_above_the_baselines(taus, holm, advice):
     taus = {"params": 0.3, "paths_pool_min": 0.1, "paths_count": 0.05, **taus}
-    seconds = pd.Series(dict.fromkeys(taus, 1.0))
+    seconds = dict.fromkeys(taus, 1.0)
     (line,) = (
         line
         for line in which_proxy.tables(small(taus, holm), seconds).splitlines()
@@ -173,14 +178,34 @@ def test_a_score_is_advised_only_if_it_is_surely_above_the_baselines(taus, holm,
 
 def test_a_budget_leaves_out_what_is_too_slow():
     taus = {"params": 0.1, "paths_pool_min": 0.1, "live_skip": 0.1, "snip": 0.4, "zen": 0.6}
-    seconds = pd.Series({**dict.fromkeys(taus, 0.0), "snip": 1.7, "zen": 7.0})
+    seconds = {**dict.fromkeys(taus, 0.0), "snip": 1.7, "zen": 7.0}
     line = which_proxy.tables(small(taus, 0.01), seconds).splitlines()[-1]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[1] == "`zen`"
     assert [cell.split("`")[1] for cell in cells[-3:]] == ["live_skip", "snip", "zen"]
 
 
-def test_a_proxy_that_stands_twice_is_refused(study):
+def test_a_study_of_another_kind_is_refused(study):
     twice = pd.concat([study, study.head(1)])
     with pytest.raises(InputError, match="twice: \\['params'\\]"):
-        which_proxy.tables(twice, pd.Series(dtype=float))
+        which_proxy.tables(twice, {})
+    with pytest.raises(InputError, match="clean > 0.5"):
+        which_proxy.tables(study.assign(condition="clean > 0.5").head(9), {})
+
+
+# -- tables of the package's scores --------------------------------------------------------------
+
+
+@thorough
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_published_table_is_what_its_command_prints(number, real_data, monkeypatch):
+    text = (DOCS / "at_initialisation.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = re.findall(
+        r"```console\n\$ (robustness-proxies correlate.*?)\n(.*?)```", text, re.DOTALL
+    )
+    command, table = blocks[number]
+    words = shlex.split(command.replace("DATA/", f"{real_data}/"))
+    monkeypatch.setenv("COLUMNS", "130")
+    result = CliRunner().invoke(app, words[1:])
+    assert result.exit_code == 0, result.output
+    assert table.strip() in result.stdout
