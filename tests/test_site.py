@@ -189,7 +189,7 @@ def test_a_study_of_another_kind_is_refused(study):
     twice = pd.concat([study, study.head(1)])
     with pytest.raises(InputError, match="twice: \\['params'\\]"):
         which_proxy.tables(twice, {})
-    with pytest.raises(InputError, match="clean > 0.5"):
+    with pytest.raises(InputError, match=r"clean > 0\.5"):
         which_proxy.tables(study.assign(condition="clean > 0.5").head(9), {})
 
 
