@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from evaluation.ranking.table import rank
+from evaluation.truths import open_truth
+from evaluation.truths.targets import Target
 from proxies import PROXIES
 from scripts import which_proxy
 from scripts.pages import columns, generated, relinking
@@ -19,6 +22,7 @@ from testbed.command.main import app
 from testbed.command.menu import COMMANDS
 from testbed.store import ScoreRow, read_scores
 from testbed.store.schema import TABLES
+from testbed.tables import RANDOM_CIFAR10
 from tests.thorough import thorough
 
 DOCS = ROOT / "docs"
@@ -193,6 +197,19 @@ def test_a_study_of_another_kind_is_refused(study):
         which_proxy.tables(study.assign(condition="clean > 0.5").head(9), {})
 
 
+# -- other papers --------------------------------------------------------------------------------
+
+
+def figures(name: str) -> set[str]:
+    text = (DOCS / name).read_text(encoding="utf-8")
+    return set(re.findall(r"(?<![\d.])(?:1\.000|\.\d{3})(?!\d)", text))
+
+
+def test_figures_of_other_papers_are_those_of_the_proxies():
+    assert len(figures("other_papers.md")) > 10
+    assert figures("other_papers.md") <= figures("proxies.md")
+
+
 # -- tables of the package's scores --------------------------------------------------------------
 
 
@@ -209,3 +226,37 @@ def test_a_published_table_is_what_its_command_prints(number, real_data, monkeyp
     result = CliRunner().invoke(app, words[1:])
     assert result.exit_code == 0, result.output
     assert table.strip() in result.stdout
+
+
+def rows_of(page: str) -> dict[str, list[float]]:
+    """Return the numbers of the rows of a page's tables, by their first cell."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {
+        first.strip("`"): [float(cell) for cell in rest]
+        for first, *rest in rows
+        if all(re.fullmatch(r"\.\d{2,3}", cell) for cell in rest)
+    }
+
+
+@thorough
+def test_ceilings_and_populations_are_those_of_the_published_truth(real_data):
+    targets = ["clean", "fgsm@1", "pgd@1", "apgd@1", "square@1", "mean corruption"]
+    ranking = rank(
+        read_scores(RANDOM_CIFAR10), open_truth(real_data / "robustness-data"), ["params"],
+        targets, population="clean > .9",
+    )  # fmt: skip
+    cells = ranking.table.set_index(["proxy", "target"])
+    ceilings = rows_of("explanation/twins_and_ceilings.md")
+    assert list(ceilings) == [str(Target.parse(target)) for target in targets]
+    for target, (told,) in zip(targets, ceilings.values(), strict=True):
+        assert cells.at[("params", target), "ceiling"] == pytest.approx(told, abs=5e-3)
+    assert ranking.beside is not None
+    accurate = ranking.beside.table.set_index(["proxy", "target"])
+    populations = rows_of("explanation/populations.md")
+    assert list(populations) == ["params", "paths_pool_min"]
+    for name, told in populations.items():
+        found = [
+            table.at[(name, t), "tau"] for t in ("pgd@1", "apgd@1") for table in (cells, accurate)
+        ]
+        assert found == pytest.approx(told, abs=5e-4)
