@@ -7,7 +7,7 @@ RUN := $(abspath $(BIN))/robustness-proxies
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test thorough zoo fuzz lint interrupt bench clean
+.PHONY: demo test thorough zoo fuzz lint docs interrupt bench clean
 
 # Train small networks on digits, attack them, score them untrained, and see how well the one
 # ranks the other: the README's commands. Each step resumes where an interrupted one stopped.
@@ -45,6 +45,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+# The documentation as a site, site/index.html; the built pages need no network.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 # Interrupts every long command at 20 random moments by each signal; takes an hour.
 interrupt: $(READY)
 	$(BIN)/python -m scripts.interrupt
@@ -60,5 +64,9 @@ $(READY): pyproject.toml tests/zoo/timm.txt
 	$(BIN)/pip install --quiet --no-deps --requirement tests/zoo/timm.txt
 	@touch $(READY)
 
+$(VENV)/.docs: $(READY)
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) runs build *.egg-info
+	rm -rf $(VENV) runs build site *.egg-info

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import typer.core
 
+from scripts.pages.generated import filled
+
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("testbed", "proxies", "evaluation", "benchmarks")
 FOLDERS = (*ROOMS, "docs", "notebooks", "scripts", "tests")
@@ -27,10 +29,10 @@ def each(paths):
 
 
 def read(path):
-    """Return a document's text; of a notebook, that of its cells."""
+    """Return a document's text with its generated parts; of a notebook, that of its cells."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".ipynb":
-        return text
+        return filled(text)
     return "\n\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
 
 
@@ -38,9 +40,12 @@ def read(path):
 
 
 def headings(text):
-    """Return the anchors of a text's headings, as the usual hosts make them."""
-    titles = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+    """Return the anchors of a text's headings, as the usual hosts and the site make them."""
+    plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", plain, re.MULTILINE)
+    objects = re.findall(r"^::: (\S+)$", plain, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", title.lower()).strip() for title in titles}
+    return {anchor.replace(" ", "-") for anchor in anchors} | set(objects)
 
 
 def dead_links(path):
@@ -183,10 +188,10 @@ def test_every_command_is_known_with_its_options(path):
 
 
 def test_commands_are_read_from_documents():
-    lines = command_lines(read(ROOT / "README.md"))
-    assert len(lines) > 15
-    assert ["make", "demo"] in lines
-    names = {words[1] for words in lines if words[0] == "robustness-proxies"}
+    assert ["make", "demo"] in command_lines(read(ROOT / "README.md"))
+    lines = [words for path in TEXTS for words in command_lines(read(path))]
+    assert len(lines) > 50
+    names = {name for words in lines if words[0] == "robustness-proxies" for name in words[1:2]}
     assert {"train", "compute", "attack", "correlate", "report", "search"} <= names
     demo = [words for words in command_lines(read(ROOT / "Makefile")) if "--archs" in words]
     assert {"train", "compute"} <= {words[1] for words in demo}

@@ -1,4 +1,4 @@
-"""A user's own networks on a user's own images, by the commands of the README."""
+"""A user's own networks on a user's own images, by the commands of the tutorial."""
 
 import re
 import shlex
@@ -15,8 +15,8 @@ from testbed.command.main import app
 from testbed.images.own import scan
 from testbed.store import read_robustness, read_scores
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-TITLE = "## Your own networks on your own images"
+TUTORIAL = Path(__file__).resolve().parents[1] / "docs" / "tutorials" / "own_networks.md"
+TITLE = "## The five commands"
 
 
 def write_pets(root: Path) -> None:
@@ -33,8 +33,8 @@ def write_pets(root: Path) -> None:
 
 
 def commands() -> list[list[str]]:
-    """Return the five commands of the README's section, as words."""
-    section = README.read_text(encoding="utf-8").partition(TITLE)[2].partition("\n## ")[0]
+    """Return the five commands of the tutorial, as words."""
+    section = TUTORIAL.read_text(encoding="utf-8").partition(TITLE)[2].partition("\n## ")[0]
     lines = re.findall(r"^\$ (.*)$", section.replace("\\\n", " "), re.MULTILINE)
     return [shlex.split(line) for line in lines]
 

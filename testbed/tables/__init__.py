@@ -5,7 +5,7 @@ from pathlib import Path
 __all__ = ["RANDOM_CIFAR10", "STUDY_500", "TINY_ROBUSTBENCH"]
 
 # The 6,466 unique networks of NAS-Bench-201 at initialisation on a batch of 16 CIFAR-10
-# images; the README gives the command. Read it with `testbed.store.read_scores`.
+# images; docs/at_initialisation.md gives the command. Read it with `testbed.store.read_scores`.
 RANDOM_CIFAR10 = Path(__file__).parent / "nasbench201-cifar10-random.parquet"
 
 # 500 of them with every proxy of `all`; docs/study_500.md gives the commands.
