@@ -11,7 +11,7 @@ from testbed.basis.foreign_text import described, quoted, shown
 
 __all__ = ["ClusterFile"]
 
-MOST_BYTES = 2**16
+MOST_BYTES = 2**14
 SUBMITIT, JOBQUEUE = "submitit", "dask-jobqueue"
 MODULES = {SUBMITIT: "submitit", JOBQUEUE: "dask_jobqueue"}
 CLUSTERS = {SUBMITIT: ("slurm", "local"), JOBQUEUE: ("slurm", "pbs")}
@@ -127,8 +127,9 @@ def _mapping(path: Path) -> dict[str, Any]:
     if len(raw) > MOST_BYTES:
         raise InputError(f"{name} is longer than {MOST_BYTES:,} bytes: no description of jobs")
     try:
-        node = yaml.compose(raw.decode("utf-8-sig"), yaml.SafeLoader)
-        data = yaml.safe_load(raw.decode("utf-8-sig"))
+        loader = yaml.SafeLoader(raw.decode("utf-8-sig"))
+        node = loader.get_single_node()
+        data = loader.construct_document(node) if node else None
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise InputError(f"{name} is no YAML: {shown(' '.join(str(error).split()))}") from error
     if not isinstance(data, Mapping) or not all(isinstance(key, str) for key in data):

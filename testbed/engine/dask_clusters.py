@@ -55,24 +55,27 @@ def connected(engine: Engine, workers: int) -> Iterator[tuple[Client, int]]:
         count = asked.jobs if asked else workers
         what = f"up to {count} jobs of {asked.cluster}" if asked else f"{count} workers"
         _announce(client, f"{what} at {cluster.scheduler_address}")
-        yield client, count
+        try:
+            yield client, count
+        except BaseException:
+            with interrupts.held():
+                _fall_silent()
+                if asked is None:
+                    _kill(cluster)
+            raise
 
 
 @contextmanager
 def _cluster(asked: ClusterFile | None, workers: int) -> Iterator[Any]:
-    cluster, complete = None, False
+    cluster = None
     try:
         with interrupts.held():
             cluster = _local(workers) if asked is None else _jobs(asked)
         yield cluster
-        complete = True
     finally:
         if cluster is not None:
-            with interrupts.held():
-                if asked is None and not complete:
-                    _kill(cluster)
-                with contextlib.suppress(Exception):
-                    cluster.close(timeout=10)
+            with interrupts.held(), contextlib.suppress(Exception):
+                cluster.close(timeout=10)
 
 
 def _local(workers: int) -> LocalCluster:
@@ -165,6 +168,15 @@ def _announce(client: Client, what: str) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _fall_silent() -> None:
+    """Let no library tell of what breaks while all is ended in the midst of things."""
+    for name in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        for other in list(logging.root.manager.loggerDict):
+            if other.startswith(f"{name}."):
+                logging.getLogger(other).setLevel(logging.CRITICAL + 1)
 
 
 def _kill(cluster: Any) -> None:
