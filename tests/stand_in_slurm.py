@@ -49,19 +49,20 @@ def _stat(pid):
 
 
 def sbatch(folder, arguments):
-    script = Path(arguments[-1]).read_text()
+    place = next(i for i, word in enumerate(arguments) if not word.startswith("--"))
+    script, words = Path(arguments[place]).read_text(), arguments[place + 1 :]
     count = len(list((folder / "jobs").glob("*.sbatch")))
     number = str(1000 + 100 * count)
     # Without SLURM's own commands there is nothing to look at but this.
     (folder / "jobs" / f"{number}.sbatch").write_text(script)
-    array = re.search(r"--array=0-(\d+)", script)
-    for index in range(int(array[1]) + 1) if array else [None]:
+    array = re.search(r"^#SBATCH --array=(\d+)-(\d+)", script, re.MULTILINE)
+    for index in range(int(array[1]), int(array[2]) + 1) if array else [None]:
         name = number if index is None else f"{number}_{index}"
-        _start(folder, name, number, index, script)
+        _start(folder, name, number, index, script, words)
     print(f"Submitted batch job {number}")
 
 
-def _start(folder, name, number, index, script):
+def _start(folder, name, number, index, script, words=()):
     more = {} if index is None else {
         "SLURM_ARRAY_JOB_ID": number, "SLURM_ARRAY_TASK_ID": str(index)
     }  # fmt: skip
@@ -70,10 +71,11 @@ def _start(folder, name, number, index, script):
         environment["SLURM_JOB_ID"] = number
     path = folder / "jobs" / f"{name}.sh"
     path.write_text(script)
+    command = shlex.join(["bash", str(path), *words])
     ended = shlex.quote(str(path.with_suffix(".rc")))
     log = path.with_suffix(".log").open("wb")
     process = subprocess.Popen(
-        ["bash", "-c", f"bash {shlex.quote(str(path))}; echo $? > {ended}"],
+        ["bash", "-c", f"{command}; echo $? > {ended}"],
         env=environment, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
     )  # fmt: skip
     path.with_suffix(".pid").write_text(str(process.pid))

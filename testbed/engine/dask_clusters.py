@@ -46,9 +46,9 @@ def connected(engine: Engine, workers: int) -> Iterator[tuple[Client, int]]:
         return
     asked = engine.cluster
     # A worker that is lost here is an item's fault; the jobs of a cluster are taken away too.
-    tries = {} if asked else {"distributed.scheduler.allowed-failures": 0}
+    lost = {"distributed.scheduler.allowed-failures": 2 if asked else 0}
     with (
-        dask.config.set(SETTINGS | tries),
+        dask.config.set(SETTINGS | lost),
         _cluster(asked, workers) as cluster,
         _client(cluster) as client,
     ):
