@@ -11,7 +11,8 @@ from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.catalogue.plugins import load
 from testbed.catalogue.registry import PROXIES, chosen, get, words
-from testbed.command.console import check_device, default_workers
+from testbed.command.console import check_device
+from testbed.command.engines import Workforce
 from testbed.command.inputs import (
     check_choice,
     default_store,
@@ -27,6 +28,7 @@ from testbed.command.options import (
     DataRoot,
     Device,
     Download,
+    EngineOption,
     Factory,
     Hp,
     ImageSetName,
@@ -130,6 +132,7 @@ def compute(
     device: Device = "cpu",
     workers: Workers = None,
     threads: Threads = 1,
+    engine: EngineOption = None,
     memory_gb: Annotated[float, typer.Option(help="Of a part of the batch.", min=0.01)] = 1.0,
     store: Store = None,
     shard: ShardOption = None,
@@ -152,6 +155,7 @@ def compute(
     """
     check_choice("--init", init, INITS)
     check_choice("--dtype", dtype, DTYPES)
+    force = Workforce.parse(engine, workers)
     part, whole = Shard.parse(shard), store or default_store(image_set)
     store = part.beside(whole)
     export = export_path(out, format_, TABLE_FORMATS, store)
@@ -187,8 +191,9 @@ def compute(
     )  # fmt: skip
     settings = job.common | source.settings(every[0], seed_list[0]) | {"archs": archs}
     execution = Execution(
-        "proxies.compute", workers or default_workers(device), threads, device, dtype, settings
-    )
+        "proxies.compute", force.count(device), threads, device, dtype, settings,
+        engine=force.engine,
+    )  # fmt: skip
     wanted = job.tasks(networks, seed_list, names)
     note_former(store, image_set, "scores.sqlite")
     with ResultsFile(store) as open_store:

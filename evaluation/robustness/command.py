@@ -10,7 +10,8 @@ from evaluation.attacks.names import ATTACKS, attack_named
 from evaluation.attacks.plugins import offered
 from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
-from testbed.command.console import check_device, default_workers
+from testbed.command.console import check_device
+from testbed.command.engines import Workforce
 from testbed.command.inputs import (
     check_choice,
     default_store,
@@ -27,6 +28,7 @@ from testbed.command.options import (
     DataRoot,
     Device,
     Download,
+    EngineOption,
     Factory,
     Hp,
     ImageSetName,
@@ -114,6 +116,7 @@ def robustness(
     device: Device = "cpu",
     workers: Workers = None,
     threads: Threads = 1,
+    engine: EngineOption = None,
     store: Store = None,
     shard: ShardOption = None,
     format_: Annotated[
@@ -141,6 +144,7 @@ def robustness(
     """
     check_choice("--init", init, INITS)
     mode = chosen_mode(context, mode, descending)
+    force = Workforce.parse(engine, workers)
     plugins = tuple(attack or ())
     names = list(dict.fromkeys([*offered(plugins), *attacks_named(attacks)]))
     if not names and attacks != "none":
@@ -215,8 +219,8 @@ def robustness(
         batch_size=batch_size, device=device, plugins=plugins,
     )  # fmt: skip
     execution = Execution(
-        "evaluation.robustness", workers or default_workers(device), threads, device,
-        "float32", {"archs": archs, "count": count, "mode": mode},
+        "evaluation.robustness", force.count(device), threads, device,
+        "float32", {"archs": archs, "count": count, "mode": mode}, engine=force.engine,
     )  # fmt: skip
     with ResultsFile(store) as open_store:
         left = job.tasks(networks, seed_list, measures, open_store.finished_robustness())

@@ -12,12 +12,15 @@ from evaluation.attacks.plugins import offered
 from evaluation.search.names import FIGURES, TABLES
 from evaluation.search.registry import ALGORITHMS, Algorithm, choose
 from testbed.basis.errors import InputError
+from testbed.basis.foreign_text import shown
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, split_words, whole_numbers
+from testbed.command.engines import Workforce
 from testbed.command.inputs import check_choice, images_name
 from testbed.command.options import (
     MOST_WORKERS,
     Assignments,
+    EngineOption,
     OwnAttacks,
     Scores,
     Space,
@@ -115,6 +118,7 @@ def search(
         ),
     ] = None,
     threads: Threads = 1,
+    engine: EngineOption = None,
     data_root: Annotated[
         Path | None, typer.Option(help="Live: folder of the image set.", show_default=False)
     ] = None,
@@ -146,7 +150,8 @@ def search(
     check_choice("--format", table, TABLES)
     for kind in split_words(figures):
         check_choice("--figures", kind, FIGURES)
-    _check(context, truth, live, out, workers)
+    _check(context, truth, live, out, workers, engine)
+    force = Workforce.parse(engine, workers)
     if out is not None:
         check_folder(out)
     algorithms = choose(split_words(algorithm), proxy is not None)
@@ -176,7 +181,11 @@ def search(
     candidates.roster.refuse_other(asked)
     proxies = choose_proxies(frame, split_words(proxy or ""), candidates)
     targets, notices = split_words(objective), plain_console(stderr=True)
-    plan = Plan(algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads)
+    hands = force.count("cpu") if workers or engine else None
+    plan = Plan(
+        algorithms, proxies, queries, runs or (1 if live else 100), seed, hands, threads,
+        force.engine,
+    )  # fmt: skip
     try:
         if live and out is not None:
             settings = LiveSettings(
@@ -219,7 +228,12 @@ def _settings(
 
 
 def _check(
-    context: typer.Context, truth: Path | None, live: bool, out: Path | None, workers: int | None
+    context: typer.Context,
+    truth: Path | None,
+    live: bool,
+    out: Path | None,
+    workers: int | None,
+    engine: str | None,
 ) -> None:
     if live == (truth is not None):
         raise InputError(
@@ -231,6 +245,9 @@ def _check(
         raise InputError("--live keeps networks and results in a folder: add --out FOLDER")
     if live and (workers or 1) > 1:
         raise InputError(f"--live has one worker (--threads speeds it up); got --workers {workers}")
+    if live and (engine or "serial") != "serial":
+        got = shown(engine or "")
+        raise InputError(f"--live has one worker, --engine serial; got --engine {got}")
     if not live:
         refuse_given(context, "nothing is trained without --live", *ONLY_LIVE)
     if live:

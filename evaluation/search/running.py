@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +19,7 @@ from testbed.basis.errors import ToolkitError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import default_workers, progress
 from testbed.command.job import Bar, Execution, count_tasks, run_job
+from testbed.engine.names import Engine
 
 __all__ = ["Plan", "RunFailedError", "run_all", "search_live", "search_truth"]
 
@@ -41,6 +42,7 @@ class Plan:
         seed: of the searches.
         workers: processes; None for what fits.
         threads: of torch in each.
+        engine: who computes.
     """
 
     algorithms: Sequence[Algorithm]
@@ -50,6 +52,7 @@ class Plan:
     seed: int = 0
     workers: int | None = None
     threads: int = 1
+    engine: Engine = field(default_factory=Engine)
 
     def job(self, problem: Problem) -> tuple[SearchJob, list[Task]]:
         """Return the job of a problem, and its runs."""
@@ -71,7 +74,7 @@ def search_truth(plan: Plan, problem: Problem, console: Console) -> Findings:
     slow = sum(plan.runs for algorithm in plan.algorithms if algorithm.slow)
     workers = plan.workers or (default_workers("cpu") if slow > FEW else 1)
     bar = count_tasks(job, tasks, console)
-    return Findings(job, problem, run_all(job, tasks, workers, plan.threads, bar))
+    return Findings(job, problem, run_all(job, tasks, workers, plan.threads, bar, plan.engine))
 
 
 def search_live(
@@ -104,6 +107,7 @@ def run_all(
     workers: int = 1,
     threads: int = 1,
     bar: Bar | None = None,
+    engine: Engine | None = None,
 ) -> list[tuple[Task, list[Query]]]:
     """Return the trajectory of each task, in their order.
 
@@ -113,6 +117,7 @@ def run_all(
         workers: processes.
         threads: of torch in each.
         bar: of the runs; none is shown if not given.
+        engine: who computes.
 
     Raises:
         RunFailedError: if a run fails.
@@ -120,7 +125,9 @@ def run_all(
         EngineError: if a worker dies.
     """
     done: dict[Task, list[Query]] = {}
-    execution = Execution("evaluation.search", workers, threads, strict=True)
+    execution = Execution(
+        "evaluation.search", workers, threads, strict=True, engine=engine or Engine()
+    )
     bar = bar or nullcontext(lambda: None)
     ending = run_job(job, tasks, done, execution, plain_console(quiet=True), bar)
     if ending.interrupted:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Iterator
 from importlib import metadata
@@ -20,20 +21,23 @@ REQUIRED = (
     "pooch", "safetensors", "pillow", "jinja2", "filelock",
 )  # fmt: skip
 # The extra's name → the package that it brings.
-EXTRAS = {"autoattack": "pyautoattack", "dask": "distributed", "optuna": "optuna", "timm": "timm"}
+EXTRAS = {
+    "autoattack": "pyautoattack", "dask": "distributed", "optuna": "optuna", "slurm": "submitit",
+    "timm": "timm",
+}  # fmt: skip
 GOOD, BAD = "ok", "!!"
 
 
 @app.command(cls=Command)
 def doctor() -> None:
-    """Show versions, devices, writable folders, and which optional extras are there.
+    """Show versions, devices, writable folders, which optional extras and engines are there.
 
     The exit code is 1 if something that every command needs is missing.
     """
     faults = 0
     for title, lines in (
         ("Versions", _versions()), ("Devices", _devices()), ("Folders", _folders()),
-        ("Optional extras", _extras()),
+        ("Optional extras", _extras()), ("Engines", _engines()),
     ):  # fmt: skip
         typer.echo(title)
         for mark, line in lines:
@@ -99,6 +103,17 @@ def _extras() -> Iterator[tuple[str, str]]:
             yield GOOD, f"{extra}: {package} {version}"
         else:
             yield "–", f"{extra}: not there; pip install 'robustness-proxies[{extra}]'"
+
+
+def _engines() -> Iterator[tuple[str, str]]:
+    yield GOOD, "serial, processes"
+    if _version("distributed"):
+        yield GOOD, "dask, dask://ADDRESS"
+    submitters = [name for name in ("sbatch", "qsub") if shutil.which(name)]
+    if submitters and (_version("submitit") or _version("dask-jobqueue")):
+        yield GOOD, f"slurm:FILE.yaml, by {' and '.join(submitters)}"
+    elif not submitters:
+        yield "–", "slurm:FILE.yaml: neither sbatch nor qsub is on the PATH (cluster: local works)"
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from testbed.basis import interrupts
 from testbed.command.console import fail, progress
 from testbed.command.provenance import provenance
 from testbed.command.shell import INTERRUPTED
+from testbed.engine.names import Engine
 from testbed.store import Store
 
 __all__ = ["Bar", "Ending", "Execution", "Job", "Words", "count_tasks", "run_job"]
@@ -80,6 +81,7 @@ class Execution:
         dtype: of the computation.
         settings: for the provenance.
         strict: whether the first task that fails ends the run.
+        engine: who computes; by the number of workers if it does not say.
     """
 
     command: str
@@ -89,6 +91,7 @@ class Execution:
     dtype: str = "float32"
     settings: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = False
+    engine: Engine = field(default_factory=Engine)
 
 
 @dataclass
@@ -148,7 +151,10 @@ def run_job(
     if not tasks:
         console.print(job.words.nothing_left)
         return ending
-    outcomes = engine.run(job, tasks, workers=execution.workers, threads=execution.threads)
+    outcomes = engine.run(
+        job, tasks, workers=execution.workers, threads=execution.threads,
+        engine=execution.engine, device=execution.device,
+    )  # fmt: skip
     bar = bar or count_tasks(job, tasks, console)
     with _recorded(place, execution, ending) as run:
         try:

@@ -14,8 +14,8 @@ from testbed.spaces import registry
 
 __all__ = [
     "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
-    "Combine",
-    "DataRoot", "Device", "Download", "Factory", "Hp", "ImageSetName", "NetworkList", "OwnAttacks",
+    "Combine", "DataRoot", "Device", "Download", "EngineOption", "Factory", "Hp", "ImageSetName",
+    "NetworkList", "OwnAttacks",
     "OwnNetworks", "PopulationOption", "Proxies", "Scores", "Seeds", "ShardOption", "Show", "Space",
     "Split", "Store", "TableFormat", "Targets", "Threads", "Truth", "TruthImages", "TruthWhere",
     "Weights", "Where", "Workers",
@@ -221,6 +221,16 @@ Workers = Annotated[
     int | None,
     typer.Option(
         help="Processes; all cores if not given.", min=1, max=MOST_WORKERS, show_default=False
+    ),
+]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="Who computes: serial, processes (of this machine), dask (the same by Dask), "
+        "dask://ADDRESS (a scheduler of yours), slurm:FILE.yaml (jobs of a cluster, see "
+        "docs/cluster.md). Serial with one worker, processes with more, if not given.",
+        show_default=False,
     ),
 ]
 Threads = Annotated[int, typer.Option(help="Of each process.", min=1, max=1024)]

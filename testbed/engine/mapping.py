@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from testbed.basis.errors import InputError
 from testbed.engine.futures import run_on
+from testbed.engine.names import Engine
 from testbed.engine.outcome import Outcome, attempt
 from testbed.engine.processes import run_in_processes
 
@@ -21,6 +22,8 @@ def run(
     workers: int = 1,
     threads: int = 1,
     executor: Executor | None = None,
+    engine: Engine | None = None,
+    device: str = "cpu",
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
     """Yield (position, outcome) of each item as it finishes.
 
@@ -38,6 +41,9 @@ def run(
             may depend on it, so the same number should be used for all of a study.
         executor: computes the items instead of processes of this machine, for instance Dask's
             ``client.get_executor()``; it is left open.
+        engine: who computes, of those that the toolkit starts itself; see there.
+        device: of the computation. Workers of this machine get a GPU each in turn where it is
+            ``cuda`` and there are several.
 
     A process that dies costs no other item anything: what was under way with it is tried again,
     each item in a process of its own, and one that kills that too has failed.
@@ -50,6 +56,11 @@ def run(
         raise InputError(f"expected at least 1 worker and 1 thread; got {workers} and {threads}")
     if executor is not None:
         return run_on(executor, function, enumerate(items), 2 * workers, threads)
-    if workers > 1:
-        return run_in_processes(function, items, workers, threads)
+    kind = (engine.kind if engine else None) or ("processes" if workers > 1 else "serial")
+    if kind == "processes":
+        return run_in_processes(function, items, workers, threads, device)
+    if engine is not None and kind != "serial":
+        from testbed.engine.far import run_far
+
+        return run_far(function, items, engine, workers, threads, device)
     return ((i, attempt(function, item, threads)) for i, item in enumerate(items))

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 import time
@@ -14,8 +13,11 @@ from typing import Any, TypeVar
 import torch
 
 from testbed.basis import interrupts
+from testbed.engine.devices import devices_here
 from testbed.engine.futures import LostItemsError, run_on
-from testbed.engine.outcome import EngineError, Outcome, attempt, failure
+from testbed.engine.outcome import Outcome, attempt, failure
+from testbed.engine.parcels import Parcel
+from testbed.engine.starts import Start
 
 __all__ = ["run_in_processes"]
 
@@ -24,32 +26,39 @@ Value = TypeVar("Value")
 
 
 def run_in_processes(
-    function: Callable[[Item], Value], items: Iterable[Item], workers: int, threads: int
+    function: Callable[[Item], Value],
+    items: Iterable[Item],
+    workers: int,
+    threads: int,
+    device: str = "cpu",
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
     """Yield (position, outcome) of each item as one of ``workers`` new processes finishes it.
 
     Raises:
         EngineError: if the function cannot be sent to another process, or none can be started.
     """
-    _check_picklable(function)
-    source = enumerate(items)
+    parcel = Parcel.of(function)
+    function, source = parcel.word, enumerate(items)
+    start = Start(parcel, devices_here(device, os.environ))
     while True:
         try:
-            with _pool(workers, threads) as executor:
+            with _pool(workers, threads, start) as executor:
                 # Ended by `_pool`: of a cancelled item a breaking pool makes a traceback.
                 yield from run_on(executor, function, source, 2 * workers, threads, cancel=False)
             return
         except LostItemsError as error:
             for position, item in error.lost.items():
-                outcome = _alone(function, item, threads)
+                outcome = _alone(function, item, threads, start)
                 if outcome is None:
                     raise
                 yield position, outcome
 
 
-def _alone(function: Callable[[Item], Value], item: Item, threads: int) -> Outcome[Value] | None:
+def _alone(
+    function: Callable[[Item], Value], item: Item, threads: int, start: Start
+) -> Outcome[Value] | None:
     """Return the outcome of an item in a process of its own; None if no process lives at all."""
-    with _pool(1, threads) as executor:
+    with _pool(1, threads, start) as executor:
         try:
             executor.submit(os.getpid).result()
         except BrokenExecutor:
@@ -98,13 +107,13 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 @contextmanager
-def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(workers: int, threads: int, start: Start | None = None) -> Iterator[ProcessPoolExecutor]:
     executor = _Pool(
         workers,
         # Not fork: it copies locks that torch's threads hold, and the child waits for ever.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_prepare_worker,
-        initargs=(os.getpid(), threads),
+        initargs=(os.getpid(), threads, start),
     )
     complete = False
     try:
@@ -136,11 +145,13 @@ def _end(processes: list[Any]) -> None:
             process.kill()
 
 
-def _prepare_worker(parent: int, threads: int) -> None:
+def _prepare_worker(parent: int, threads: int, arrived: Any) -> None:
     # A Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if arrived is not None:
+        arrived()
     torch.set_num_threads(threads)
     threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
 
@@ -150,13 +161,3 @@ def _exit_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
-
-
-def _check_picklable(function: Callable[..., Any]) -> None:
-    try:
-        pickle.dumps(function)
-    except Exception as error:
-        raise EngineError(
-            f"{function!r} cannot be sent to another process ({error}): define it at the top "
-            "level of a module, or use one worker"
-        ) from error

@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 
 from testbed.basis.terminal import plain_console
-from testbed.command.console import check_device, default_workers, whole_numbers
+from testbed.command.console import check_device, whole_numbers
+from testbed.command.engines import Workforce
 from testbed.command.inputs import load_images
 from testbed.command.options import (
     ARCHS_HELP,
     DataRoot,
     Device,
     Download,
+    EngineOption,
     ImageSetName,
     Show,
     Space,
@@ -106,6 +108,7 @@ def train(
     device: Device = "cpu",
     workers: Workers = None,
     threads: Threads = 1,
+    engine: EngineOption = None,
     show: Show = 30,
 ) -> None:
     """Train networks with the recipe of NAS-Bench-201, or a shortened one, or adversarially.
@@ -114,6 +117,7 @@ def train(
     from its last epoch, to the same weights: run the same command again.
     """
     console = plain_console()
+    force = Workforce.parse(engine, workers)
     recipe = with_attack(preset_named(preset), adversarial, epsilon, attack_steps, attack_step_size)
     recipe = override(
         recipe, epochs=epochs, channels=channels, cells=cells,
@@ -139,8 +143,8 @@ def train(
     tasks = job.tasks(networks, seed_list)
     with claim(out, job.settings()):
         left = [task for task in tasks if not is_finished(task.path(out))]
-        count = min(workers or default_workers(device), len(left))
-        execution = Execution("testbed.train", count, threads, device)
+        count = min(force.count(device), len(left))
+        execution = Execution("testbed.train", count, threads, device, engine=force.engine)
         bar = watch(out, left, recipe.epochs, console)
         ending = run_job(job, left, out, execution, console, bar)
     print_summary(out, tasks, console, show)

@@ -1,0 +1,139 @@
+"""Items on Dask's workers, over TCP: the job reaches each once, and a death costs one retry."""
+
+import os
+import pickle
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from distributed import Client, WorkerPlugin
+
+from testbed.basis import interrupts
+from testbed.engine.dask_clusters import connected
+from testbed.engine.devices import VISIBLE, devices_here, visible_to
+from testbed.engine.futures import run_on
+from testbed.engine.names import Engine
+from testbed.engine.outcome import EngineError, Outcome
+from testbed.engine.parcels import Origin, Parcel, Word, forget, receive, work
+
+__all__ = ["run_on_dask"]
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+KILLED, GONE = "KilledWorker", ("CancelledError", "FutureCancelledError")
+DIED = Outcome[Any](
+    error="the worker that computed it died, and so did the one that tried again: for lack of "
+    "memory, if it was killed, else in native code",
+    error_type="WorkerDied",
+)
+
+
+def run_on_dask(
+    function: Callable[[Item], Value],
+    items: Iterable[Item],
+    engine: Engine,
+    workers: int,
+    threads: int,
+    device: str,
+) -> Generator[tuple[int, Outcome[Value]], None, None]:
+    """Yield (position, outcome) of each item as one of Dask's workers finishes it.
+
+    At most 2 × workers items are under way at a time. Those that were lost with a worker are
+    tried again, one at a time, after all others; one that a worker dies of again has failed.
+
+    Raises:
+        EngineError: if no worker can be had, or the scheduler is lost.
+    """
+    parcel = Parcel.of(function, Origin())
+    own = engine.address is None and engine.cluster is None
+    devices = devices_here(device, os.environ) if own else ()
+    with connected(engine, workers) as (client, count), _sent(client, parcel, devices):
+        executor, source = _Sending(client), enumerate(items)
+        for in_flight, last in ((2 * count, False), (1, True)):
+            lost: dict[int, Item] = {}
+            for position, item, outcome in _pass(executor, parcel.word, source, in_flight, threads):
+                if outcome.error_type in GONE:
+                    raise EngineError(
+                        "Dask's scheduler is lost, and with it the items under way; run the same "
+                        "command to go on"
+                    )
+                if outcome.error_type == KILLED and not last:
+                    lost[position] = item
+                else:
+                    yield position, DIED if outcome.error_type == KILLED else outcome
+            source = iter(sorted(lost.items()))
+
+
+def _pass(
+    executor: Executor, word: Word[Item, Value], source: Iterator[tuple[int, Item]],
+    in_flight: int, threads: int,
+) -> Iterator[tuple[int, Item, Outcome[Value]]]:  # fmt: skip
+    """Yield position, item and outcome."""
+    under_way: dict[int, Item] = {}
+
+    def noted() -> Iterator[tuple[int, Item]]:
+        for position, item in source:
+            under_way[position] = item
+            yield position, item
+
+    for position, found in run_on(executor, word, noted(), in_flight, threads):
+        outcome: Any = pickle.loads(found) if isinstance(found, bytes) else found
+        yield position, under_way.pop(position), outcome
+
+
+class _Sending(Executor):
+    """Dask's executor, given items that are pickled as for any other process."""
+
+    def __init__(self, client: Client) -> None:
+        self._executor = client.get_executor(pure=False)
+
+    def submit(self, fn: Any, /, word: Any, item: Any, threads: int) -> Future[Any]:  # type: ignore[override]
+        """Send an item; what Dask would make of a list or a text in it does not matter."""
+        try:
+            packed = pickle.dumps(item)
+        except Exception as error:
+            future: Future[Any] = Future()
+            future.set_exception(error)
+            return future
+        return self._executor.submit(work, word, packed, threads)
+
+
+class _Arrival(WorkerPlugin):
+    """Takes a parcel to every worker, and to those that come later."""
+
+    def __init__(self, parcel: Parcel, devices: Sequence[str]) -> None:
+        self._parcel, self._devices = parcel, tuple(devices)
+        self.name = f"robustness-proxies-{parcel.token}"
+
+    def setup(self, worker: Any) -> None:
+        """Note the parcel; pin a worker that was started here to a GPU, before CUDA is asked."""
+        device = visible_to(worker.name, self._devices) if isinstance(worker.name, int) else None
+        if device is not None:
+            os.environ[VISIBLE] = device
+        receive(self._parcel.token, lambda: self._parcel)
+
+    def teardown(self, worker: Any) -> None:
+        """Let it go: a worker of others goes on without us."""
+        forget(self._parcel.token)
+
+
+@contextmanager
+def _sent(client: Client, parcel: Parcel, devices: Sequence[str]) -> Iterator[None]:
+    plugin = _Arrival(parcel, devices)
+    try:
+        client.register_plugin(plugin)
+    except Exception as error:
+        raise EngineError(
+            f"the job cannot be sent to Dask's workers ({type(error).__name__}: {error}): is "
+            "robustness-proxies installed there, in the same version?"
+        ) from error
+    complete = False
+    try:
+        yield
+        complete = True
+    finally:
+        # Of an interrupted run the workers are busy, or dead.
+        if complete:
+            with interrupts.held(), suppress(Exception):
+                client.unregister_worker_plugin(plugin.name)

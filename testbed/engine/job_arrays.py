@@ -1,0 +1,195 @@
+"""Items in jobs of a cluster, by submitit: some items a job, some jobs an array.
+
+No process of the toolkit has to be reached from the nodes: all goes through files of one folder.
+"""
+
+import math
+import os
+import pickle
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import submitit
+from submitit.core.utils import UncompletedJobError
+
+from testbed.basis import interrupts
+from testbed.engine.chunk import PARCEL, Chunk
+from testbed.engine.cluster_file import ClusterFile
+from testbed.engine.outcome import EngineError, Outcome, failure
+from testbed.engine.parcels import Origin, Parcel
+
+__all__ = ["run_in_jobs"]
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+LOOK = {"local": 0.05, "slurm": 1.0}  # seconds between two looks at what has finished
+STATE = 30  # seconds, at most, between two questions to the cluster what became of its jobs
+
+
+def run_in_jobs(
+    function: Callable[[Item], Value], items: Iterable[Item], asked: ClusterFile, threads: int
+) -> Generator[tuple[int, Outcome[Value]], None, None]:
+    """Yield (position, outcome) of each item, those of a job when it has finished.
+
+    The items of a job that died are tried again, each in a job of its own; one that a job dies of
+    again has failed.
+
+    Raises:
+        EngineError: if no job can be submitted, or the function cannot be sent.
+    """
+    parcel = Parcel.of(function, Origin())
+    size = asked.tasks
+    if isinstance(items, Sized):
+        size = max(1, min(size, math.ceil(len(items) / asked.jobs)))
+    source = enumerate(items)
+    with _folder(asked) as (folder, keep):
+        (folder / PARCEL).write_bytes(pickle.dumps(parcel))
+        executor = _executor(asked, folder)
+        for at_once, last in ((size, False), (1, True)):
+            lost: dict[int, Item] = {}
+            chunks = _chunks(source, at_once)
+            for chunk, job in _finished(executor, chunks, parcel, folder, asked, threads):
+                outcomes = _outcomes(job, asked)
+                keep |= {str(job.job_id)} if isinstance(outcomes, str) else set()
+                for position, item in chunk:
+                    if isinstance(outcomes, str) and not last:
+                        lost[position] = item
+                    elif isinstance(outcomes, str):
+                        yield position, Outcome(error=outcomes, error_type="WorkerDied")
+                    else:
+                        yield position, pickle.loads(outcomes[position])
+            source = iter(sorted(lost.items()))
+
+
+def _chunks(source: Iterator[tuple[int, Item]], size: int) -> Iterator[list[tuple[int, Item]]]:
+    while chunk := list(islice(source, size)):
+        yield chunk
+
+
+def _finished(
+    executor: Any, chunks: Iterator[list[tuple[int, Item]]], parcel: Parcel, folder: Path,
+    asked: ClusterFile, threads: int,
+) -> Iterator[tuple[list[tuple[int, Item]], Any]]:  # fmt: skip
+    """Keep so many jobs in the queue or running, and yield each when it is over."""
+    pending: list[tuple[list[tuple[int, Item]], Any]] = []
+    try:
+        while True:
+            free = asked.jobs - len(pending)
+            # Not one by one: an array is one request to the cluster.
+            if free >= max(1, asked.jobs // 4):
+                new = list(islice(chunks, free))
+                with interrupts.held():
+                    pending += zip(
+                        new, _submit(executor, new, parcel, folder, asked, threads), strict=True
+                    )
+            if not pending:
+                return
+            over = [pair for pair in pending if pair[1].done()]
+            for pair in over:
+                pending.remove(pair)
+                yield pair
+            if not over:
+                time.sleep(LOOK[asked.cluster])
+    finally:
+        if pending:
+            with interrupts.held():
+                _cancel([job for _, job in pending])
+
+
+def _submit(
+    executor: Any, chunks: list[list[tuple[int, Any]]], parcel: Parcel, folder: Path,
+    asked: ClusterFile, threads: int,
+) -> list[Any]:  # fmt: skip
+    if not chunks:
+        return []
+    owner = os.getpid() if asked.cluster == "local" else None
+    functions = [Chunk(folder, parcel.word, chunk, threads, owner) for chunk in chunks]
+    try:
+        if asked.cluster == "local":
+            with _errors_to(folder / "controllers.log"):
+                return [executor.submit(function) for function in functions]
+        with executor.batch():
+            jobs = [executor.submit(function) for function in functions]
+    except Exception as error:
+        why = " ".join(str(error).split())[:300]
+        raise EngineError(f"no jobs can be submitted: {type(error).__name__}: {why}") from error
+    return jobs
+
+
+def _outcomes(job: Any, asked: ClusterFile) -> dict[int, bytes] | str:
+    """Return the outcomes of a job's items, or how it died."""
+    log = job.paths.stderr
+    if asked.cluster == "local" and not job.paths.result_pickle.exists():
+        return f"the process that computed it died, twice; its log is {log}"
+    try:
+        return job.result()
+    except UncompletedJobError:
+        return f"the job that computed it died ({job.state}), twice; its log is {log}"
+    except Exception as error:
+        return f"{failure(error).error}; the job's log is {log}"
+
+
+def _executor(asked: ClusterFile, folder: Path) -> Any:
+    try:
+        executor = submitit.AutoExecutor(folder, cluster=asked.cluster)
+        executor.update_parameters(
+            name="proxies", nodes=1, tasks_per_node=1, timeout_min=asked.minutes,
+            cpus_per_task=asked.cpus, mem_gb=asked.memory_gb, gpus_per_node=asked.gpus or None,
+            slurm_partition=asked.partition, slurm_account=asked.account,
+            slurm_setup=list(asked.setup) or None, local_setup=list(asked.setup) or None,
+            slurm_additional_parameters=asked.slurm_options() or None,
+            slurm_array_parallelism=asked.jobs,
+        )  # fmt: skip
+    except Exception as error:
+        raise EngineError(f"submitit cannot be used here: {error}") from error
+    submitit.SlurmJob.watcher._delay_s = STATE
+    return executor
+
+
+@contextmanager
+def _folder(asked: ClusterFile) -> Iterator[tuple[Path, set[str]]]:
+    """Give a new folder, and a set of jobs that died: if there are any, their logs are kept."""
+    folder = (Path(asked.folder) / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}").absolute()
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise EngineError(f"folder: {folder} cannot be made: {error.strerror}") from error
+    died: set[str] = set()
+    try:
+        yield folder, died
+    finally:
+        if not died:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _errors_to(path: Path) -> Iterator[None]:
+    """Let processes that start here tell a file of their end: a Ctrl-C is no news to a user."""
+    with path.open("ab") as file:
+        before = os.dup(2)
+        try:
+            os.dup2(file.fileno(), 2)
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+
+
+def _cancel(jobs: list[Any]) -> None:
+    local = [job for job in jobs if isinstance(job, submitit.LocalJob)]
+    arrays = {str(job.job_id).partition("_")[0] for job in jobs if job not in local}
+    with suppress(OSError):
+        if arrays:
+            subprocess.run(["scancel", *sorted(arrays)], check=False, capture_output=True)
+    for job in local:
+        with suppress(OSError):
+            job.cancel(check=False)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and not all(job.done() for job in local):
+        time.sleep(0.05)
