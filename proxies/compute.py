@@ -11,7 +11,7 @@ from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.catalogue.plugins import load
 from testbed.catalogue.registry import PROXIES, chosen, get, words
-from testbed.command.console import check_device, default_workers
+from testbed.command.console import check_device, check_limit, default_workers
 from testbed.command.inputs import (
     check_choice,
     default_store,
@@ -32,6 +32,7 @@ from testbed.command.options import (
     ImageSetName,
     NetworkList,
     OwnNetworks,
+    RetryFailed,
     Seeds,
     ShardOption,
     Show,
@@ -39,6 +40,7 @@ from testbed.command.options import (
     Store,
     TableFormat,
     Threads,
+    TimeLimit,
     Weights,
     Workers,
 )
@@ -130,6 +132,8 @@ def compute(
     device: Device = "cpu",
     workers: Workers = None,
     threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    retry_failed: RetryFailed = False,
     memory_gb: Annotated[float, typer.Option(help="Of a part of the batch.", min=0.01)] = 1.0,
     store: Store = None,
     shard: ShardOption = None,
@@ -187,14 +191,19 @@ def compute(
     )  # fmt: skip
     settings = job.common | source.settings(every[0], seed_list[0]) | {"archs": archs}
     execution = Execution(
-        "proxies.compute", workers or default_workers(device), threads, device, dtype, settings
-    )
+        "proxies.compute", workers or default_workers(device), threads, device, dtype, settings,
+        limit=check_limit(time_limit),
+    )  # fmt: skip
     wanted = job.tasks(networks, seed_list, names)
     note_former(store, image_set, "scores.sqlite")
     with ResultsFile(store) as open_store:
         asked = [key.digest for task in wanted for key in task.keys]
-        left = unfinished(wanted, open_store.finished(asked))
-        ending = run_job(job, left, open_store, execution, console)
+        failed = set() if retry_failed else open_store.failed(asked)
+        left = unfinished(wanted, open_store.finished(asked) | failed)
+        ending = run_job(
+            job, left, open_store, execution, console, failed_before=len(failed),
+            nothing=part.nothing(every),
+        )  # fmt: skip
         print_summary(open_store.scores(asked), names, console, show)
         if export is not None:
             open_store.export(export)

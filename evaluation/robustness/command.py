@@ -10,7 +10,7 @@ from evaluation.attacks.names import ATTACKS, attack_named
 from evaluation.attacks.plugins import offered
 from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
-from testbed.command.console import check_device, default_workers
+from testbed.command.console import check_device, check_limit, default_workers
 from testbed.command.inputs import (
     check_choice,
     default_store,
@@ -33,12 +33,14 @@ from testbed.command.options import (
     NetworkList,
     OwnAttacks,
     OwnNetworks,
+    RetryFailed,
     Seeds,
     ShardOption,
     Space,
     Split,
     Store,
     Threads,
+    TimeLimit,
     Weights,
     Workers,
 )
@@ -114,6 +116,8 @@ def robustness(
     device: Device = "cpu",
     workers: Workers = None,
     threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    retry_failed: RetryFailed = False,
     store: Store = None,
     shard: ShardOption = None,
     format_: Annotated[
@@ -185,8 +189,8 @@ def robustness(
         init=init, weights=weights, archive=archive, hp=hp, own=own, factory=maker,
         archs=archs, seeds=seeds, space=space,
     )  # fmt: skip
-    source, networks, seed_list = chosen_networks(choice, loaded)
-    networks = part.take(networks)
+    source, every, seed_list = chosen_networks(choice, loaded)
+    networks = part.take(every)
     if source.fresh:
         raise InputError(
             f"--init {init} is untrained: its robust accuracy is chance. Train first "
@@ -216,14 +220,20 @@ def robustness(
     )  # fmt: skip
     execution = Execution(
         "evaluation.robustness", workers or default_workers(device), threads, device,
-        "float32", {"archs": archs, "count": count, "mode": mode},
+        "float32", {"archs": archs, "count": count, "mode": mode}, limit=check_limit(time_limit),
     )  # fmt: skip
     with ResultsFile(store) as open_store:
-        left = job.tasks(networks, seed_list, measures, open_store.finished_robustness())
-        ending = run_job(job, left, open_store, execution, console)
+        wholes = job.wholes(networks, seed_list, measures)
+        asked = [digest for whole in wholes for digest in whole.digests]
+        failed = set() if retry_failed else open_store.failed(asked)
+        left = job.pieces(wholes, open_store.finished_robustness(asked) | failed)
+        ending = run_job(
+            job, left, open_store, execution, console, failed_before=len(failed),
+            nothing=part.nothing(every),
+        )  # fmt: skip
         compare_attacks(open_store, networks)
         table = open_store.robustness(None if export_as else networks)
-        print_summary(table, job, networks, seed_list, measures, console)
+        print_summary(table, wholes, measures, console)
         if export_as is not None:
             export(open_store, table, export_as, out, loaded.name, mode, console)
     console.print(f"Results are in {store}.{part.joined(whole)}", soft_wrap=True)

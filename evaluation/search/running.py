@@ -121,7 +121,7 @@ def run_all(
     """
     done: dict[Task, list[Query]] = {}
     execution = Execution("evaluation.search", workers, threads, strict=True)
-    bar = bar or nullcontext(lambda: None)
+    bar = bar or nullcontext(lambda count: None)
     ending = run_job(job, tasks, done, execution, plain_console(quiet=True), bar)
     if ending.interrupted:
         raise KeyboardInterrupt

@@ -15,9 +15,9 @@ import torch
 
 from testbed.basis import interrupts
 from testbed.engine.futures import LostItemsError, run_on
-from testbed.engine.outcome import EngineError, Outcome, attempt, failure
+from testbed.engine.outcome import EngineError, Outcome, attempt, died, failure
 
-__all__ = ["run_in_processes"]
+__all__ = ["check_picklable", "end_processes", "new_pool", "run_in_processes"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -31,7 +31,7 @@ def run_in_processes(
     Raises:
         EngineError: if the function cannot be sent to another process, or none can be started.
     """
-    _check_picklable(function)
+    check_picklable(function)
     source = enumerate(items)
     while True:
         try:
@@ -59,19 +59,9 @@ def _alone(function: Callable[[Item], Value], item: Item, threads: int) -> Outco
             return executor.submit(attempt, function, item, threads).result()
         except BrokenExecutor:
             process.join(5)
-            return Outcome(error=_died(process.exitcode), error_type="WorkerDied")
+            return died(process.exitcode)
         except Exception as error:  # what could not be sent to or fro
             return failure(error)
-
-
-def _died(exitcode: int | None) -> str:
-    how = f"exit code {exitcode}"
-    if exitcode is not None and exitcode < 0:
-        how = signal.Signals(-exitcode).name
-    return (
-        f"the process that computed it died ({how}), twice: for lack of memory, if it was killed, "
-        "else in native code"
-    )
 
 
 class _Pool(ProcessPoolExecutor):
@@ -97,15 +87,20 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextmanager
-def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
-    executor = _Pool(
+def new_pool(workers: int, threads: int) -> ProcessPoolExecutor:
+    """Return an executor of processes that start clean; whoever makes it ends it."""
+    return _Pool(
         workers,
         # Not fork: it copies locks that torch's threads hold, and the child waits for ever.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_prepare_worker,
         initargs=(os.getpid(), threads),
     )
+
+
+@contextmanager
+def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
+    executor = new_pool(workers, threads)
     complete = False
     try:
         yield executor
@@ -116,10 +111,11 @@ def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
             processes = list((executor._processes or {}).values())
             executor.shutdown(wait=complete)
             if not complete:
-                _end(processes)
+                end_processes(processes)
 
 
-def _end(processes: list[Any]) -> None:
+def end_processes(processes: list[Any]) -> None:
+    """Terminate processes, and kill those that still live after some seconds."""
     for process in processes:
         process.terminate()
     deadline = time.monotonic() + 5
@@ -148,7 +144,8 @@ def _exit_with(parent: int) -> None:
     os._exit(1)
 
 
-def _check_picklable(function: Callable[..., Any]) -> None:
+def check_picklable(function: Callable[..., Any]) -> None:
+    """Raise EngineError if a function cannot be sent to another process."""
     try:
         pickle.dumps(function)
     except Exception as error:

@@ -9,8 +9,8 @@ from testbed.store.robustness import RobustnessKey, RobustnessRow, unpack_robust
 from testbed.store.scores import ScoreKey, ScoreRow
 
 __all__ = [
-    "EXPORTS", "FailureKey", "FailureRow", "RobustnessKey", "RobustnessRow", "ScoreKey", "ScoreRow", "Store", "StoreBusy",
-    "StoreError", "read_robustness", "read_scores", "unpack_robust",
+    "EXPORTS", "FailureKey", "FailureRow", "RobustnessKey", "RobustnessRow", "ScoreKey", "ScoreRow",
+    "Store", "StoreBusy", "StoreError", "read_robustness", "read_scores", "unpack_robust",
 ]  # fmt: skip
 
 EXPORTS = tuple(WRITERS)  # the endings that `Store.export` writes

@@ -59,9 +59,10 @@ class FailureKey(Key):
     @staticmethod
     def of(key: Key) -> "FailureKey":
         """Return the key of the failure of a score or a robust accuracy."""
-        return FailureKey(
-            **{one.name: getattr(key, one.name, None) for one in columns_of(FailureKey)}
-        )
+        cells: dict[str, Any] = {
+            one.name: getattr(key, one.name, None) for one in columns_of(FailureKey)
+        }
+        return FailureKey(**cells)
 
     @cached_property
     def digest(self) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from testbed.basis.terminal import plain_console
-from testbed.command.console import check_device, default_workers, whole_numbers
+from testbed.command.console import check_device, check_limit, default_workers, whole_numbers
 from testbed.command.inputs import load_images
 from testbed.command.options import (
     ARCHS_HELP,
@@ -14,12 +14,15 @@ from testbed.command.options import (
     Device,
     Download,
     ImageSetName,
+    RetryFailed,
     Show,
     Space,
     Threads,
+    TimeLimit,
     Workers,
 )
 from testbed.command.outputs import check_folder
+from testbed.command.shards import Shard
 from testbed.command.shell import Command, application
 from testbed.spaces.nasbench201.recipe import override, preset_named
 from testbed.train.attack_options import attack_notes, with_attack
@@ -27,6 +30,15 @@ from testbed.train.attack_options import attack_notes, with_attack
 __all__ = ["main"]
 
 app = application()
+FolderShard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="K/N: only every N-th network from the K-th on, into a folder of its own beside "
+        "--out; `store merge` joins them.",
+        show_default=False,
+    ),
+]
 
 
 @app.command(cls=Command)
@@ -106,6 +118,9 @@ def train(
     device: Device = "cpu",
     workers: Workers = None,
     threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    retry_failed: RetryFailed = False,
+    shard: FolderShard = None,
     show: Show = 30,
 ) -> None:
     """Train networks with the recipe of NAS-Bench-201, or a shortened one, or adversarially.
@@ -121,11 +136,14 @@ def train(
         weight_decay=weight_decay, flip=flip, padding=padding,
     )  # fmt: skip
     seed_list = whole_numbers(seeds, "seeds")
-    check_folder(out)
+    part, whole = Shard.parse(shard), out
+    out = check_folder(part.beside(whole))
+    limit = check_limit(time_limit)
 
     from testbed.command.job import Execution, run_job
     from testbed.spaces.registry import get
     from testbed.spaces.selection import space_of_words
+    from testbed.train.failures import has_failed
     from testbed.train.folder import claim, watch
     from testbed.train.job import TrainingJob, is_finished
     from testbed.train.summary import print_summary
@@ -133,18 +151,23 @@ def train(
     for note in attack_notes(recipe):
         console.print(note, soft_wrap=True)
     chosen = space_of_words(archs) if space is None else get(space)
-    networks = [chosen.name(genotype) for genotype in chosen.select(archs)]
+    every = [chosen.name(genotype) for genotype in chosen.select(archs)]
+    networks = part.take(every)
     load_images(image_set, data_root, download=download)
     job = TrainingJob(recipe, image_set, data_root, out, check_device(device), chosen)
     tasks = job.tasks(networks, seed_list)
     with claim(out, job.settings()):
-        left = [task for task in tasks if not is_finished(task.path(out))]
+        untrained = [task for task in tasks if not is_finished(task.path(out))]
+        left = [task for task in untrained if retry_failed or not has_failed(task.path(out))]
         count = min(workers or default_workers(device), len(left))
-        execution = Execution("testbed.train", count, threads, device)
+        execution = Execution("testbed.train", count, threads, device, limit=limit)
         bar = watch(out, left, recipe.epochs, console)
-        ending = run_job(job, left, out, execution, console, bar)
+        ending = run_job(
+            job, left, out, execution, console, bar, len(untrained) - len(left),
+            part.nothing(every),
+        )  # fmt: skip
     print_summary(out, tasks, console, show)
-    console.print(f"Trained networks are in {out}.", soft_wrap=True)
+    console.print(f"Trained networks are in {out}.{part.joined(whole)}", soft_wrap=True)
     ending.report(console, out)
 
 
