@@ -156,6 +156,7 @@ def compute(
     """
     check_choice("--init", init, INITS)
     check_choice("--dtype", dtype, DTYPES)
+    limit = check_limit(time_limit)
     part, whole = Shard.parse(shard), store or default_store(image_set)
     store = part.beside(whole)
     export = export_path(out, format_, TABLE_FORMATS, store)
@@ -192,7 +193,7 @@ def compute(
     settings = job.common | source.settings(every[0], seed_list[0]) | {"archs": archs}
     execution = Execution(
         "proxies.compute", workers or default_workers(device), threads, device, dtype, settings,
-        limit=check_limit(time_limit),
+        limit=limit,
     )  # fmt: skip
     wanted = job.tasks(networks, seed_list, names)
     note_former(store, image_set, "scores.sqlite")

@@ -144,6 +144,7 @@ def robustness(
     an interruption, or a wider one to add to it.
     """
     check_choice("--init", init, INITS)
+    limit = check_limit(time_limit)
     mode = chosen_mode(context, mode, descending)
     plugins = tuple(attack or ())
     names = list(dict.fromkeys([*offered(plugins), *attacks_named(attacks)]))
@@ -220,7 +221,7 @@ def robustness(
     )  # fmt: skip
     execution = Execution(
         "evaluation.robustness", workers or default_workers(device), threads, device,
-        "float32", {"archs": archs, "count": count, "mode": mode}, limit=check_limit(time_limit),
+        "float32", {"archs": archs, "count": count, "mode": mode}, limit=limit,
     )  # fmt: skip
     with ResultsFile(store) as open_store:
         wholes = job.wholes(networks, seed_list, measures)

@@ -10,6 +10,7 @@ from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
 from testbed.store.failures import FAILURES
 from testbed.store.foreign import check_schema
+from testbed.store.limits import advice
 from testbed.store.robustness import ROBUSTNESS
 from testbed.store.runs import RUNS
 from testbed.store.scores import SCORES
@@ -50,7 +51,7 @@ def create(path: Path) -> None:
             finally:
                 connection.close()
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path} cannot be made: {error}") from error
+        raise StoreError(f"{path} cannot be made: {error}{advice(error)}") from error
 
 
 def connect(path: Path, write: bool) -> sqlite3.Connection:
@@ -72,7 +73,7 @@ def connect(path: Path, write: bool) -> sqlite3.Connection:
         return _open(path, "rw", _FOR_WRITING if write else _FOR_READING)
     except (OSError, sqlite3.Error) as error:
         interrupts.check()
-        said = shown(str(error))
+        said = f"{shown(str(error))}{advice(error)}"
         raise StoreError(f"{path} cannot be opened as a results file: {said}") from error
 
 

@@ -128,6 +128,7 @@ def train(
     A network that the folder holds is not trained again, and one that was interrupted goes on
     from its last epoch, to the same weights: run the same command again.
     """
+    limit = check_limit(time_limit)
     console = plain_console()
     recipe = with_attack(preset_named(preset), adversarial, epsilon, attack_steps, attack_step_size)
     recipe = override(
@@ -138,7 +139,6 @@ def train(
     seed_list = whole_numbers(seeds, "seeds")
     part, whole = Shard.parse(shard), out
     out = check_folder(part.beside(whole))
-    limit = check_limit(time_limit)
 
     from testbed.command.job import Execution, run_job
     from testbed.spaces.registry import get
