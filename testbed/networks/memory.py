@@ -51,7 +51,7 @@ def in_parts(count: int, size: int, work: Callable[[slice], T], least: int = 1) 
         least: items in a part, below which halving saves nothing.
     """
     start = 0
-    while start < count or start == count == 0:
+    while start < count:
         part = slice(start, min(start + size, count))
         try:
             found = work(part)
@@ -61,8 +61,6 @@ def in_parts(count: int, size: int, work: Callable[[slice], T], least: int = 1) 
                 raise
         else:
             yield found
-            if not count:
-                return
             start = part.stop
             continue
         free()
