@@ -11,7 +11,7 @@ from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.catalogue.plugins import load
 from testbed.catalogue.registry import PROXIES, chosen, get, words
-from testbed.command.console import check_device
+from testbed.command.console import check_device, check_limit
 from testbed.command.engines import Workforce
 from testbed.command.inputs import (
     check_choice,
@@ -34,6 +34,7 @@ from testbed.command.options import (
     ImageSetName,
     NetworkList,
     OwnNetworks,
+    RetryFailed,
     Seeds,
     ShardOption,
     Show,
@@ -41,6 +42,7 @@ from testbed.command.options import (
     Store,
     TableFormat,
     Threads,
+    TimeLimit,
     Weights,
     Workers,
 )
@@ -133,6 +135,8 @@ def compute(
     workers: Workers = None,
     threads: Threads = 1,
     engine: EngineOption = None,
+    time_limit: TimeLimit = None,
+    retry_failed: RetryFailed = False,
     memory_gb: Annotated[float, typer.Option(help="Of a part of the batch.", min=0.01)] = 1.0,
     store: Store = None,
     shard: ShardOption = None,
@@ -156,6 +160,7 @@ def compute(
     check_choice("--init", init, INITS)
     check_choice("--dtype", dtype, DTYPES)
     force = Workforce.parse(engine, workers)
+    limit = check_limit(time_limit)
     part, whole = Shard.parse(shard), store or default_store(image_set)
     store = part.beside(whole)
     export = export_path(out, format_, TABLE_FORMATS, store)
@@ -192,14 +197,18 @@ def compute(
     settings = job.common | source.settings(every[0], seed_list[0]) | {"archs": archs}
     execution = Execution(
         "proxies.compute", force.count(device), threads, device, dtype, settings,
-        engine=force.engine,
+        engine=force.engine, limit=limit,
     )  # fmt: skip
     wanted = job.tasks(networks, seed_list, names)
     note_former(store, image_set, "scores.sqlite")
     with ResultsFile(store) as open_store:
         asked = [key.digest for task in wanted for key in task.keys]
-        left = unfinished(wanted, open_store.finished(asked))
-        ending = run_job(job, left, open_store, execution, console)
+        failed = set() if retry_failed else open_store.failed(asked)
+        left = unfinished(wanted, open_store.finished(asked) | failed)
+        ending = run_job(
+            job, left, open_store, execution, console, failed_before=len(failed),
+            nothing=part.nothing(every),
+        )  # fmt: skip
         print_summary(open_store.scores(asked), names, console, show)
         if export is not None:
             open_store.export(export)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from testbed.networks.copying import forget_caches, working_copy
+from testbed.networks.memory import not_of_memory
 
 __all__ = ["DifferenceInputHessian", "DifferenceParameterHessian"]
 
@@ -114,7 +115,8 @@ def _precise(network: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
         precise = working_copy(network).double()
         with torch.no_grad():
             precise(images[:1].double())
-    except Exception:  # constants of another precision, a device without float64
+    except Exception as error:  # constants of another precision, a device without float64
+        not_of_memory(error)
         return working_copy(network), images
     return precise, images.double()
 

@@ -14,6 +14,7 @@ from proxies.extremes import DIFFERENCES, check_method, extremes, random_start, 
 from proxies.hessian_operators import ParameterHessian
 from proxies.probe import Probe, Score
 from proxies.second_order import NoSecondDerivativeError
+from testbed.networks.memory import not_of_memory
 
 __all__ = ["hessian_parameters", "parameter_tricks"]
 
@@ -75,7 +76,8 @@ def _tricks(probe: Probe) -> dict[str, bool]:
         change = _distance(gradient(tricks), gradient(plain))
     except NoSecondDerivativeError:
         return tricks  # nobody will use them
-    except Exception:  # what breaks on a trick does without
+    except Exception as error:  # what breaks on a trick does without
+        not_of_memory(error)
         return plain
     return tricks if change <= FLIP else plain
 

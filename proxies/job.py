@@ -13,10 +13,11 @@ from testbed.catalogue.plugins import load
 from testbed.catalogue.registry import get
 from testbed.catalogue.spec import ProxySpec
 from testbed.command.job import Words
+from testbed.engine import Outcome
 from testbed.images import NAMES, Batch, ImageSet
 from testbed.sources import Source
 from testbed.spaces.registry import space_of
-from testbed.store import ScoreKey, ScoreRow, Store
+from testbed.store import FailureKey, FailureRow, ScoreKey, ScoreRow, Store
 
 __all__ = ["Scored", "ScoringJob", "Task", "unfinished"]
 
@@ -167,13 +168,44 @@ class ScoringJob:
         return evaluate(get(name), probe, self.options.get(name, {}))
 
     def name(self, task: Task) -> str:
-        """Return the network of a task."""
-        return task.network
+        """Return the network of a task, and its proxy if it is of one."""
+        proxy = f", {task.keys[0].proxy}" if len(task.keys) == 1 else ""
+        return f"{task.network}{proxy}"
 
     def save(self, store: Store, run: int, task: Task, scored: Scored) -> Mapping[str, str]:
         """Save the scores of a task; return proxy → why of those that failed."""
         store.save(run, scored)
+        store.save_failures(
+            run,
+            [
+                FailureRow(FailureKey.of(key), "error", scored.failures[key.proxy])
+                for key in task.keys
+                if key.proxy in scored.failures
+            ],
+        )
         return scored.failures
+
+    def wanted(self, task: Task) -> bool:
+        """Return that each task is wanted, whatever became of others."""
+        return True
+
+    def fail(self, store: Store, run: int, task: Task, outcome: Outcome) -> Sequence[Task]:
+        """Save that scores failed; or return those that may do without the others, by themselves.
+
+        Which of them killed the worker, or took too long, shows when each is alone. An exception
+        that ended them all is of the network, of which structural ones ask nothing that fails.
+        """
+        if outcome.kind == "error":
+            parts = [
+                [k for k in task.keys if get(k.proxy).structural is way] for way in (True, False)
+            ]
+        else:
+            parts = [[key] for key in task.keys]
+        if len(parts) > 1 and all(parts):
+            return [replace(task, keys=tuple(part)) for part in parts]
+        rows = [FailureRow(FailureKey.of(k), outcome.kind, str(outcome.error)) for k in task.keys]
+        store.save_failures(run, rows)
+        return ()
 
 
 def _row(key: ScoreKey, score: Score) -> ScoreRow:

@@ -78,6 +78,7 @@ def _groups(probe: Probe, parts: int) -> list[list[str]]:
             filled = 0
         groups[-1].append(name)
         filled += need
+        probe.budget.note(2 * filled, len(groups[-1]) > 1)
     return groups
 
 

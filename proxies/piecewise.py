@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 from testbed.basis.seeding import generator
 from testbed.networks.fast import FastCopy
+from testbed.networks.memory import not_of_memory
 from testbed.networks.outcome import direction
 
 __all__ = ["claims_linear", "is_piecewise_linear", "proven_linear", "second_derivative_vanishes"]
@@ -117,7 +118,8 @@ def second_derivative_vanishes(network: nn.Module, image: Tensor) -> bool:
             return True
         vector = torch.randn(leaf.shape, generator=generator("second derivative")).to(leaf)
         (product,) = torch.autograd.grad(gradient, leaf, vector, materialize_grads=True)
-    except RuntimeError:  # a step that torch cannot differentiate twice: nothing is proven
+    except RuntimeError as error:  # a step that torch cannot differentiate twice
+        not_of_memory(error)
         return False
     scale = torch.finfo(leaf.dtype).eps ** 0.5 * gradient.detach().abs().max()
     return bool(product.abs().max() <= scale)

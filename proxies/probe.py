@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from proxies.budget import Budget
 from proxies.calibration import FEW
 from proxies.copies import Copies, copies
 from proxies.gram import Gram, gram
@@ -75,7 +76,8 @@ class Probe:
         labels: the class numbers, (B,); None if no proxy needs them.
         batch_norm: ``auto`` or one of `preparation.BATCH_NORM_MODES`.
         key: words that random draws depend on, such as the architecture and its seed.
-        memory: the number of bytes that a part of the batch may take, for Jacobians.
+        memory: the number of bytes that a part of the batch may take, for Jacobians; or another
+            probe's budget, to share it.
     """
 
     def __init__(
@@ -86,12 +88,13 @@ class Probe:
         *,
         batch_norm: str = "auto",
         key: tuple[object, ...] = (),
-        memory: int = DEFAULT_MEMORY,
+        memory: int | Budget = DEFAULT_MEMORY,
     ) -> None:
         self.module, self.images = module, images
         self._labels = labels
         self.batch_norm = resolve(module, batch_norm)
-        self.key, self.memory = key, memory
+        self.key = key
+        self.budget = memory if isinstance(memory, Budget) else Budget(memory)
         self._work = SharedWork()
         self._over_budget: dict[str, Any] = {}
 
@@ -114,6 +117,11 @@ class Probe:
     def generator(self, *words: object) -> torch.Generator:
         """Return a generator that depends on the probe's key and on ``words`` alone."""
         return generator(*self.key, *words)
+
+    @property
+    def memory(self) -> int:
+        """Return the number of bytes that a part of the batch may take now."""
+        return self.budget.size
 
     @property
     def labels(self) -> Tensor:
@@ -187,10 +195,11 @@ class Probe:
         need = self.fast.alone.graph_bytes + bytes_beside
         parts = list(chunks(images, self.memory // max(1, need), self.fast.least_rows))
         largest = need * len(parts[0])
-        if largest > self.memory:
+        self.budget.note(largest, len(parts) < len(images) // self.fast.least_rows)
+        if largest > self.budget.given:
             self._over_budget["memory"] = (
                 f"{len(parts[0])} images, the smallest part there is, take {largest / 2**30:.2g} "
-                f"GiB, more than the budget of {self.memory / 2**30:.2g}"
+                f"GiB, more than the budget of {self.budget.given / 2**30:.2g}"
             )
         return parts
 

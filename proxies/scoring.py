@@ -21,6 +21,7 @@ from testbed.catalogue.registry import get
 from testbed.catalogue.spec import ProxySpec
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
+from testbed.networks.memory import free, out_of_memory
 from testbed.networks.modes import own_modes
 from testbed.networks.outcome import explained
 
@@ -98,7 +99,9 @@ def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score
     """Return one proxy's score of a probe, timed, the global random state untouched.
 
     An exception inside a proxy becomes the reason of a NaN. If its cause is not the network
-    (a lack of memory, for instance, or a fault of the proxy), ``failed`` is set.
+    (a lack of memory, for instance, or a fault of the proxy), ``failed`` is set. Where memory does
+    not suffice, the proxy is tried again with parts of the batch half as large, as long as the
+    score does not depend on their size.
 
     Raises:
         NetworkError: for a network, images or labels that no proxy can work with.
@@ -125,17 +128,30 @@ def _evaluated(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Sc
             probe.check()
             if not proven_linear(probe.fast.alone.logits):
                 _warm_up(spec, probe, smooth=True)
-        start = time.perf_counter()
-        try:
-            result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))
-        except (NetworkError, OptionError):
+        while True:
+            result = _tried(spec, probe, settings)
+            if result is not None:
+                return _explained(result, probe)
+            free()
+
+
+def _tried(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score | None:
+    """Return a score; None if memory did not suffice and may with smaller parts of the batch."""
+    start = time.perf_counter()
+    try:
+        result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))
+    except Exception as error:
+        short = out_of_memory(error)
+        if short and probe.budget.halve():
+            return None
+        if not short and isinstance(error, NetworkError | OptionError):
             raise
-        except UndefinedError as error:
-            result, seconds = Score(math.nan, str(error)), time.perf_counter() - start
-        except Exception as error:
+        seconds = time.perf_counter() - start
+        if not short and isinstance(error, UndefinedError):
+            result = Score(math.nan, str(error))
+        else:
             result = Score(math.nan, f"failed: {explained(error)}", failed=True)
-            seconds = time.perf_counter() - start
-    return _explained(replace(result, seconds=seconds), probe)
+    return replace(result, seconds=seconds)
 
 
 def _settings(spec: ProxySpec, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _warmed(probe: Probe, steps: int, rate: float) -> Probe:
         raise UndefinedError(f"the training leaves the finite numbers within {steps} steps")
     mode = "calibrated" if _tracks(network) else "auto"
     key = (*probe.key, "warm", steps, rate)
-    return Probe(network, images, labels, batch_norm=mode, key=key, memory=probe.memory)
+    return Probe(network, images, labels, batch_norm=mode, key=key, memory=probe.budget)
 
 
 def _train(network: nn.Module, probe: Probe, steps: int, rate: float) -> None:

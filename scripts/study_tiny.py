@@ -31,7 +31,13 @@ def main() -> None:
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     title = f"\n### Trained adversarially: {table['n'].iloc[0]} networks\n"
     ceilings = table.groupby("target")["ceiling"].first()
-    lines = [before + BEGIN, title, *markdown(table, ceilings, True), "", END + rest.partition(END)[2]]
+    lines = [
+        before + BEGIN,
+        title,
+        *markdown(table, ceilings, True),
+        "",
+        END + rest.partition(END)[2],
+    ]
     page.write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -45,6 +45,12 @@ class Halves:
             place[number] = half
         return {"its sign": "lost"} if number == 8 else {}
 
+    def wanted(self, number):
+        return True
+
+    def fail(self, place, run, number, outcome):
+        return ()
+
 
 def run(tasks, place, execution=EXECUTION):
     text = io.StringIO()
@@ -109,7 +115,7 @@ def test_a_result_that_cannot_be_saved_ends_the_run_as_failed(tmp_path):
 @pytest.mark.parametrize("job", [ScoringJob, MeasuringJob, TrainingJob, SearchJob])
 def test_the_four_long_commands_are_jobs(job):
     assert isinstance(job.words, Words)
-    for method in ("tasks", "__call__", "name", "save"):
+    for method in ("tasks", "__call__", "name", "save", "wanted", "fail"):
         assert callable(vars(job)[method])
 
 

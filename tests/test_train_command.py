@@ -182,7 +182,7 @@ def test_a_resumed_training_starts_at_its_epoch(tmp_path, monkeypatch):
     monkeypatch.setattr(
         job, "save_state", lambda path, state, *rest: seen.append(len(state.history))
     )
-    invoke(*arguments)
+    invoke(*arguments, "--retry-failed")
     assert seen == [3, 4]
 
 

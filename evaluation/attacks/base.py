@@ -29,6 +29,8 @@ class Attack(ABC):
             attack's own perturbation. FGSM is not: its perturbation has a fixed length.
         attacks_misclassified: whether images that the network gets wrong are attacked too,
             which matters to confidences only.
+        image_by_image: whether an image fares the same with fewer others beside it, so that a
+            batch may be halved where memory does not suffice.
         least_classes: fewer give the attack no meaning.
         too_few: why, and what to do, at the end of a sentence.
 
@@ -42,6 +44,7 @@ class Attack(ABC):
     nested: ClassVar[bool] = True
     iterative: ClassVar[bool] = True
     attacks_misclassified: ClassVar[bool] = False
+    image_by_image: ClassVar[bool] = True
     least_classes: ClassVar[int] = 2
     too_few: ClassVar[str] = ": no class is a wrong one, so that there is nothing to attack"
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from evaluation.attacks.base import Attack
@@ -15,8 +14,9 @@ from evaluation.attacks.modes import MODES, Job
 from evaluation.attacks.outcome import Level
 from evaluation.attacks.sanity import grid_warnings, network_warnings
 from evaluation.attacks.subject import subject
-from evaluation.attacks.victim import Victim
+from evaluation.attacks.victim import LEAST_ROWS, Victim
 from testbed.basis.errors import InputError
+from testbed.networks.memory import in_parts
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -59,7 +59,7 @@ def evaluate(
         mode: ``record``, ``accuracy`` or ``descending``; see `evaluation.attacks.modes`.
         seed: of the random draws.
         batch_size: memory only: an image's outcome depends on the image, the network, the
-            attack, ε and the seed.
+            attack, ε and the seed. Batches that do not fit are halved.
         checks: whether to run the sanity checks.
 
     Raises:
@@ -78,12 +78,15 @@ def evaluate(
         correct = classes_of(predict(network, images, batch_size)) == labels
         if checks:
             warnings = warnings + network_warnings(network, victim, attack, images, labels, seed)
-        parts: list[list[Level]] = []
-        for rows in torch.arange(len(images), device=images.device).split(batch_size):
+
+        def attacked(rows: slice) -> list[Level]:
             draws = Draws.of(images[rows], seed, attack.name, attack.norm)
             batch = Examples(victim, victim.arrange(images[rows]), labels[rows], draws)
-            job = Job(network, attack, batch, correct[rows], batch_size)
-            parts.append(job.run(mode, epsilons))
+            return Job(network, attack, batch, correct[rows], batch_size).run(mode, epsilons)
+
+        # What looks at a batch as a whole must not be halved.
+        least = LEAST_ROWS if attack.image_by_image else batch_size
+        parts = list(in_parts(len(images), batch_size, attacked, least))
         levels = [Level.join(list(part)) for part in zip(*parts, strict=True)]
     doubts = grid_warnings(attack, levels, correct) if checks else []
     return Evaluation(correct, levels, warnings, warnings + doubts, victim.folded)

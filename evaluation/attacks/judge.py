@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.attacks.norms import ball
-from evaluation.attacks.victim import pad
+from evaluation.attacks.victim import LEAST_ROWS, pad
+from testbed.networks.memory import in_parts
 
 __all__ = ["NO_CLASS", "SLACK", "Verdict", "classes_of", "judge", "predict"]
 
@@ -42,14 +43,16 @@ class Verdict:
 
 
 def predict(network: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    """Return the softmax (N, K), float64, of images, in batches of a given size."""
-    parts = []
+    """Return the softmax (N, K), float64, of images, in batches of a size that memory allows."""
+
+    def predicted(rows: slice) -> Tensor:
+        part = images[rows]
+        # A copy, since a network may write into what it is given.
+        given = pad(part).clone(memory_format=torch.contiguous_format)
+        return network(given)[: len(part)].double().softmax(1)
+
     with torch.no_grad():
-        for part in images.split(batch_size):
-            # A copy, since a network may write into what it is given.
-            given = pad(part).clone(memory_format=torch.contiguous_format)
-            parts.append(network(given)[: len(part)].double().softmax(1))
-    return torch.cat(parts)
+        return torch.cat(list(in_parts(len(images), batch_size, predicted, LEAST_ROWS)))
 
 
 def classes_of(probabilities: Tensor) -> Tensor:

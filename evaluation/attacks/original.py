@@ -61,6 +61,7 @@ class Original(Attack):
     queries: int = count(5000)
 
     name: ClassVar[str] = "original"
+    image_by_image: ClassVar[bool] = False
 
     @property
     def uses_gradients(self) -> bool:

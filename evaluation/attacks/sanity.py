@@ -5,7 +5,7 @@ Carlini et al., "On Evaluating Adversarial Robustness", 2019, and the checks of 
 probabilities looks robust and is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,9 @@ from evaluation.attacks.judge import classes_of, predict
 from evaluation.attacks.losses import cross_entropy
 from evaluation.attacks.outcome import Level
 from evaluation.attacks.pgd import PGD
-from evaluation.attacks.victim import Victim, pad
+from evaluation.attacks.victim import LEAST_ROWS, Victim, pad
 from testbed.networks.independence import relative_change
+from testbed.networks.memory import in_parts
 
 __all__ = ["count_warnings", "grid_warnings", "network_warnings"]
 
@@ -42,7 +43,7 @@ def network_warnings(
     probe, classes = images[:PROBE], labels[:PROBE]
     warnings = []
     with torch.no_grad():
-        first, second = (network(pad(probe).clone()) for _ in range(2))
+        first, second = (_over(probe, lambda part: network(pad(part).clone())) for _ in range(2))
     change = relative_change(second, first)
     if change:
         warnings.append(
@@ -58,13 +59,25 @@ def network_warnings(
         return warnings
     if victim.no_gradient is not None:
         return [*warnings, f"zero gradients ({victim.no_gradient}): {BLIND}"]
-    _, _, gradient = victim.gradient(victim.arrange(probe), classes, cross_entropy)
+
+    def gradient_of(part: Tensor, own: Tensor) -> Tensor:
+        return victim.gradient(victim.arrange(part), own, cross_entropy)[2]
+
+    gradient = _over(probe, gradient_of, classes)
     flat = float((gradient == 0).flatten(1).all(1).double().mean())
     if flat > SHARE:
         warnings.append(f"zero gradients for {flat:.0%} of {len(probe)} clean images: {BLIND}")
     if attack.iterative:
         warnings += _huge(victim, probe, classes, seed)
     return warnings
+
+
+def _over(images: Tensor, work: Callable[..., Tensor], *others: Tensor) -> Tensor:
+    """Return the work on images and what belongs to them, in as large parts as memory allows."""
+    parts = in_parts(
+        len(images), PROBE, lambda rows: work(*(one[rows] for one in (images, *others))), LEAST_ROWS
+    )
+    return torch.cat(list(parts))
 
 
 def grid_warnings(attack: Attack, levels: Sequence[Level], correct: Tensor) -> list[str]:
@@ -105,9 +118,11 @@ def _monotone(attack: Attack, levels: Sequence[Level]) -> list[str]:
 
 
 def _huge(victim: Victim, images: Tensor, labels: Tensor, seed: int) -> list[str]:
-    draws = Draws.of(images, seed, "huge")
-    batch = Examples(victim, victim.arrange(images), labels, draws)
-    attacked = PGD(steps=10, step_divisor=4.0).propose(batch, HUGE / 255, stop_early=True)
+    def moved(part: Tensor, own: Tensor) -> Tensor:
+        batch = Examples(victim, victim.arrange(part), own, Draws.of(part, seed, "huge"))
+        return PGD(steps=10, step_divisor=4.0).propose(batch, HUGE / 255, stop_early=True)
+
+    attacked = _over(images, moved, labels)
     right = classes_of(predict(victim.network, attacked, PROBE)) == labels
     accuracy = float(right.double().mean())
     chance = 1 / victim.classes

@@ -10,7 +10,7 @@ from evaluation.attacks.names import ATTACKS, attack_named
 from evaluation.attacks.plugins import offered
 from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
-from testbed.command.console import check_device
+from testbed.command.console import check_device, check_limit
 from testbed.command.engines import Workforce
 from testbed.command.inputs import (
     check_choice,
@@ -35,12 +35,14 @@ from testbed.command.options import (
     NetworkList,
     OwnAttacks,
     OwnNetworks,
+    RetryFailed,
     Seeds,
     ShardOption,
     Space,
     Split,
     Store,
     Threads,
+    TimeLimit,
     Weights,
     Workers,
 )
@@ -117,6 +119,8 @@ def robustness(
     workers: Workers = None,
     threads: Threads = 1,
     engine: EngineOption = None,
+    time_limit: TimeLimit = None,
+    retry_failed: RetryFailed = False,
     store: Store = None,
     shard: ShardOption = None,
     format_: Annotated[
@@ -143,6 +147,7 @@ def robustness(
     an interruption, or a wider one to add to it.
     """
     check_choice("--init", init, INITS)
+    limit = check_limit(time_limit)
     mode = chosen_mode(context, mode, descending)
     force = Workforce.parse(engine, workers)
     plugins = tuple(attack or ())
@@ -189,8 +194,8 @@ def robustness(
         init=init, weights=weights, archive=archive, hp=hp, own=own, factory=maker,
         archs=archs, seeds=seeds, space=space,
     )  # fmt: skip
-    source, networks, seed_list = chosen_networks(choice, loaded)
-    networks = part.take(networks)
+    source, every, seed_list = chosen_networks(choice, loaded)
+    networks = part.take(every)
     if source.fresh:
         raise InputError(
             f"--init {init} is untrained: its robust accuracy is chance. Train first "
@@ -221,13 +226,20 @@ def robustness(
     execution = Execution(
         "evaluation.robustness", force.count(device), threads, device,
         "float32", {"archs": archs, "count": count, "mode": mode}, engine=force.engine,
+        limit=limit,
     )  # fmt: skip
     with ResultsFile(store) as open_store:
-        left = job.tasks(networks, seed_list, measures, open_store.finished_robustness())
-        ending = run_job(job, left, open_store, execution, console)
+        wholes = job.wholes(networks, seed_list, measures)
+        asked = [digest for whole in wholes for digest in whole.digests]
+        failed = set() if retry_failed else open_store.failed(asked)
+        left = job.pieces(wholes, open_store.finished_robustness(asked) | failed)
+        ending = run_job(
+            job, left, open_store, execution, console, failed_before=len(failed),
+            nothing=part.nothing(every),
+        )  # fmt: skip
         compare_attacks(open_store, networks)
         table = open_store.robustness(None if export_as else networks)
-        print_summary(table, job, networks, seed_list, measures, console)
+        print_summary(table, wholes, measures, console)
         if export_as is not None:
             export(open_store, table, export_as, out, loaded.name, mode, console)
     console.print(f"Results are in {store}.{part.joined(whole)}", soft_wrap=True)

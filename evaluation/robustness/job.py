@@ -16,14 +16,15 @@ from evaluation.attacks.judge import predict
 from evaluation.attacks.outcome import count_confusion
 from evaluation.attacks.plugins import load
 from evaluation.attacks.subject import subject
-from evaluation.robustness.pieces import Collection, Measure, Part, Piece, join
+from evaluation.robustness.pieces import Collection, Measure, Part, Piece, Whole, join
 from testbed.basis.errors import InputError
 from testbed.command.job import Words
+from testbed.engine import Outcome
 from testbed.images import ImageSet
 from testbed.images.corrupted import SEVERITIES, Layout, load_corrupted
 from testbed.images.own.pixels import StoredPixels
 from testbed.sources import Source
-from testbed.store import RobustnessKey, RobustnessRow, Store
+from testbed.store import FailureKey, FailureRow, RobustnessKey, RobustnessRow, Store
 
 __all__ = ["MeasuringJob"]
 
@@ -100,21 +101,40 @@ class MeasuringJob:
             found.append([RobustnessKey.make(*named, x, settings) for x in measure.levels])
         return found
 
+    def wholes(
+        self, networks: Iterable[str], seeds: Sequence[int | None], measures: Sequence[Measure]
+    ) -> list[Whole]:
+        """Return each network of each seed under each measure."""
+        return [
+            Whole(network, seed, measure, tuple(key.digest for key in keys))
+            for network in networks
+            for seed in seeds
+            for measure, keys in zip(measures, self.keys(network, seed, measures), strict=True)
+        ]
+
+    def pieces(self, wholes: Iterable[Whole], unwanted: Container[str] = ()) -> list[Piece]:
+        """Return the pieces of those that have a level whose result is wanted.
+
+        Args:
+            wholes: see there.
+            unwanted: digests of results that are there, or failed; one of which another level is
+                wanted is measured at all of them.
+        """
+        size, step = len(self.labels), self.batch_size
+        spans = [(start, min(start + step, size)) for start in range(0, size, step)]
+        return [
+            Piece(whole.network, whole.seed, whole.measure, *span)
+            for whole in wholes
+            if not all(digest in unwanted for digest in whole.digests)
+            for span in spans
+        ]
+
     def tasks(
         self, networks: Iterable[str], seeds: Sequence[int | None], measures: Sequence[Measure],
         finished: Container[str] = (),
     ) -> list[Piece]:  # fmt: skip
         """Return the pieces of every measure that has a level whose result is not finished."""
-        size, step = len(self.labels), self.batch_size
-        spans = [(start, min(start + step, size)) for start in range(0, size, step)]
-        return [
-            Piece(network, seed, measure, *span)
-            for network in networks
-            for seed in seeds
-            for measure, keys in zip(measures, self.keys(network, seed, measures), strict=True)
-            if not all(key.digest in finished for key in keys)
-            for span in spans
-        ]
+        return self.pieces(self.wholes(networks, seeds, measures), finished)
 
     def name(self, piece: Piece) -> str:
         """Return the network of a piece, and its measure."""
@@ -124,6 +144,18 @@ class MeasuringJob:
         """Keep a part; once all parts of its measure are there, save their results."""
         store.save_robustness(run, self.join(piece, part))
         return {}
+
+    def wanted(self, piece: Piece) -> bool:
+        """Return whether no other piece of the measure has failed."""
+        return piece.whole not in self.arrived.given_up
+
+    def fail(self, store: Store, run: int, piece: Piece, outcome: Outcome) -> Sequence[Piece]:
+        """Save that the measure of a piece failed, at each of its levels."""
+        if self.arrived.give_up(piece):
+            (keys,) = self.keys(piece.network, piece.seed, [piece.measure])
+            why = outcome.kind, str(outcome.error)
+            store.save_failures(run, [FailureRow(FailureKey.of(key), *why) for key in keys])
+        return ()
 
     def join(self, piece: Piece, part: Part) -> list[RobustnessRow]:
         """Return the results of the piece's measure if this part was its last one, else none."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from evaluation.attacks import Attack, Level
 from evaluation.attacks.sanity import count_warnings, grid_warnings
 
-__all__ = ["Collection", "Measure", "Part", "Piece", "join"]
+__all__ = ["Collection", "Measure", "Part", "Piece", "Whole", "join"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,16 @@ class Measure:
     levels: tuple[float | None, ...]
     attack: Attack | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A network under a measure on all images, and the digests of its results, one a level."""
+
+    network: str
+    seed: int | None
+    measure: Measure
+    digests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,7 @@ class Collection:
 
     def __init__(self) -> None:
         self.parts: dict[tuple, dict[int, Part]] = {}
+        self.given_up: set[tuple] = set()
 
     def __reduce__(self) -> tuple:
         # A job is sent to workers with every piece; what has arrived stays here.
@@ -78,12 +89,21 @@ class Collection:
             part: that has arrived.
             size: the number of images of a whole measure.
         """
+        if piece.whole in self.given_up:
+            return []
         there = self.parts.setdefault(piece.whole, {})
         there[piece.start] = part
         if sum(len(arrived.correct) for arrived in there.values()) < size:
             return []
         del self.parts[piece.whole]
         return [there[start] for start in sorted(there)]
+
+    def give_up(self, piece: Piece) -> bool:
+        """Forget the measure of a piece, which failed; return whether it was the first to."""
+        first = piece.whole not in self.given_up
+        self.given_up.add(piece.whole)
+        self.parts.pop(piece.whole, None)
+        return first
 
 
 def join(measure: Measure, parts: list[Part]) -> tuple[list[Level], list[str]]:

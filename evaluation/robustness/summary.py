@@ -13,8 +13,7 @@ from rich.text import Text
 
 from evaluation.attacks.names import ATTACKS
 from evaluation.robustness.cross_checks import cross_warnings
-from evaluation.robustness.job import MeasuringJob
-from evaluation.robustness.pieces import Measure
+from evaluation.robustness.pieces import Measure, Whole
 from evaluation.truths.robustness_json import write_truth
 from evaluation.truths.targets import Target
 from testbed.spaces.registry import short_name
@@ -56,15 +55,10 @@ def compare_attacks(store: Store, networks: Collection[str]) -> None:
 
 
 def print_summary(
-    table: pd.DataFrame, job: MeasuringJob, networks: Iterable[str],
-    seeds: Sequence[int | None], measures: Sequence[Measure], console: Console,
-) -> None:  # fmt: skip
+    table: pd.DataFrame, wholes: Iterable[Whole], measures: Sequence[Measure], console: Console
+) -> None:
     """Print the accuracies over the networks of this command, and what is doubtful."""
-    wanted = {
-        key.digest
-        for network in networks for seed in seeds
-        for keys in job.keys(network, seed, measures) for key in keys
-    }  # fmt: skip
+    wanted = {digest for whole in wholes for digest in whole.digests}
     records = [row for row in table.to_dict("records") if row["digest"] in wanted]
     places: dict[tuple[str, float | None], list[dict]] = {}
     for row in records:

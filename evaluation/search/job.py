@@ -16,6 +16,7 @@ from evaluation.search.proxy_scores import ProxyScores
 from evaluation.search.registry import ALGORITHMS, Algorithm
 from testbed.basis.seeding import derive_seed
 from testbed.command.job import Words
+from testbed.engine import Outcome
 
 __all__ = ["SearchJob", "Task", "trajectories"]
 
@@ -79,6 +80,16 @@ class SearchJob:
         """Add the trajectory of a run to those that are done."""
         done[task] = trajectory
         return {}
+
+    def wanted(self, task: Task) -> bool:
+        """Return that each run is wanted."""
+        return True
+
+    def fail(
+        self, done: dict[Task, list[Query]], run: int, task: Task, outcome: Outcome
+    ) -> Sequence[Task]:
+        """Keep nothing: a run that fails ends the search."""
+        return ()
 
     def weights(self, run: int) -> list[float]:
         """Return the weights of the targets in a run: positive, of sum 1, uniformly drawn.

@@ -128,7 +128,7 @@ def run_all(
     execution = Execution(
         "evaluation.search", workers, threads, strict=True, engine=engine or Engine()
     )
-    bar = bar or nullcontext(lambda: None)
+    bar = bar or nullcontext(lambda count: None)
     ending = run_job(job, tasks, done, execution, plain_console(quiet=True), bar)
     if ending.interrupted:
         raise KeyboardInterrupt

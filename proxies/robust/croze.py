@@ -91,7 +91,7 @@ def _perturbed(probe: Probe, images: Tensor, clean: _View, beta: float) -> Probe
                 parameters[name].add_((beta * weight.norm() / length) * gradient)
     key = (*probe.key, "croze")
     return Probe(
-        network, images, probe.labels, batch_norm=probe.batch_norm, key=key, memory=probe.memory
+        network, images, probe.labels, batch_norm=probe.batch_norm, key=key, memory=probe.budget
     )
 
 

@@ -14,6 +14,7 @@ from proxies.probe import Probe, Score
 from proxies.robust.curvature import gradient_changes
 from testbed.networks.copying import working_copy
 from testbed.networks.logits import check_logits
+from testbed.networks.memory import not_of_memory
 from testbed.networks.strides import safe_strides
 
 __all__ = ["robust_ntk", "robust_zcp"]
@@ -111,7 +112,8 @@ def _alone(network: nn.Module, image: Tensor) -> Tensor:
     with torch.enable_grad(), safe_strides():
         try:
             return check_logits(network(image.clone()), 1)
-        except Exception:  # a squeeze may drop the dimension of a batch of one
+        except Exception as error:  # a squeeze may drop the dimension of a batch of one
+            not_of_memory(error)
             return check_logits(network(torch.cat([image, image])), 2)[:1]
 
 

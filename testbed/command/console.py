@@ -12,19 +12,22 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Task as RichTask
+from rich.text import Text
 
 from testbed.basis.errors import InputError, ToolkitError
 from testbed.basis.foreign_text import quoted
 from testbed.basis.terminal import plain_console
-from testbed.command.heartbeat import Heartbeat
+from testbed.command.heartbeat import Heartbeat, status
 
 __all__ = [
-    "check_device", "default_workers", "fail", "progress", "quiet_track", "split_words",
-    "whole_numbers",
+    "check_device", "check_limit", "default_workers", "fail", "progress", "quiet_track",
+    "split_words", "whole_numbers",
 ]  # fmt: skip
 
 Item = TypeVar("Item")
@@ -48,8 +51,17 @@ class _Bar(Progress):
             super().__exit__(kind, error, traceback)
 
 
+class _Status(ProgressColumn):
+    """``2 running, 1 failed``, as a task of the bar was told."""
+
+    def render(self, task: RichTask) -> Text:
+        return Text(", ".join(status(task.fields.get("running"), task.fields.get("failed"))))
+
+
 @contextmanager
-def progress(console: Console | None = None) -> Iterator[Progress | Heartbeat]:
+def progress(
+    console: Console | None = None, with_status: bool = False
+) -> Iterator[Progress | Heartbeat]:
     """Show a bar with counts, time elapsed and the estimated rest.
 
     Where there is no terminal, a line tells the same now and then, see `Heartbeat`.
@@ -57,6 +69,7 @@ def progress(console: Console | None = None) -> Iterator[Progress | Heartbeat]:
     Args:
         console: to show it on; standard error if not given, and in place of standard output,
             which may be going to a file.
+        with_status: whether its tasks are told how much is running and has failed.
     """
     if console is None or (console.file is sys.stdout and not console.quiet):
         console = plain_console(stderr=True)
@@ -66,6 +79,7 @@ def progress(console: Console | None = None) -> Iterator[Progress | Heartbeat]:
         return
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        *([_Status()] if with_status else []),
         TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(),
     )  # fmt: skip
     # The estimate looks back over ten minutes, since networks differ tenfold in cost.
@@ -135,6 +149,17 @@ def check_device(name: str) -> str:
         reason = str(error).splitlines()[0]
         raise InputError(f"device {name!r} cannot be used here: {reason}") from error
     return name
+
+
+def check_limit(seconds: float | None) -> float | None:
+    """Return a time limit if it is one.
+
+    Raises:
+        InputError: if it is not a number of seconds, above 0.
+    """
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise InputError(f"--time-limit is a number of seconds, above 0; got {seconds}")
+    return seconds
 
 
 def default_workers(device: str) -> int:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import TaskID
 
-__all__ = ["Heartbeat"]
+__all__ = ["Heartbeat", "status"]
 
 Item = TypeVar("Item")
 SECONDS = 30.0
@@ -26,6 +26,14 @@ class _Task:
     completed: float = 0.0
     first: float = 0.0  # what was done before, of which nothing tells how long it took
     parts: int = 0
+    running: int | None = None
+    failed: int | None = None
+
+
+def status(running: int | None, failed: int | None) -> list[str]:
+    """Return how many are running and have failed, in words, as far as that is known."""
+    numbers = {"running": running, "failed": failed}
+    return [f"{number:,} {what}" for what, number in numbers.items() if number is not None]
 
 
 class Heartbeat:
@@ -63,11 +71,14 @@ class Heartbeat:
         self.update(task, completed=self._tasks[task].completed + advance)
 
     def update(
-        self, task: TaskID, *, total: float | None = None, completed: float | None = None
-    ) -> None:
-        """Say how much is done in all, or how much there is to do."""
+        self, task: TaskID, *, total: float | None = None, completed: float | None = None,
+        running: int | None = None, failed: int | None = None,
+    ) -> None:  # fmt: skip
+        """Say how much is done in all, how much there is to do, what is running and has failed."""
         with self._lock:
             one = self._tasks[task]
+            one.running = one.running if running is None else running
+            one.failed = one.failed if failed is None else failed
             one.total = one.total if total is None else total
             if completed is None:
                 return
@@ -104,7 +115,7 @@ class Heartbeat:
         if task.total:
             share = int(100 * task.completed / task.total)
             facts = [f"{share} % ({task.completed:,.0f} of {task.total:,.0f})"]
-        facts.append(f"{_clock_time(passed)} elapsed")
+        facts += [*status(task.running, task.failed), f"{_clock_time(passed)} elapsed"]
         done = task.completed - task.first
         if task.total and done > 0 and task.completed < task.total:
             left = passed * (task.total - task.completed) / done

@@ -15,10 +15,9 @@ from testbed.spaces import registry
 __all__ = [
     "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
     "Combine", "DataRoot", "Device", "Download", "EngineOption", "Factory", "Hp", "ImageSetName",
-    "NetworkList", "OwnAttacks",
-    "OwnNetworks", "PopulationOption", "Proxies", "Scores", "Seeds", "ShardOption", "Show", "Space",
-    "Split", "Store", "TableFormat", "Targets", "Threads", "Truth", "TruthImages", "TruthWhere",
-    "Weights", "Where", "Workers",
+    "NetworkList", "OwnAttacks", "OwnNetworks", "PopulationOption", "Proxies", "RetryFailed",
+    "Scores", "Seeds", "ShardOption", "Show", "Space", "Split", "Store", "TableFormat", "Targets",
+    "Threads", "TimeLimit", "Truth", "TruthImages", "TruthWhere", "Weights", "Where", "Workers",
 ]  # fmt: skip
 
 MOST_WORKERS = 1024
@@ -196,6 +195,19 @@ ShardOption = Annotated[
         "--store; `store merge` joins them.",
         show_default=False,
     ),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        help="Seconds that an item may take: a network's scores, a network under one measure on "
+        "--batch-size images, a training. Then its worker process is ended, it has failed, and the "
+        "others go on. None if not given.",
+        show_default=False,
+    ),
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Take up again what failed in an earlier run.")
 ]
 Store = Annotated[
     Path | None,

@@ -44,6 +44,12 @@ class Shard:
         """Return every N-th item from the K-th on: the shards' items are those of the whole."""
         return list(items[self.number - 1 :: self.count])
 
+    def nothing(self, items: Sequence[Item]) -> str:
+        """Return that the shard has none of the items, in words; nothing if it has some."""
+        if self.number <= len(items):
+            return ""
+        return f"Shard {self.number}/{self.count} has no networks: there are {len(items)} in all."
+
     def beside(self, path: Path) -> Path:
         """Return the name of the shard's own file beside that of the whole."""
         if self.count == 1:

@@ -4,6 +4,7 @@
 by a terminal that hung up).
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -132,6 +133,9 @@ def _exit_code(run: Callable[[], Any]) -> int:
     except OSError as error:
         name = shown(str(error.filename)) if error.filename else ""
         message = f"{name}: {error.strerror}" if name else str(error)
+        if error.errno == errno.EMFILE:
+            message += ": this process may have no more (`ulimit -n` says how many, and raises "
+            message += "it), or take fewer --workers; what was saved is kept"
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     else:

@@ -9,10 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.basis.errors import InputError
+from testbed.basis.foreign_text import shown
 from testbed.basis.terminal import plain_console
 from testbed.command.console import quiet_track
-from testbed.command.outputs import check_store
+from testbed.command.outputs import check_folder, check_store
 from testbed.command.shell import HELP_NAMES, Command, Group
+from testbed.spaces.registry import short_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +29,7 @@ app = typer.Typer(
 Files = Annotated[list[Path], typer.Argument(help="Files of results: .sqlite.", metavar="FILES…")]
 SCORES = ("images", "init")
 RESULTS = ("images", "init", "measure")
+LONGEST = 300  # characters of a reason
 
 
 @app.command(cls=Command)
@@ -44,6 +47,7 @@ def ls(files: Files) -> None:
                 console.print(Text(line))
             _print_groups(store.scores(), "scores", SCORES, "proxy", "proxies")
             _print_groups(store.robustness(), "results", RESULTS, "level", "levels")
+            _print_failures(store.failures())
 
 
 def _runs(runs: "pd.DataFrame") -> Iterator[str]:
@@ -71,6 +75,24 @@ def _print_groups(
     plain_console().print(table)
 
 
+def _print_failures(rows: "pd.DataFrame") -> None:
+    """Print how many results failed, by proxy or measure and kind, and a reason of each."""
+    if rows.empty:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in ("failed", "kind", "networks", "results", "for instance"):
+        right = name in ("networks", "results")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    rows = rows.assign(of=rows["proxy"].fillna(rows["measure"]))
+    for (of, kind), some in rows.groupby(["of", "kind"]):  # type: ignore[misc]
+        example = f"{short_name(some['network'].iloc[0])}: {some['reason'].iloc[0]}"
+        table.add_row(
+            Text(shown(str(of))), Text(str(kind)), f"{some['network'].nunique():,}",
+            f"{len(some):,}", Text(shown(example, LONGEST)),
+        )  # fmt: skip
+    plain_console().print(table)
+
+
 @app.command(cls=Command)
 def check(files: Files) -> None:
     """Check files: their pages, every value's type and range, every row's digest.
@@ -83,10 +105,12 @@ def check(files: Files) -> None:
     for path in quiet_track(files, "checking"):
         with Store(path, "r") as store:
             found = list(store.faults())
+            failed = 0 if found else len(store.failures())
         for fault in found:
             typer.echo(f"{path}: {fault}")
         if not found:
-            typer.echo(f"{path}: sound")
+            note = f" ({failed:,} results failed, and are not there)" if failed else ""
+            typer.echo(f"{path}: sound{note}")
         faults += len(found)
     if faults:
         typer.echo(f"error: {faults} faults", err=True)
@@ -103,8 +127,11 @@ def merge(
     """Add the results of files to another: identical ones once, conflicting ones are an error.
 
     All is added or, after an error, nothing. The files may stand in any order, and be merged
-    again: what is there stays.
+    again: what is there stays. Folders of trained networks are joined to a folder in the same way.
     """
+    if any(path.is_dir() for path in files):
+        _merge_folders(files, out)
+        return
     from testbed.store import Store
 
     check_store(out, "--out")
@@ -124,10 +151,24 @@ def merge(
     finally:
         for one in opened:
             one.close()
+    failed = f", and {new['failures']:,} failures," if new["failures"] else ""
     typer.echo(
-        f"{new['scores']:,} scores and {new['robustness']:,} robust accuracies of {len(opened)} "
-        f"files are new in {out}."
+        f"{new['scores']:,} scores and {new['robustness']:,} robust accuracies{failed} of "
+        f"{len(opened)} files are new in {out}."
     )
+
+
+def _merge_folders(folders: list[Path], out: Path) -> None:
+    from testbed.train.merging import merge_folders
+
+    for path in folders:
+        if not path.is_dir():
+            raise InputError(f"{path} is no folder, and others are: merge files or folders")
+    sources = {path.resolve(): path for path in folders}
+    if out.resolve() in sources:
+        raise InputError(f"{out} is to be added to itself: leave it out of the folders")
+    new = merge_folders(list(sources.values()), check_folder(out))
+    typer.echo(f"{new:,} trained networks of {len(sources)} folders are new in {out}.")
 
 
 def _remove_empty(path: Path) -> None:
@@ -135,7 +176,8 @@ def _remove_empty(path: Path) -> None:
 
     if path.exists():
         with Store(path, "r") as store:
-            empty = store.scores().empty and store.robustness().empty and store.runs().empty
+            tables = store.scores(), store.robustness(), store.failures(), store.runs()
+            empty = all(table.empty for table in tables)
         if empty:
             path.unlink()
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from testbed.basis.errors import InputError
 from testbed.engine.futures import run_on
+from testbed.engine.limited import run_limited
 from testbed.engine.names import Engine
 from testbed.engine.outcome import Outcome, attempt
 from testbed.engine.processes import run_in_processes
@@ -24,6 +25,7 @@ def run(
     executor: Executor | None = None,
     engine: Engine | None = None,
     device: str = "cpu",
+    limit: float | None = None,
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
     """Yield (position, outcome) of each item as it finishes.
 
@@ -44,6 +46,8 @@ def run(
         engine: who computes, of those that the toolkit starts itself; see there.
         device: of the computation. Workers of this machine get a GPU each in turn where it is
             ``cuda`` and there are several.
+        limit: the seconds that an item may take; None for as long as it likes. One that takes
+            longer has failed, and its process is killed: so there is one even for one worker.
 
     A process that dies costs no other item anything: what was under way with it is tried again,
     each item in a process of its own, and one that kills that too has failed.
@@ -54,6 +58,17 @@ def run(
     """
     if workers < 1 or threads < 1:
         raise InputError(f"expected at least 1 worker and 1 thread; got {workers} and {threads}")
+    if limit is not None and not 0 < limit < float("inf"):
+        raise InputError(f"a time limit is a number of seconds, above 0; got {limit}")
+    if limit is not None and executor is not None:
+        raise InputError("a time limit ends processes of this machine; an executor has its own")
+    if limit is not None and engine is not None and engine.elsewhere:
+        raise InputError(
+            "a time limit ends processes of this machine: leave --engine out, or take "
+            "--engine processes; a cluster's own limit ends its jobs"
+        )
+    if limit is not None:
+        return run_limited(function, items, workers, threads, limit, device)
     if executor is not None:
         return run_on(executor, function, enumerate(items), 2 * workers, threads)
     kind = (engine.kind if engine else None) or ("processes" if workers > 1 else "serial")

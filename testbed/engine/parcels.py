@@ -42,11 +42,19 @@ class Word(Generic[Item, Value]):
         Raises:
             EngineError: if the parcel did not reach this process, or cannot be used here.
         """
+        return self.unpack()(item)
+
+    def unpack(self) -> Callable[[Item], Value]:
+        """Return the function; its parcel is opened the first time.
+
+        Raises:
+            EngineError: if the parcel did not reach this process, or cannot be used here.
+        """
         if self.token not in _opened:
             if self.token not in _arrived:
                 raise EngineError("the job of this item did not reach the worker")
             _opened[self.token] = _arrived[self.token]().open()
-        return _opened[self.token](item)
+        return _opened[self.token]
 
 
 def _versions() -> dict[str, str]:

@@ -15,11 +15,11 @@ import torch
 from testbed.basis import interrupts
 from testbed.engine.devices import devices_here
 from testbed.engine.futures import LostItemsError, run_on
-from testbed.engine.outcome import Outcome, attempt, failure
+from testbed.engine.outcome import Outcome, attempt, died, failure
 from testbed.engine.parcels import Parcel
 from testbed.engine.starts import Start
 
-__all__ = ["run_in_processes"]
+__all__ = ["end_processes", "new_pool", "run_in_processes"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -68,19 +68,9 @@ def _alone(
             return executor.submit(attempt, function, item, threads).result()
         except BrokenExecutor:
             process.join(5)
-            return Outcome(error=_died(process.exitcode), error_type="WorkerDied")
+            return died(process.exitcode)
         except Exception as error:  # what could not be sent to or fro
             return failure(error)
-
-
-def _died(exitcode: int | None) -> str:
-    how = f"exit code {exitcode}"
-    if exitcode is not None and exitcode < 0:
-        how = signal.Signals(-exitcode).name
-    return (
-        f"the process that computed it died ({how}), twice: for lack of memory, if it was killed, "
-        "else in native code"
-    )
 
 
 class _Pool(ProcessPoolExecutor):
@@ -106,15 +96,20 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextmanager
-def _pool(workers: int, threads: int, start: Start | None = None) -> Iterator[ProcessPoolExecutor]:
-    executor = _Pool(
+def new_pool(workers: int, threads: int, start: Start | None = None) -> ProcessPoolExecutor:
+    """Return an executor of processes that start clean; whoever makes it ends it."""
+    return _Pool(
         workers,
         # Not fork: it copies locks that torch's threads hold, and the child waits for ever.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_prepare_worker,
         initargs=(os.getpid(), threads, start),
     )
+
+
+@contextmanager
+def _pool(workers: int, threads: int, start: Start | None = None) -> Iterator[ProcessPoolExecutor]:
+    executor = new_pool(workers, threads, start)
     complete = False
     try:
         yield executor
@@ -123,16 +118,17 @@ def _pool(workers: int, threads: int, start: Start | None = None) -> Iterator[Pr
         with interrupts.held():
             # Shutting down forgets the processes, and waits for items that nobody wants any more.
             processes = list((executor._processes or {}).values())
-            manager = executor._executor_manager_thread
+            manager: Any = executor._executor_manager_thread
             executor.shutdown(wait=complete)
             if not complete:
-                _end(processes)
+                end_processes(processes)
                 # Ending with the interpreter, it may close a pipe that is being written to.
                 if manager is not None:
                     manager.join(5)
 
 
-def _end(processes: list[Any]) -> None:
+def end_processes(processes: list[Any]) -> None:
+    """Terminate processes, and kill those that still live after some seconds."""
     for process in processes:
         process.terminate()
     deadline = time.monotonic() + 5

@@ -18,6 +18,7 @@ from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-def
 from torch.overrides import TorchFunctionMode
 
 from testbed.networks.errors import NetworkError
+from testbed.networks.memory import not_of_memory
 
 __all__ = ["forget_caches", "unwrapped", "working_copy"]
 
@@ -199,7 +200,8 @@ def _deep_copied(value: Any, memo: Memo) -> Any:
         with _DetachedCopies():
             made = copy.deepcopy(value, trial)
         memo.update(trial)
-    except Exception:
+    except Exception as error:
+        not_of_memory(error)
         if isinstance(value, nn.Module):
             raise
         made = value

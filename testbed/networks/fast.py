@@ -18,6 +18,7 @@ from testbed.networks.copying import working_copy
 from testbed.networks.errors import NetworkError
 from testbed.networks.folding import folded
 from testbed.networks.independence import relative_change
+from testbed.networks.memory import not_of_memory
 from testbed.networks.outcome import Outcome, explained, outcome
 from testbed.networks.rows import MANY, least_rows
 
@@ -130,7 +131,8 @@ class _Truth:
         self.outcomes: dict[int, Outcome] = {}
         try:
             self.outcome(0)
-        except NetworkError:
+        except NetworkError as error:
+            not_of_memory(error)
             # A squeeze may drop the dimension of a batch of one: an image twice is as good.
             self.probes = [torch.cat([probe, probe]) for probe in self.probes]
             self.outcome(0)
@@ -152,6 +154,7 @@ class _Truth:
             if change.small or (change.doubtful and self._second_opinion(network, tricks)):
                 return (network, first), ""
         except Exception as error:  # what breaks on a trick does without it
+            not_of_memory(error)
             return None, explained(error.__cause__ or error)
         return None, f"changes logits by {change.logits:.1g}, a gradient by {change.gradient:.1g}"
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from testbed.basis.seeding import global_draws
 from testbed.networks.copying import working_copy
+from testbed.networks.memory import not_of_memory
 
 __all__ = ["influence", "neighbours", "relative_change"]
 
@@ -61,7 +62,8 @@ def influence(network: nn.Module, images: Tensor, alone: Tensor, among: Tensor) 
             many = images.double()
             change = relative_change(exact(many)[:1], exact(many[:1]))
             return change if change > ROUNDING[torch.float64] ** 0.75 else None
-        except Exception:  # a network that cannot compute in float64
+        except Exception as error:  # a network that cannot compute in float64
+            not_of_memory(error)
             return change if change > DOUBTLESS else None
 
 

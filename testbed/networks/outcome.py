@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from testbed.basis.seeding import generator, global_draws
 from testbed.networks.errors import NetworkError
 from testbed.networks.logits import check_logits
+from testbed.networks.memory import not_of_memory
 
 __all__ = ["Outcome", "called", "explained", "outcome"]
 
@@ -57,6 +58,7 @@ def outcome(network: nn.Module, images: Tensor) -> Outcome:
             (found,) = torch.autograd.grad((logits @ weights).sum(), leaf, allow_unused=True)
             gradient = gradient if found is None else found
         except Exception as error:  # a step without a derivative, in torch or a user's own
+            not_of_memory(error)
             gradient, reason = None, explained(error)
     return Outcome(logits, gradient, reason, writes, kept.bytes // len(images))
 

@@ -15,6 +15,7 @@ from testbed.basis.foreign_text import shown
 from testbed.files.kinds import fault_of_kind, resolved
 from testbed.files.replacing import clear_left_over
 from testbed.store.errors import StoreError
+from testbed.store.failures import FAILURES, FailureRow, standing
 from testbed.store.far_byte import FarByte
 from testbed.store.files import WRITERS
 from testbed.store.gate import checked
@@ -33,7 +34,7 @@ from testbed.store.runs import (
 )
 from testbed.store.schema import SUFFIXES, TABLES, connect, create, upgrade
 from testbed.store.scores import ScoreRow
-from testbed.store.table import Row
+from testbed.store.table import Result
 
 __all__ = ["Store"]
 
@@ -184,22 +185,50 @@ class Store:
         """
         return self._save("robustness", run, rows)
 
-    def _save(self, table: str, run: int, rows: Iterable[Row]) -> int:
+    def _save(self, table: str, run: int, rows: Iterable[Result]) -> int:
         rows = list(rows)
+        with self._run_transaction(run):
+            new = sum(TABLES[table].add(self._connection, run, row) for row in rows)
+            FAILURES.remove(self._connection, (row.key.digest for row in rows))
+        return new
+
+    def save_failures(self, run: int, rows: Iterable[FailureRow]) -> None:
+        """Record that results failed, in place of what earlier runs recorded of the same ones.
+
+        A result that is saved later removes its failure; of one that is there none is recorded.
+
+        Raises:
+            StoreError: if there is no such run.
+        """
+        rows = list(rows)
+        with self._run_transaction(run):
+            for row in rows:
+                FAILURES.put(self._connection, run, row)
+            kept = standing(self._connection, [row.key.digest for row in rows])
+            FAILURES.remove(self._connection, {row.key.digest for row in rows} - kept)
+
+    @contextmanager
+    def _run_transaction(self, run: int) -> Iterator[None]:
         with self._transaction("IMMEDIATE"):
             if not is_run(self._connection, run):
                 raise StoreError(f"{self.path} has no run {run}: begin one with begin_run")
-            return sum(TABLES[table].add(self._connection, run, row) for row in rows)
+            yield
 
-    def finished_robustness(self) -> set[str]:
-        """Return the digests of the robust accuracies that are there."""
+    def finished_robustness(self, among: Collection[str] | None = None) -> set[str]:
+        """Return the digests of the robust accuracies that are there, all or among these."""
         with self._steps.bounded():
-            return TABLES["robustness"].digests(self._connection)
+            return TABLES["robustness"].digests(self._connection, among)
+
+    def failed(self, among: Collection[str] | None = None) -> set[str]:
+        """Return the digests of the results that failed, all or among these, and are not there."""
+        with self._steps.bounded():
+            return standing(self._connection, among)
 
     def absorb(self, others: Iterable["Store"]) -> dict[str, int]:
         """Add all results of other files and their runs, all or none; return how many were new.
 
-        A result that is there is kept, with its run and its seconds.
+        A result that is there is kept, with its run and its seconds; failures that no result
+        overrules come along.
 
         Args:
             others: open files, none of them this one.
@@ -211,7 +240,7 @@ class Store:
         new: dict[str, int] = {}
         with self._transaction("IMMEDIATE"):
             for other in others:
-                for read in (other.scores, other.robustness):
+                for read in (other.scores, other.robustness, other.failures):
                     read()  # their types and ranges are checked
                 with other._steps.bounded():
                     counts = absorb(self._connection, other._connection, other.path)
@@ -224,7 +253,8 @@ class Store:
             for (said,) in self._connection.execute("PRAGMA integrity_check(20)").fetchall():
                 if said != "ok":
                     yield f"SQLite says: {shown(str(said))}"
-        for name, read in (("scores", self.scores), ("robustness", self.robustness)):
+        reads = {"scores": self.scores, "robustness": self.robustness, "failures": self.failures}
+        for name, read in reads.items():
             try:
                 read()
                 with self._steps.bounded():
@@ -268,6 +298,14 @@ class Store:
             networks: whose; all if not given.
         """
         return self._read("robustness", "network", networks)
+
+    def failures(self, digests: Collection[str] | None = None) -> pd.DataFrame:
+        """Return what failed and is not there: the key of the result, the kind and the reason.
+
+        Args:
+            digests: of the results' keys; all failures if not given.
+        """
+        return self._read("failures", "digest", self.failed(digests))
 
     def runs(self) -> pd.DataFrame:
         """Return all runs in the order of their numbers; times are UTC in ISO 8601.

@@ -26,7 +26,7 @@ from testbed.store.table import Table
 __all__ = ["checked"]
 
 NAMES = ("network", "proxy", "init", "images", "measure")
-MAY_BE_EMPTY = {"scores": ("init",), "robustness": ()}
+MAY_BE_EMPTY = {"scores": ("init",), "robustness": (), "failures": ("init",)}
 RANGES: dict[str, Range] = {
     "level": EPSILON,
     "accuracy": FRACTION,
@@ -46,7 +46,7 @@ def checked(rows: pd.DataFrame, table: Table) -> pd.DataFrame:
 
     Args:
         rows: with the columns and types of the table.
-        table: the scores, or the robust accuracies.
+        table: the scores, the robust accuracies, or the failures.
 
     Raises:
         StoreError: naming the column and the row that cannot be right.
@@ -59,7 +59,7 @@ def checked(rows: pd.DataFrame, table: Table) -> pd.DataFrame:
                 rows, name, lambda cell, e=empty: name_fault(cell, e), None if missing else "text"
             )
     if "measure" in rows:
-        _each(rows, "measure", fault_of_file_name, "text")
+        _each(rows, "measure", fault_of_file_name, "text" if table is ROBUSTNESS else None)
     for name, kind in RANGES.items():
         if name in rows:
             optional = name in ("level", "confidence_label", "confidence_prediction")

@@ -11,13 +11,26 @@ from testbed.basis import interrupts
 from testbed.basis.foreign_text import shown
 from testbed.store.errors import StoreError
 
-__all__ = ["Steps"]
+__all__ = ["Steps", "advice"]
 
 OFTEN = 20_000  # steps of SQLite's machine from one look to the next: some tenths of a millisecond
 # A row takes some hundreds of bytes and some hundreds of steps. A damaged or a hostile file can
 # have pages that lead to one another, and with them more rows than there are atoms.
 STEPS, STEPS_PER_BYTE = 100_000_000, 200
 LONGEST = 2**28  # bytes of a cell; SQLite's own limit is 2^30
+
+ROOM = (
+    "the disk is full perhaps, or a quota or a limit of the file's size is reached; what was saved "
+    "before is kept: make room, and run the same command again"
+)
+ADVICE = {
+    "disk I/O error": ROOM,
+    "database or disk is full": ROOM,
+    "unable to open database file": "its folder cannot be written perhaps, or this process has "
+    "too many files open (`ulimit -n` is their limit)",
+    "attempt to write a readonly database": "the file or its folder cannot be written: give the "
+    "right to, or name another file; what was saved before is kept",
+}
 
 
 class Steps:
@@ -55,6 +68,12 @@ class Steps:
                 ) from error
             if str(error) == "interrupted":  # SQLite makes that of an exception in `_look`
                 raise KeyboardInterrupt from None
-            raise StoreError(f"{self._path}: {shown(str(error))}") from error
+            raise StoreError(f"{self._path}: {shown(str(error))}{advice(error)}") from error
         except (UnicodeDecodeError, MemoryError, OverflowError) as error:
             raise StoreError(f"{self._path} is damaged: {shown(str(error))}") from error
+
+
+def advice(error: Exception) -> str:
+    """Return what is behind an error of SQLite, as far as that is known."""
+    words = next((words for said, words in ADVICE.items() if said in str(error)), "")
+    return f": {words}" if words else ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from testbed.store.columns import Key
 from testbed.store.errors import StoreError
+from testbed.store.failures import FAILURES, FailureKey, drop_overruled
 from testbed.store.robustness import ROBUSTNESS, RobustnessKey
 from testbed.store.runs import RUNS
 from testbed.store.scores import SCORES, ScoreKey
@@ -19,6 +20,7 @@ __all__ = ["KEYS", "absorb", "foreign_digests", "whole_rows"]
 KEYS: dict[str, tuple[type[Key], str]] = {
     SCORES.name: (ScoreKey, "value"),
     ROBUSTNESS.name: (RobustnessKey, "robust"),
+    FAILURES.name: (FailureKey, "reason"),
 }
 
 
@@ -34,12 +36,20 @@ def absorb(into: sqlite3.Connection, other: sqlite3.Connection, path: Path) -> d
 
     Raises:
         StoreError: if a result is there with another value, or its digest is not its key's.
+
+    Of two failures of one result that of the later run is kept, whichever file comes first; of a
+    failure and a result the result.
     """
     runs = _add_runs(into, other)
-    return {
+    new = {
         table.name: sum(_add(into, table, cells, runs, path) for cells in whole_rows(other, table))
         for table in (SCORES, ROBUSTNESS)
     }
+    before = FAILURES.count(into)
+    for cells in whole_rows(other, FAILURES):
+        _add_failure(into, cells, runs)
+    drop_overruled(into)
+    return new | {FAILURES.name: FAILURES.count(into) - before}
 
 
 def whole_rows(connection: sqlite3.Connection, table: Table) -> Iterator[dict[str, Any]]:
@@ -107,3 +117,17 @@ def _add(
             "between, keep the files apart"
         )
     return False
+
+
+def _add_failure(into: sqlite3.Connection, cells: dict[str, Any], runs: Mapping[int, int]) -> None:
+    _key(FAILURES, cells)
+    cells["run"] = runs[cells["run"]]
+    query = (
+        "SELECT started, kind, reason FROM failures JOIN runs ON failures.run = runs.id "
+        "WHERE digest = ?"
+    )
+    there = into.execute(query, (cells["digest"],)).fetchone()
+    ((started,),) = into.execute("SELECT started FROM runs WHERE id = ?", (cells["run"],))
+    # Times of one format sort as their texts do; words break a tie, so that no order matters.
+    if there is None or there < (started, cells["kind"], cells["reason"]):
+        FAILURES.replace(into, cells)

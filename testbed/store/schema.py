@@ -8,7 +8,9 @@ from testbed.basis.foreign_text import shown
 from testbed.files.kinds import fault_of_kind
 from testbed.files.replacing import replacing
 from testbed.store.errors import StoreError
+from testbed.store.failures import FAILURES
 from testbed.store.foreign import check_schema
+from testbed.store.limits import advice
 from testbed.store.robustness import ROBUSTNESS
 from testbed.store.runs import RUNS
 from testbed.store.scores import SCORES
@@ -16,7 +18,9 @@ from testbed.store.scores import SCORES
 __all__ = ["SUFFIXES", "TABLES", "connect", "create", "upgrade"]
 
 SUFFIXES = (".sqlite", ".sqlite3", ".db")
-SCHEMA_VERSION = 2  # the first one had no table of robust accuracies; columns change no version
+# The first version had no table of robust accuracies. Columns change no version, nor does the
+# table of failures: a program that knows none reads and writes such a file as before.
+SCHEMA_VERSION = 2
 _VERSION = f"PRAGMA user_version = {SCHEMA_VERSION};"
 APPLICATION_ID = 0x524F4250  # "ROBP": tells our files from other programs' SQLite files
 TIMEOUT = 60.0  # seconds to wait while another connection commits or reads
@@ -25,7 +29,7 @@ _FOR_BOTH = ("trusted_schema = OFF", "cell_size_check = ON")
 _FOR_WRITING = ("foreign_keys = ON", "journal_mode = DELETE", "synchronous = FULL")
 _FOR_READING = ("query_only = ON",)
 
-TABLES = {table.name: table for table in (RUNS, SCORES, ROBUSTNESS)}
+TABLES = {table.name: table for table in (RUNS, SCORES, ROBUSTNESS, FAILURES)}
 
 
 def create(path: Path) -> None:
@@ -47,7 +51,7 @@ def create(path: Path) -> None:
             finally:
                 connection.close()
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path} cannot be made: {error}") from error
+        raise StoreError(f"{path} cannot be made: {error}{advice(error)}") from error
 
 
 def connect(path: Path, write: bool) -> sqlite3.Connection:
@@ -69,7 +73,7 @@ def connect(path: Path, write: bool) -> sqlite3.Connection:
         return _open(path, "rw", _FOR_WRITING if write else _FOR_READING)
     except (OSError, sqlite3.Error) as error:
         interrupts.check()
-        said = shown(str(error))
+        said = f"{shown(str(error))}{advice(error)}"
         raise StoreError(f"{path} cannot be opened as a results file: {said}") from error
 
 
@@ -96,8 +100,8 @@ def _open(path: Path, mode: str, pragmas: tuple[str, ...]) -> sqlite3.Connection
         _check(path, connection)
         for pragma in (*_FOR_BOTH, *pragmas):
             connection.execute(f"PRAGMA {pragma}")
-        # Of the first version, and of an upgrade from it that was interrupted.
-        check_schema(path, connection, TABLES, [name for name in TABLES if name != ROBUSTNESS.name])
+        # Older files lack the other two, and so does an upgrade that was interrupted.
+        check_schema(path, connection, TABLES, [RUNS.name, SCORES.name])
     except BaseException:
         connection.close()
         raise

@@ -13,19 +13,23 @@ from testbed.store.columns import NEEDED, Column, Key, columns_of
 from testbed.store.errors import StoreError
 from testbed.store.frame import frame
 
-__all__ = ["Row", "Table"]
+__all__ = ["Result", "Row", "Table"]
 
 _DIGEST = Column("digest", "string", "PRIMARY KEY")
 _RUN = Column("run", "Int64", "NOT NULL REFERENCES runs (id)", default=None)
 
 
 class Row(Protocol):
-    """A result and its key."""
+    """A row and its key."""
 
     @property
     def key(self) -> Key:
         """What the result depends on."""
         ...
+
+
+class Result(Row, Protocol):
+    """A row that has one value for ever."""
 
     def contradiction(self, stored: Mapping[str, Any]) -> str | None:
         """Return what the result is and was if the stored one of its key differs, else None."""
@@ -74,16 +78,13 @@ class Table:
         added = [f"ALTER TABLE {self.name} ADD COLUMN {one.sql};" for one in missing]
         return added if there else [self.create]
 
-    def add(self, connection: sqlite3.Connection, run: int, row: Row) -> bool:
+    def add(self, connection: sqlite3.Connection, run: int, row: Result) -> bool:
         """Add a row, unless one of its key is there; return whether it was new.
 
         Raises:
             StoreError: if another result is there.
         """
-        digest, *columns, _ = self.columns
-        cells: dict[str, Any] = {digest.name: row.key.digest}
-        cells |= {c.name: c.cell(row.key if c.name in self.order else row) for c in columns}
-        cells[_RUN.name] = run
+        cells = self._row(run, row)
         if self.insert(connection, cells, "ON CONFLICT (digest) DO NOTHING").rowcount == 1:
             return True
         query = f"SELECT {', '.join(cells)} FROM {self.name} WHERE digest = ?"
@@ -96,6 +97,27 @@ class Table:
             )
         return False
 
+    def put(self, connection: sqlite3.Connection, run: int, row: Row) -> None:
+        """Add a row in place of the one of its key that may be there."""
+        self.replace(connection, self._row(run, row))
+
+    def replace(self, connection: sqlite3.Connection, cells: Mapping[str, Any]) -> None:
+        """Add cells by column, in place of the row of their digest that may be there."""
+        taken = ", ".join(f"{name} = excluded.{name}" for name in cells)
+        self.insert(connection, cells, f"ON CONFLICT (digest) DO UPDATE SET {taken}")
+
+    def remove(self, connection: sqlite3.Connection, digests: Iterable[str]) -> None:
+        """Remove the rows of these digests that are there."""
+        query = f"DELETE FROM {self.name} WHERE digest = ?"
+        connection.executemany(query, [(digest,) for digest in digests])
+
+    def _row(self, run: int, row: Row) -> dict[str, Any]:
+        """Return the cells of a row by column."""
+        digest, *columns, _ = self.columns
+        cells: dict[str, Any] = {digest.name: row.key.digest}
+        cells |= {c.name: c.cell(row.key if c.name in self.order else row) for c in columns}
+        return cells | {_RUN.name: run}
+
     def insert(
         self, connection: sqlite3.Connection, cells: Mapping[str, Any], conflict: str = ""
     ) -> sqlite3.Cursor:
@@ -103,6 +125,13 @@ class Table:
         marks = ", ".join("?" * len(cells))
         query = f"INSERT INTO {self.name} ({', '.join(cells)}) VALUES ({marks}) {conflict}"
         return connection.execute(query, list(cells.values()))
+
+    def count(self, connection: sqlite3.Connection) -> int:
+        """Return how many rows there are."""
+        if not self._there(connection):
+            return 0
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {self.name}")
+        return count
 
     def digests(
         self, connection: sqlite3.Connection, among: Collection[str] | None = None

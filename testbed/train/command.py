@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from testbed.basis.terminal import plain_console
-from testbed.command.console import check_device, whole_numbers
+from testbed.command.console import check_device, check_limit, whole_numbers
 from testbed.command.engines import Workforce
 from testbed.command.inputs import load_images
 from testbed.command.options import (
@@ -16,12 +16,15 @@ from testbed.command.options import (
     Download,
     EngineOption,
     ImageSetName,
+    RetryFailed,
     Show,
     Space,
     Threads,
+    TimeLimit,
     Workers,
 )
 from testbed.command.outputs import check_folder
+from testbed.command.shards import Shard
 from testbed.command.shell import Command, application
 from testbed.spaces.nasbench201.recipe import override, preset_named
 from testbed.train.attack_options import attack_notes, with_attack
@@ -29,6 +32,15 @@ from testbed.train.attack_options import attack_notes, with_attack
 __all__ = ["main"]
 
 app = application()
+FolderShard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="K/N: only every N-th network from the K-th on, into a folder of its own beside "
+        "--out; `store merge` joins them.",
+        show_default=False,
+    ),
+]
 
 
 @app.command(cls=Command)
@@ -109,6 +121,9 @@ def train(
     workers: Workers = None,
     threads: Threads = 1,
     engine: EngineOption = None,
+    time_limit: TimeLimit = None,
+    retry_failed: RetryFailed = False,
+    shard: FolderShard = None,
     show: Show = 30,
 ) -> None:
     """Train networks with the recipe of NAS-Bench-201, or a shortened one, or adversarially.
@@ -116,6 +131,7 @@ def train(
     A network that the folder holds is not trained again, and one that was interrupted goes on
     from its last epoch, to the same weights: run the same command again.
     """
+    limit = check_limit(time_limit)
     console = plain_console()
     force = Workforce.parse(engine, workers)
     recipe = with_attack(preset_named(preset), adversarial, epsilon, attack_steps, attack_step_size)
@@ -125,11 +141,13 @@ def train(
         weight_decay=weight_decay, flip=flip, padding=padding,
     )  # fmt: skip
     seed_list = whole_numbers(seeds, "seeds")
-    check_folder(out)
+    part, whole = Shard.parse(shard), out
+    out = check_folder(part.beside(whole))
 
     from testbed.command.job import Execution, run_job
     from testbed.spaces.registry import get
     from testbed.spaces.selection import space_of_words
+    from testbed.train.failures import has_failed
     from testbed.train.folder import claim, watch
     from testbed.train.job import TrainingJob, is_finished
     from testbed.train.summary import print_summary
@@ -137,18 +155,25 @@ def train(
     for note in attack_notes(recipe):
         console.print(note, soft_wrap=True)
     chosen = space_of_words(archs) if space is None else get(space)
-    networks = [chosen.name(genotype) for genotype in chosen.select(archs)]
+    every = [chosen.name(genotype) for genotype in chosen.select(archs)]
+    networks = part.take(every)
     load_images(image_set, data_root, download=download)
     job = TrainingJob(recipe, image_set, data_root, out, check_device(device), chosen)
     tasks = job.tasks(networks, seed_list)
     with claim(out, job.settings()):
-        left = [task for task in tasks if not is_finished(task.path(out))]
+        untrained = [task for task in tasks if not is_finished(task.path(out))]
+        left = [task for task in untrained if retry_failed or not has_failed(task.path(out))]
         count = min(force.count(device), len(left))
-        execution = Execution("testbed.train", count, threads, device, engine=force.engine)
+        execution = Execution(
+            "testbed.train", count, threads, device, engine=force.engine, limit=limit
+        )
         bar = watch(out, left, recipe.epochs, console)
-        ending = run_job(job, left, out, execution, console, bar)
+        ending = run_job(
+            job, left, out, execution, console, bar, len(untrained) - len(left),
+            part.nothing(every),
+        )  # fmt: skip
     print_summary(out, tasks, console, show)
-    console.print(f"Trained networks are in {out}.", soft_wrap=True)
+    console.print(f"Trained networks are in {out}.{part.joined(whole)}", soft_wrap=True)
     ending.report(console, out)
 
 

@@ -10,11 +10,12 @@ from rich.console import Console
 
 from testbed.basis.foreign_text import described, shown
 from testbed.command.console import progress
+from testbed.command.job import Count
 from testbed.spaces.nasbench201.checkpoint_files import CheckpointError, read_json, write_json
 from testbed.store.lock import WriterLock
 from testbed.train.job import PROGRESS, Task, is_finished
 
-__all__ = ["claim", "watch"]
+__all__ = ["DESCRIPTION", "claim", "compare", "watch"]
 
 DESCRIPTION = "recipe.json"
 MOST = 20  # differences that are named
@@ -32,11 +33,11 @@ def claim(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / DESCRIPTION
     if path.exists():  # before a lock appears in it
-        _compare(folder, read_json(path), settings)
+        compare(folder, read_json(path), settings)
     lock = WriterLock(path)
     try:
         if path.exists():
-            _compare(folder, read_json(path), settings)
+            compare(folder, read_json(path), settings)
         else:
             write_json(path, settings)
         lock.take_file()
@@ -47,7 +48,8 @@ def claim(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
         lock.release()
 
 
-def _compare(folder: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+def compare(folder: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    """Raise CheckpointError, naming the differences, if a folder's settings are not these."""
     old, new = _flat(there), _flat(here)
     differences = [
         f"{shown(name, 60)} is {_said(old, name)} there and {_said(new, name)} here"
@@ -85,11 +87,11 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def watch(
     folder: Path, tasks: Sequence[Task], epochs: int, console: Console
-) -> Iterator[Callable[[], object]]:
-    """Show how many epochs of the tasks are done; that a task is finished needs no call."""
+) -> Iterator[Callable[[Count], object]]:
+    """Show how many epochs of the tasks are done, and how many networks are trained and failed."""
     paths = [task.path(folder) for task in tasks]
     stop = threading.Event()
-    with progress(console) as bar:
+    with progress(console, with_status=True) as bar:
         # rich takes no speed from a bar's first step, which is what was done before.
         count = bar.add_task("epochs", total=len(paths) * epochs)
         bar.update(count, completed=_done(paths, epochs))
@@ -101,7 +103,7 @@ def watch(
         thread = threading.Thread(target=look, daemon=True)
         thread.start()
         try:
-            yield lambda: None
+            yield lambda now: bar.update(count, running=now.running, failed=now.failed)
         finally:
             stop.set()
             thread.join()

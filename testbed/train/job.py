@@ -11,6 +11,7 @@ import torch
 
 from testbed import images
 from testbed.command.job import Words
+from testbed.engine import Outcome
 from testbed.images import ImageSet
 from testbed.networks.normalise import normalised
 from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
@@ -24,6 +25,7 @@ from testbed.spaces.nasbench201.recipe import Recipe
 from testbed.spaces.nasbench201.training import accuracy, train
 from testbed.spaces.nasbench201.unfinished import SUFFIX, load_state, save_state
 from testbed.spaces.space import SearchSpace
+from testbed.train.failures import forget, note
 
 __all__ = ["PROGRESS", "Task", "TrainingJob", "both_splits", "is_finished"]
 
@@ -88,6 +90,18 @@ class TrainingJob:
         """Do nothing: a checkpoint was written where the network was trained."""
         return {}
 
+    def wanted(self, task: Task) -> bool:
+        """Return that each network is wanted, whatever became of others."""
+        return True
+
+    def fail(self, folder: Path, run: int, task: Task, outcome: Outcome) -> Sequence[Task]:
+        """Write down beside the place of the weights that the training failed, and why.
+
+        The epochs that are finished stay: who takes it up again goes on from there.
+        """
+        note(task.path(folder), task.network, outcome)
+        return ()
+
     def __call__(self, task: Task) -> None:
         """Train a network, or go on with it, and write its checkpoint."""
         train_images, test_images = both_splits(self.image_set, self.data_root)
@@ -116,6 +130,7 @@ class TrainingJob:
         save_checkpoint(self.folder, checkpoint, weights)
         for suffix in (SUFFIX, PROGRESS):
             path.with_suffix(suffix).unlink(missing_ok=True)
+        forget(path)
 
 
 class _Clock:

@@ -44,17 +44,18 @@ def _odd_cell(random: Random, content: bytes) -> bytes:
 
 def _read(path: Path) -> Any:
     with Store(path, "r") as store:
-        tables = store.scores(), store.robustness(), store.runs()
+        tables = store.scores(), store.robustness(), store.runs(), store.failures()
     with Store(path) as store:
         store.finish_run(store.begin_run({}), "done")
     return tables
 
 
 def _check(tables: Any) -> None:
-    scores, robustness, _ = tables
+    scores, robustness, _, failures = tables
     assert robustness["accuracy"].between(0, 1).all(), "an accuracy out of range"
     assert (robustness["count"] > 0).all(), "no images"
     assert (robustness["seconds"] >= 0).all(), "negative seconds"
+    assert all(text.isprintable() for text in failures["network"]), "a name that is not printable"
     for name in ("network", "proxy"):
         assert all(text.isprintable() for text in scores[name]), "a name that is not printable"
     assert not any("/" in measure for measure in robustness["measure"]), "a path"
