@@ -70,7 +70,7 @@ def compute(
     init: Annotated[str, typer.Option(help=", ".join(INITS))] = "random",
     weights: Weights = None,
     archive: Archive = None,
-    hp: Hp = "200",
+    hp: Hp = None,
     network: OwnNetworks = None,
     networks_file: NetworkList = None,
     factory: Factory = None,

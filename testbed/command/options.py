@@ -42,7 +42,14 @@ Weights = Annotated[Path | None, typer.Option(help="Folder that train wrote.", s
 Archive = Annotated[
     Path | None, typer.Option(help="NATS-Bench or NAS-Bench-201 archive.", show_default=False)
 ]
-Hp = Annotated[str, typer.Option(help="Of a NATS-Bench archive: 12 or 200 epochs.")]
+Hp = Annotated[
+    str | None,
+    typer.Option(
+        help="Epochs of a NATS-Bench archive's training: 12 or 200; 01, 12 or 90 of the size space. "
+        "The most if not given.",
+        show_default=False,
+    ),
+]
 OwnNetworks = Annotated[
     list[str] | None,
     typer.Option(

@@ -1,6 +1,7 @@
 """The record of NATS-Bench's size space: five widths of eight choices, 32,768 networks."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from testbed.spaces.size import cost
@@ -83,3 +84,15 @@ class SizeSpace(SearchSpace[Genotype]):
     ) -> int | None:
         """Return the multiply-accumulates in closed form; None where sizes are rounded."""
         return None if resolution % 4 else cost.flops(genotype, classes, in_channels, resolution)
+
+    def archive_dataset(self, images: str) -> str | None:
+        """Return the name of a data set in the archives; never cifar10-valid, half of it."""
+        from testbed.spaces.nasbench201.archive.datasets import of_images
+
+        return of_images(images)
+
+    def archive(self, path: Path) -> Any:
+        """Return the reader of a NATS-Bench size archive."""
+        from testbed.spaces.size.archive import open_archive
+
+        return open_archive(path)
