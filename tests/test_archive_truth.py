@@ -54,13 +54,3 @@ def test_a_network_that_lacks_the_data_set_has_no_row(tmp_path):
     assert open_truth(tmp_path).targets().index.tolist() == [11]
     with pytest.raises(TruthError, match="has no data set 'ImageNet16-120' for hp 200; it has"):
         open_truth(tmp_path, "ImageNet16-120").targets()
-
-
-def test_the_size_space_is_named(tmp_path):
-    found = {
-        hp: {"arch_str": "8:16:24:32:64", "arch_index": 0, "all_results": {}}
-        for hp in ("01", "12", "90")
-    }
-    writer.write_nats(tmp_path, 0, found)
-    with pytest.raises(TruthError, match="NATS-Bench's size space: its network is 8:16:24:32:64"):
-        open_truth(tmp_path).targets()

@@ -32,8 +32,8 @@ def open_truth(
     """Open whichever truth a path holds.
 
     A folder in the published layout, NAS-RobBench-201's JSON file, Tiny-RobustBench's folder or
-    one of its lists, NARes' ``.jsonl``, an archive of NATS-Bench (either space) or NAS-Bench-201, a results file
-    of this toolkit, or a table, ``.csv`` or ``.parquet``.
+    one of its lists, NARes' ``.jsonl``, an archive of NATS-Bench (of either space) or of
+    NAS-Bench-201, a results file of this toolkit, or a table, ``.csv`` or ``.parquet``.
 
     Args:
         path: of the file or folder.

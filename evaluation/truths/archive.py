@@ -87,7 +87,7 @@ class ArchiveTruth:
     def _table(self) -> pd.DataFrame:
         rows, lacking = {}, None
         try:
-            for genotype in quiet_track(self._space.unique, "reading"):
+            for genotype in quiet_track(self._networks(), "reading"):
                 label = genotype.index if self._space.by_number else self._space.name(genotype)
                 try:
                     rows[label] = self._accuracy(genotype)
@@ -107,6 +107,13 @@ class ArchiveTruth:
     @property
     def _space(self) -> SearchSpace[Any]:
         return registry.get(self.archive.contents.space)
+
+    def _networks(self) -> list[Any]:
+        """Return the unique networks that the archive may have, in the order of their ids."""
+        ids = (one for one in self.archive.layout.indices() if type(one) is int)
+        space = self._space
+        there = [space.numbered(one) for one in sorted(ids) if 0 <= one < space.size]
+        return [one for one in there if space.representative(one) == one]
 
     def _accuracy(self, genotype: Any) -> float:
         found = []

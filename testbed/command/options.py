@@ -45,8 +45,8 @@ Archive = Annotated[
 Hp = Annotated[
     str | None,
     typer.Option(
-        help="Epochs of a NATS-Bench archive's training: 12 or 200; 01, 12 or 90 of the size space. "
-        "The most if not given.",
+        help="Epochs of a NATS-Bench archive's training: 12 or 200; of the size space 01, 12 or "
+        "90. The most if not given.",
         show_default=False,
     ),
 ]

@@ -1,11 +1,20 @@
 """The record of NATS-Bench's size space: five widths of eight choices, 32,768 networks."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from testbed.spaces.size import cost
-from testbed.spaces.size.genotype import BLOCKS, NAME, SIZE, WIDTHS, Genotype, GenotypeError
+from testbed.spaces.size.genotype import (
+    BLOCKS,
+    NAME,
+    SIZE,
+    WIDTHS,
+    Genotype,
+    GenotypeError,
+    enumerate_space,
+)
 from testbed.spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -45,6 +54,11 @@ class SizeSpace(SearchSpace[Genotype]):
     def options(self, genotype: Genotype) -> dict[str, Any]:
         """Return the width of each block."""
         return dict(zip(self.choices, genotype.widths, strict=True))
+
+    @cached_property
+    def genotypes(self) -> Sequence[Genotype]:
+        """Return all networks in the order of their published ids."""
+        return tuple(enumerate_space())
 
     def number(self, genotype: Genotype) -> int:
         """Return the published id: lexicographic in the widths."""
