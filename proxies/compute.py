@@ -21,6 +21,8 @@ from testbed.command.inputs import (
     split_words,
 )
 from testbed.command.options import (
+    CELLS_HELP,
+    CHANNELS_HELP,
     TABLE_FORMATS,
     Archive,
     Archs,
@@ -111,7 +113,7 @@ def compute(
     channels: Annotated[
         int | None,
         typer.Option(
-            help="C of random networks; that of the space, 16 in NAS-Bench-201, if not given.",
+            help=f"Of random networks. {CHANNELS_HELP} The publication's (16, 36) if not given.",
             min=1,
             max=MOST_CHANNELS,
             show_default=False,
@@ -120,7 +122,7 @@ def compute(
     cells: Annotated[
         int | None,
         typer.Option(
-            help="N of random networks; that of the space, 5 in NAS-Bench-201, if not given.",
+            help=f"Of random networks. {CELLS_HELP} The publication's (5, 20) if not given.",
             min=1,
             max=MOST_CELLS,
             show_default=False,

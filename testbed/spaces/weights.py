@@ -86,9 +86,8 @@ def initialise(module: nn.Module, scheme: str) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def _fans(layer: nn.Module) -> tuple[int, int]:
+def _fans(layer: Any) -> tuple[int, int]:
     """Return how many weights an output unit has, and an input unit, within a group."""
-    shape = layer.weight.shape
-    kernel = math.prod(shape[2:])
+    outputs, inputs, *kernel = layer.weight.shape
     groups = getattr(layer, "groups", 1)  # a linear layer has none
-    return shape[1] * kernel, shape[0] // groups * kernel
+    return inputs * math.prod(kernel), outputs // groups * math.prod(kernel)
