@@ -22,6 +22,8 @@ from testbed.command.inputs import (
     split_words,
 )
 from testbed.command.options import (
+    CELLS_HELP,
+    CHANNELS_HELP,
     TABLE_FORMATS,
     Archive,
     Archs,
@@ -74,7 +76,7 @@ def compute(
     init: Annotated[str, typer.Option(help=", ".join(INITS))] = "random",
     weights: Weights = None,
     archive: Archive = None,
-    hp: Hp = "200",
+    hp: Hp = None,
     network: OwnNetworks = None,
     networks_file: NetworkList = None,
     factory: Factory = None,
@@ -115,7 +117,7 @@ def compute(
     channels: Annotated[
         int | None,
         typer.Option(
-            help="C of random networks; that of the space, 16 in NAS-Bench-201, if not given.",
+            help=f"Of random networks. {CHANNELS_HELP} The publication's (16, 36) if not given.",
             min=1,
             max=MOST_CHANNELS,
             show_default=False,
@@ -124,7 +126,7 @@ def compute(
     cells: Annotated[
         int | None,
         typer.Option(
-            help="N of random networks; that of the space, 5 in NAS-Bench-201, if not given.",
+            help=f"Of random networks. {CELLS_HELP} The publication's (5, 20) if not given.",
             min=1,
             max=MOST_CELLS,
             show_default=False,

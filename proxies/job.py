@@ -103,14 +103,15 @@ class ScoringJob:
         """Return the key of a score.
 
         A structural proxy's knows neither weights nor batch, where the size of the network
-        says it all; one that looks at no image knows no batch.
+        says it all; one that looks at no image knows no batch. A proxy of others says whose it
+        is, see `ProxySpec.origin`.
         """
         return self._key(spec, network, seed, self.source.settings(network, seed))
 
     def _key(
         self, spec: ProxySpec, network: str, seed: int | None, weights: dict[str, Any]
     ) -> ScoreKey:
-        options = {**spec.options, **self.options.get(spec.name, {})}
+        options = {**spec.options, **self.options.get(spec.name, {}), **spec.origin}
         channels, *size = self.images.shape[1:]
         shape = {"in_channels": channels, "classes": self.classes, "size": size}
         space = space_of(network)

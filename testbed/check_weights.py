@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from testbed.basis.errors import InputError
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, fail, progress
 from testbed.command.inputs import check_choice, load_images
-from testbed.command.options import ARCHS_HELP, DataRoot, Device, Download, Hp
+from testbed.command.options import ARCHS_HELP, DataRoot, Device, Download, Hp, Space
 from testbed.command.shell import Command, application
 from testbed.spaces.nasbench201.names import ARCHIVE_DATASETS
 
@@ -29,7 +30,8 @@ def check_weights(
     download: Download = False,
     dataset: Annotated[str, typer.Option(help=", ".join(ARCHIVE_DATASETS))] = "cifar10",
     seed: Annotated[int, typer.Option(help="Of the training.")] = 777,
-    hp: Hp = "200",
+    space: Space = None,
+    hp: Hp = None,
     device: Device = "cpu",
     batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 500,
 ) -> None:
@@ -41,13 +43,18 @@ def check_weights(
     check_choice("--dataset", dataset, ARCHIVE_DATASETS)
     console = plain_console()
 
-    from testbed.spaces.nasbench201.archive import DATASETS, open_archive
+    from testbed.spaces import registry
+    from testbed.spaces.nasbench201.archive import DATASETS, Archive
     from testbed.spaces.nasbench201.archive.comparison import compare, table
-    from testbed.spaces.nasbench201.selection import select
+    from testbed.spaces.selection import space_of_words
 
-    networks = select(archs)
+    chosen = space_of_words(archs) if space is None else registry.get(space)
+    networks = chosen.select(archs)
     check_device(device)
-    opened = open_archive(archive)
+    opened = chosen.archive(archive)
+    if not isinstance(opened, Archive):
+        raise InputError(f"archives of {chosen.title} have no accuracies that can be read here")
+    hp = opened.settings(dataset, seed, hp)["hp"]
     test_set = load_images(DATASETS[dataset].images, data_root, "test", download)
     rows = []
     with progress(console) as bar:

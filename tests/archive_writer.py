@@ -94,9 +94,9 @@ def write_nats(folder, index, found=None, **options):
     return path
 
 
-def write_meta(folder):
+def write_meta(folder, archs=None):
     """Write ``meta.pickle.pbz2``, which nats_bench needs (and we do not)."""
-    archs = [str(genotype) for genotype in enumerate_space()]
+    archs = [str(genotype) for genotype in enumerate_space()] if archs is None else archs
     meta = {"meta_archs": archs, "total_archs": len(archs), "arch2infos": {}}
     (folder / "meta.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(meta)))
 

@@ -1,11 +1,12 @@
 import pytest
 
 from evaluation.ranking.table import rank
-from evaluation.truths import open_truth
+from evaluation.truths import Truth, open_truth
 from evaluation.truths.archive import ArchiveTruth
 from evaluation.truths.files import TruthError
 from tests import archive_writer as writer
 from tests.score_frames import frame, score_rows
+from tests.truth_folder import write_truth
 
 IDS = (0, 11, 12)
 
@@ -56,11 +57,43 @@ def test_a_network_that_lacks_the_data_set_has_no_row(tmp_path):
         open_truth(tmp_path, "ImageNet16-120").targets()
 
 
-def test_the_size_space_is_named(tmp_path):
-    found = {
-        hp: {"arch_str": "8:16:24:32:64", "arch_index": 0, "all_results": {}}
-        for hp in ("01", "12", "90")
-    }
-    writer.write_nats(tmp_path, 0, found)
-    with pytest.raises(TruthError, match="NATS-Bench's size space: its network is 8:16:24:32:64"):
-        open_truth(tmp_path).targets()
+@pytest.mark.parametrize(
+    "names",
+    [["plot.png"], ["t.parquet", "t.csv"], ["notes.pdf", "run.py", "w.pth", "meta.pickle.pbz2"],
+     ["000011.pickle.pbz2.part", "x000011.pickle.pbz2"], []],
+)  # fmt: skip
+def test_a_folder_of_other_files_is_no_archive(tmp_path, names):
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(TruthError, match=r"no meta\.json in .*, which holds .*; expected") as error:
+        open_truth(tmp_path)
+    assert all(name in str(error.value) for name in names or ["nothing"])
+    assert "NNNNNN.pickle.pbz2" in str(error.value)
+
+
+@pytest.mark.parametrize("foreign", ["plot.png", "scores.parquet", "000011.pickle.pbz2"])
+def test_files_beside_a_published_truth_do_not_make_it_an_archive(tmp_path, foreign):
+    root = write_truth(tmp_path / "truth", ids=IDS)
+    (root / foreign).touch()
+    assert isinstance(open_truth(root), Truth)
+
+
+def test_files_beside_an_archive_do_not_hide_it(tmp_path):
+    for name in ("a.png", "meta.pickle.pbz2", "zz.parquet"):
+        (tmp_path / name).touch()
+    writer.write_nats(tmp_path, 11, weights=False)
+    assert open_truth(tmp_path).targets().index.tolist() == [11]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("000011.pickle.pbz2", "the file of one architecture of a NATS-Bench archive; give the"),
+        ("NATS-sss-v1_0-50262.pickle.pbz2", "must be read whole: take the folder"),
+        ("NATS-sss-v1_0-50262-simple.tar", "unpack it first"),
+    ],
+)
+def test_a_file_of_an_archive_says_what_to_give_instead(tmp_path, name, said):
+    (tmp_path / name).touch()
+    with pytest.raises(TruthError, match=said):
+        open_truth(tmp_path / name)

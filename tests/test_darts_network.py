@@ -13,11 +13,11 @@ from testbed.basis.errors import InputError
 from testbed.spaces.darts.cost import flops, parameters
 from testbed.spaces.darts.genotype import OPERATIONS, Genotype
 from testbed.spaces.darts.network import Network
-from testbed.spaces.darts.sampling import sample
 from testbed.spaces.darts.states import canonical_state
 from testbed.spaces.registry import get
 from testbed.spaces.weights import INITIALISATIONS
 from testbed.spaces.weights import random_network as any_random_network
+from tests.darts_draws import sample
 
 V1 = Genotype.parse(
     "darts_n-sep3.0+sep3.1-skip.0+sep3.1-skip.0+sep3.1-sep3.0+skip.2"

@@ -55,6 +55,8 @@ MISTAKES = {
         ("--verison", "did you mean --version?"),
     ],
     "train": [
+        ("--space size --archs 0 --channels 8", "have no channels to choose"),
+        ("--space size --archs 0 --cells 2", "have no cells to choose"),
         ("--preset tinny", "unknown --preset 'tinny' (did you mean 'tiny'?)"),
         ("--preset ''", "expected tiny, tiny-fgsm, tiny-pgd, small, paper"),
         ("--epoch 3", "did you mean --epochs?"),
@@ -121,6 +123,8 @@ MISTAKES = {
         ("11", "unexpected extra argument"),
     ],
     "compute": [
+        ("--space size --archs 0 --channels 8", "have no channels to choose"),
+        ("--space size --archs 0 --cells 2", "have no cells to choose"),
         ("--init trainde", "unknown --init 'trainde' (did you mean 'trained'?)"),
         ("--init trained", "--init trained needs --weights"),
         ("--init trained --weights nowhere", "there is no folder nowhere"),

@@ -1,7 +1,11 @@
 """Proxies from elsewhere: ten lines of an author, a module of a user's, an installed package."""
 
+import dataclasses
+import functools
 import importlib.metadata
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +76,38 @@ def test_a_command_computes_it_in_workers_with_its_options(module, tmp_path):
     assert set(one["proxy"]) == {"params", "confidence"}
     one, two = (rows.sort_values(["network", "proxy"])["value"].tolist() for rows in (one, two))
     assert one == two
-    assert '"power":2.0' in "".join(read_scores(tmp_path / "1.sqlite")["settings"]).replace(" ", "")
+    settings = {
+        row.proxy: json.loads(row.settings)
+        for row in read_scores(tmp_path / "1.sqlite").itertuples()
+    }
+    assert settings["confidence"]["power"] == 2.0
+    assert settings["confidence"]["proxy_function"] == "mine:confidence"
+    assert re.fullmatch("source [0-9a-f]{12}", settings["confidence"]["proxy_version"])
+    assert not [name for name in settings["params"] if name.startswith("proxy_")]
+
+
+def test_whose_a_proxy_is_says_its_function_and_the_version_of_its_source(module, tmp_path):
+    (name,) = plugins.load(["mine:CONFIDENCE"])
+    before = PROXIES[name].origin
+    partly = dataclasses.replace(
+        PROXIES[name], function=functools.partial(PROXIES[name].function, power=2.0)
+    )
+    assert partly.origin == before
+    assert all(not spec.origin for spec in PROXIES.values() if spec.name != name)
+    (tmp_path / "mine.py").write_text(MINE.replace("1.0", "1.5"), encoding="utf-8")
+    sys.modules.pop("mine")
+    PROXIES.pop(name)
+    plugins.load(["mine:CONFIDENCE"])
+    after = PROXIES[name].origin
+    assert after["proxy_function"] == before["proxy_function"]
+    assert after["proxy_version"] != before["proxy_version"]
+
+
+def test_an_installed_packages_version_stands_in_the_keys(module, monkeypatch):
+    monkeypatch.setattr(loading, "packages_distributions", lambda: {"mine": ["my-proxies"]})
+    monkeypatch.setattr(loading, "version", lambda name: "1.2")
+    (name,) = plugins.load(["mine:CONFIDENCE"])
+    assert PROXIES[name].origin["proxy_version"].startswith("my-proxies 1.2, source ")
 
 
 def test_an_installed_package_brings_its_proxies(module, monkeypatch):

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import random
 from functools import partial
 
 import pytest
@@ -17,14 +18,13 @@ from testbed.spaces.size.genotype import (
     WIDTHS,
     Genotype,
     GenotypeError,
-    decode,
     enumerate_space,
 )
 from testbed.spaces.size.network import CELL, Network
-from testbed.spaces.size.sampling import mutated, sample
 from testbed.spaces.weights import INITIALISATIONS
 from testbed.spaces.weights import random_network as any_random_network
 
+SPACE = get("size")
 NAMES = ("8:8:8:8:8", "8:16:24:32:40", "64:8:8:64:64", "32:56:32:48:32")
 
 
@@ -98,44 +98,23 @@ def test_a_list_of_widths_is_as_good():
     assert len({Genotype([8, 16, 24, 32, 40]), Genotype.parse("8:16:24:32:40")}) == 1
 
 
-# --- draws, steps, encodings ----------------------------------------------------------
+# --- draws, steps ----------------------------------------------------------
 
 
-def test_draws_depend_on_the_seed_alone():
-    drawn = sample(100, 3)
-    assert sample(20, 3) == drawn[:20]
-    assert len(set(drawn)) == 100
-    assert drawn != sample(100, 4)
-    assert set(sample(SIZE)) == set(enumerate_space())
-    widths = collections.Counter(width for one in sample(2000, 1) for width in one.widths)
+def test_draws_are_uniform():
+    source = random.Random(0)
+    drawn = [SPACE.draw(source) for _ in range(2000)]
+    widths = collections.Counter(width for one in drawn for width in one.widths)
     assert all(abs(widths[width] / 10_000 - 1 / 8) < 0.015 for width in WIDTHS)
-    for wrong in ((-1,), (SIZE + 1,), (1.0,), (1, "0")):
-        with pytest.raises(InputError, match="got"):
-            sample(*wrong)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_neighbours_differ_in_one_width(name):
     genotype = Genotype.parse(name)
-    found = genotype.neighbours()
+    found = SPACE.neighbours(genotype)
     assert len(set(found)) == len(found) == 35
     for one in found:
         assert sum(a != b for a, b in zip(one.widths, genotype.widths, strict=True)) == 1
-    drawn = [mutated(genotype, seed) for seed in range(300)]
-    assert set(drawn) == set(found)
-    assert drawn[0] == mutated(Genotype.parse(name), 0)
-
-
-def test_an_encoding_gives_the_genotype_back():
-    assert Genotype.parse("8:16:64:8:8").encode()[:24] == (
-        *(1, 0, 0, 0, 0, 0, 0, 0), *(0, 1, 0, 0, 0, 0, 0, 0), *(0, 0, 0, 0, 0, 0, 0, 1)
-    )  # fmt: skip
-    for one in sample(100):
-        assert len(one.encode()) == 40
-        assert decode(one.encode()) == one
-    for wrong in ([], [0] * 40, [1] * 40, [0] * 39 + [1], [0] * 39 + [8], [1, 0] * 20):
-        with pytest.raises(GenotypeError, match="got"):
-            decode(wrong)
 
 
 # --- networks -------------------------------------------------------------------------
@@ -221,7 +200,7 @@ def test_parameters_of_one_width(width):
 
 
 def test_costs_are_those_of_the_network():
-    for genotype in [*sample(6), Genotype.parse("8:8:64:64:8")]:
+    for genotype in [*SPACE.select("sample:6"), Genotype.parse("8:8:64:64:8")]:
         network = Network(genotype, 12, 2).eval()
         assert parameters(genotype, 12, 2) == sum(p.numel() for p in network.parameters())
         counted = []

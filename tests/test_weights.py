@@ -141,6 +141,47 @@ def test_initialise_takes_any_module():
 # --- errors ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("scheme", ["kaiming", "xavier"])
+def test_layers_of_one_group_are_drawn_as_torch_draws_them(scheme):
+    module = nn.Sequential(nn.Conv2d(5, 7, 3), nn.Linear(11, 13), nn.Conv1d(3, 4, 2))
+    torch.manual_seed(3)
+    initialise(module, scheme)
+    torch.manual_seed(3)
+    for layer in module:
+        expected = torch.empty_like(layer.weight)
+        if scheme == "kaiming":
+            nn.init.kaiming_normal_(expected, mode="fan_out", nonlinearity="relu")
+        else:
+            nn.init.xavier_normal_(expected)
+        assert torch.equal(layer.weight, expected)
+
+
+@pytest.mark.parametrize("scheme", ["kaiming", "xavier"])
+@pytest.mark.parametrize("groups", [4, 64])
+def test_a_grouped_convolution_is_as_wide_as_one_of_its_groups(scheme, groups):
+    """It is ``groups`` convolutions side by side, each drawn as it would be alone."""
+    torch.manual_seed(0)
+    whole = nn.Sequential(nn.Conv2d(64, 64, 9, groups=groups))
+    one = nn.Sequential(*(nn.Conv2d(64 // groups, 64 // groups, 9) for _ in range(groups)))
+    initialise(whole, scheme)
+    initialise(one, scheme)
+    alone = torch.stack([layer.weight.detach() for layer in one])
+    assert float(whole[0].weight.detach().std()) == pytest.approx(float(alone.std()), rel=0.05)
+
+
+@pytest.mark.parametrize("channels", [64, 256])
+def test_gradients_keep_their_size_through_a_depthwise_convolution(channels):
+    """What He et al. (ICCV 2015, section 2.2) choose the fan-out for."""
+    torch.manual_seed(0)
+    layer = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, groups=channels))
+    initialise(layer, "kaiming")
+    images = torch.zeros(8, channels, 16, 16, requires_grad=True)
+    back = torch.randn(8, channels, 16, 16)
+    (gradient,) = torch.autograd.grad(layer(images), images, back)
+    inner = gradient[:, :, 1:-1, 1:-1]  # where a pixel feeds nine
+    assert float(inner.var()) == pytest.approx(2, rel=0.25)
+
+
 @pytest.mark.parametrize("init", ["kaiming", "", "Random", "random-"])
 def test_an_unknown_initialisation_lists_the_known_ones(init):
     with pytest.raises(ValueError, match=f"{init!r}.*random, random-kaiming, random-xavier"):

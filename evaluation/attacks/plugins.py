@@ -10,9 +10,7 @@ from functools import cache
 
 from evaluation.attacks.names import register
 from evaluation.attacks.record import AttackRecord
-from testbed.basis.errors import InputError
-from testbed.basis.foreign_text import shown
-from testbed.basis.plugins import attribute, enter_installed
+from testbed.basis.plugins import Plugins
 
 __all__ = ["GROUP", "installed", "load", "offered"]
 
@@ -28,8 +26,7 @@ def load(words: Iterable[str]) -> list[str]:
         InputError: if a module cannot be imported, an attribute is no record of an attack, its
             class cannot be used, or one of its names is taken.
     """
-    found = [_enter(attribute(word, "an attack", AttackRecord), word).name for word in words]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(record.name for record in _PLUGINS.load(words)))
 
 
 @cache
@@ -40,7 +37,7 @@ def installed() -> dict[str, str]:
         Why a package's attack could not be entered, by the entry point's name. A broken package
         does not stop a command that does not ask for its attack.
     """
-    return enter_installed(GROUP, _enter)
+    return _PLUGINS.enter_installed()
 
 
 def offered(words: Iterable[str]) -> list[str]:
@@ -59,11 +56,9 @@ def offered(words: Iterable[str]) -> list[str]:
     return found
 
 
-def _enter(record: object, word: str) -> AttackRecord:
-    if not isinstance(record, AttackRecord):
-        raise InputError(
-            f"{shown(word)} is {type(record).__name__}; expected an "
-            "evaluation.attacks.AttackRecord, the record of an attack"
-        )
+def _enter(record: AttackRecord) -> AttackRecord:
     _ = record.kind  # now, so that what cannot be used is said before hours of work
     return register(record)
+
+
+_PLUGINS = Plugins(GROUP, "an attack", AttackRecord, "an evaluation.attacks.AttackRecord", _enter)

@@ -3,22 +3,17 @@
 Nothing here imports torch, so that commands, truths and figures can read records at no cost.
 """
 
-import hashlib
-import importlib.metadata
 import inspect
 import math
 import re
-import sys
 from dataclasses import MISSING, Field, dataclass, fields
-from functools import cache
 from numbers import Real
-from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from testbed.basis.errors import InputError
 from testbed.basis.foreign_text import described, shown
-from testbed.basis.plugins import imported
+from testbed.basis.plugins import imported, version_of
 
 if TYPE_CHECKING:
     from evaluation.attacks.base import Attack
@@ -121,7 +116,7 @@ class AttackRecord:
         """
         if self.ours:
             return {}
-        return {"attack_class": self.where, "attack_version": _version(self.kind)}
+        return {"attack_class": self.where, "attack_version": version_of(self.kind)}
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -216,18 +211,3 @@ def _fault_of_settings(found: "type[Attack]") -> str | None:
         if len(kinds) != 1 or kinds[0] not in SETTABLE:
             return f"has a setting {entry.name} that is no int, float, bool or str, or one or None"
     return None
-
-
-@cache
-def _version(kind: type) -> str:
-    """Return what tells a class of others from what it may become."""
-    found = []
-    package = kind.__module__.partition(".")[0]
-    for name in dict.fromkeys(importlib.metadata.packages_distributions().get(package, ())):
-        found.append(f"{name} {importlib.metadata.version(name)}")
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    try:
-        source = Path(file).read_bytes() if file else inspect.getsource(kind).encode()
-    except (OSError, TypeError):  # typed into an interpreter
-        return ", ".join([*found, "source unknown"])
-    return ", ".join([*found, f"source {hashlib.sha256(source).hexdigest()[:12]}"])

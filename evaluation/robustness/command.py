@@ -77,7 +77,7 @@ def robustness(
     init: Annotated[str, typer.Option(help="trained or pretrained.")] = "trained",
     weights: Weights = None,
     archive: Archive = None,
-    hp: Hp = "200",
+    hp: Hp = None,
     network: OwnNetworks = None,
     networks_file: NetworkList = None,
     factory: Factory = None,

@@ -4,6 +4,7 @@ Nothing here imports torch: of an archive, it is imported when one is opened.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from evaluation.truths.facts import TruthError, TruthFacts
@@ -11,9 +12,16 @@ from evaluation.truths.published import Truth
 from evaluation.truths.robbench import RobBench
 from evaluation.truths.table import TableTruth
 from evaluation.truths.table import Truth as AnyTruth
+from testbed.basis.foreign_text import shown
+from testbed.spaces.nasbench201.archive_names import is_archive
 
 __all__ = ["AnyTruth", "RobBench", "TableTruth", "Truth", "TruthError", "TruthFacts", "open_truth"]
 
+META = "meta.json"
+EXPECTED = (
+    "expected the folder of the robustness data with its meta.json, Tiny-RobustBench's with its "
+    "robust_bench_seed_*.json, or an archive's with its NNNNNN.pickle.pbz2 or NNNNNN-FULL.pth"
+)
 STORES = (".sqlite", ".sqlite3", ".db")
 TABLES = (".csv", ".parquet")
 
@@ -24,8 +32,8 @@ def open_truth(
     """Open whichever truth a path holds.
 
     A folder in the published layout, NAS-RobBench-201's JSON file, Tiny-RobustBench's folder or
-    one of its lists, NARes' ``.jsonl``, an archive of NATS-Bench or NAS-Bench-201, a results file
-    of this toolkit, or a table, ``.csv`` or ``.parquet``.
+    one of its lists, NARes' ``.jsonl``, an archive of NATS-Bench (of either space) or of
+    NAS-Bench-201, a results file of this toolkit, or a table, ``.csv`` or ``.parquet``.
 
     Args:
         path: of the file or folder.
@@ -59,8 +67,19 @@ def open_truth(
 
     if is_tiny_robustbench(path):
         return open_tiny_robustbench(path, dataset)
-    if path.suffix == ".pth" or next(path.glob("*.p*"), None) is not None:
-        from evaluation.truths.archive import ArchiveTruth
+    if not (path / META).is_file():
+        if is_archive(path):
+            from evaluation.truths.archive import ArchiveTruth
 
-        return ArchiveTruth.open(path, dataset)
+            return ArchiveTruth.open(path, dataset)
+        if path.is_dir():
+            raise TruthError(f"no {META} in {path}, which holds {_listing(path)}; {EXPECTED}")
     return (RobBench if path.is_file() else Truth).open(path, dataset)
+
+
+def _listing(folder: Path) -> str:
+    try:
+        names = sorted(islice((entry.name for entry in folder.iterdir()), 1000))
+    except OSError as error:
+        raise TruthError(f"cannot read {folder}: {error.strerror or error}") from error
+    return ", ".join(shown(name, 60) for name in names[:5]) + ", …" * (len(names) > 5) or "nothing"

@@ -4,18 +4,77 @@ A module of others may raise anything when it is imported, and try to end the pr
 becomes one line.
 """
 
+import functools
+import hashlib
 import importlib
+import inspect
 import os
 import sys
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from testbed.basis.errors import InputError, did_you_mean
 from testbed.basis.foreign_text import quoted, shown
 
-__all__ = ["attribute", "enter_installed", "imported"]
+__all__ = ["Plugins", "attribute", "imported", "place_of", "version_of"]
 
 ANYTHING = (Exception, SystemExit)  # that a module may raise
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Plugins(Generic[Record]):
+    """What others may bring of one kind, each a record that is entered into a table.
+
+    Attributes:
+        group: the entry points by which an installed package names its own.
+        noun: what they are, in the words of messages: ``a proxy``.
+        kind: the type of a record.
+        called: that type, as messages name it.
+        enter: enters a record into the table of this process and returns it; one that stands
+            there already stays.
+    """
+
+    group: str
+    noun: str
+    kind: type[Record]
+    called: str
+    enter: Callable[[Record], Record]
+
+    def load(self, words: Iterable[str]) -> list[Record]:
+        """Enter what a user's words ``module:attribute`` name; return the records.
+
+        Raises:
+            InputError: if a module cannot be imported, an attribute is no record, or it cannot be
+                entered.
+        """
+        return [self._entered(attribute(word, self.noun, self.kind), word) for word in words]
+
+    def enter_installed(self) -> dict[str, str]:
+        """Enter what installed packages offer.
+
+        Returns:
+            By the entry point's name, why what it offers could not be entered. A broken package
+            does not stop a command that does not ask for it.
+        """
+        faults = {}
+        for point in entry_points(group=self.group):
+            try:
+                self._entered(_loaded(point), f"{point.name} = {point.value}")
+            except InputError as error:
+                faults[point.name] = str(error)
+        return faults
+
+    def _entered(self, record: object, word: str) -> Record:
+        if not isinstance(record, self.kind):
+            raise InputError(
+                f"{shown(word)} is {type(record).__name__}; expected {self.called}, the record of "
+                f"{self.noun}"
+            )
+        return self.enter(record)
 
 
 def attribute(word: str, noun: str, kind: type) -> object:
@@ -58,20 +117,39 @@ def imported(module: str, what: str) -> object:
         raise InputError(f"{what} cannot be imported: {_why(error)}") from error
 
 
-def enter_installed(group: str, enter: Callable[[object, str], object]) -> dict[str, str]:
-    """Hand what installed packages offer in a group of entry points to ``enter``.
+def place_of(thing: Any) -> str:
+    """Return where a class or a function is, ``module:name``; of another callable, its class."""
+    defined = _defined(thing)
+    return f"{defined.__module__}:{defined.__qualname__}"
 
-    Returns:
-        By the entry point's name, why what it offers could not be entered. A broken package
-        does not stop a command that does not ask for it.
+
+def version_of(thing: Any) -> str:
+    """Return what tells a class or a function of others from what it may become.
+
+    It is the version of each package that it is installed with, and a digest of its source file,
+    as far as there are such.
     """
-    faults = {}
-    for point in entry_points(group=group):
-        try:
-            enter(_loaded(point), f"{point.name} = {point.value}")
-        except InputError as error:
-            faults[point.name] = str(error)
-    return faults
+    return _version_of(_defined(thing))
+
+
+@functools.cache
+def _version_of(defined: Any) -> str:
+    package = defined.__module__.partition(".")[0]
+    names = dict.fromkeys(packages_distributions().get(package, ()))
+    found = [f"{name} {version(name)}" for name in names]
+    file = getattr(sys.modules.get(defined.__module__), "__file__", None)
+    try:
+        source = Path(file).read_bytes() if file else inspect.getsource(defined).encode()
+    except (OSError, TypeError):  # typed into an interpreter
+        return ", ".join([*found, "source unknown"])
+    return ", ".join([*found, f"source {hashlib.sha256(source).hexdigest()[:12]}"])
+
+
+def _defined(thing: Any) -> Any:
+    """Return the class or the function that a callable is, or is made from."""
+    while isinstance(thing, functools.partial) or hasattr(thing, "__wrapped__"):
+        thing = thing.func if isinstance(thing, functools.partial) else thing.__wrapped__
+    return thing if hasattr(thing, "__qualname__") else type(thing)
 
 
 def _loaded(point: EntryPoint) -> object:

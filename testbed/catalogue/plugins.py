@@ -7,9 +7,7 @@ A module's attribute is a `ProxySpec`; a package names such attributes as entry 
 from collections.abc import Iterable
 from functools import cache
 
-from testbed.basis.errors import InputError
-from testbed.basis.foreign_text import shown
-from testbed.basis.plugins import attribute, enter_installed
+from testbed.basis.plugins import Plugins
 from testbed.catalogue.registry import PROXIES, register
 from testbed.catalogue.spec import ProxySpec
 
@@ -26,7 +24,7 @@ def load(words: Iterable[str]) -> list[str]:
     Raises:
         InputError: if a module cannot be imported, or an attribute is no record of a proxy.
     """
-    return [_enter(attribute(word, "a proxy", ProxySpec), word).name for word in words]
+    return [spec.name for spec in _PLUGINS.load(words)]
 
 
 @cache
@@ -37,15 +35,11 @@ def installed() -> dict[str, str]:
         Why a package's proxy could not be entered, by the entry point's name. A broken package
         does not stop a command that does not ask for its proxy.
     """
-    return enter_installed(GROUP, _enter)
+    return _PLUGINS.enter_installed()
 
 
-def _enter(spec: object, word: str) -> ProxySpec:
-    if not isinstance(spec, ProxySpec):
-        raise InputError(
-            f"{shown(word)} is {type(spec).__name__}; expected a proxies.ProxySpec, the record of "
-            "a proxy"
-        )
-    if PROXIES.get(spec.name) == spec:
-        return spec
-    return register(spec)
+def _enter(spec: ProxySpec) -> ProxySpec:
+    return spec if PROXIES.get(spec.name) == spec else register(spec)
+
+
+_PLUGINS = Plugins(GROUP, "a proxy", ProxySpec, "a proxies.ProxySpec", _enter)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testbed.basis.errors import InputError
+from testbed.basis.lazy import Later
+from testbed.basis.plugins import place_of, version_of
 
 __all__ = ["GROUPS", "NEEDS", "ProxySpec"]
 
@@ -22,6 +24,7 @@ GROUPS = {
     "own": "registered by a user or an installed package",
 }
 NEEDS = ("images", "labels", "gradients", "second order")
+OURS = ("proxies.", "testbed.")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,21 @@ class ProxySpec:
             raise InputError(
                 f"{self.name}: needs are of {', '.join(NEEDS)}; got {', '.join(unknown)}"
             )
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Return whose proxy it is, for the keys of scores: nothing for those of this package.
+
+        A proxy of others is told by its function, and by the version of the package that it is
+        installed with and a digest of its source file, as far as there are such: scores of a
+        changed proxy are other scores.
+        """
+        if isinstance(self.function, Later) and self.function.place.startswith(OURS):
+            return {}
+        place = place_of(self.function)
+        if place.startswith(OURS):
+            return {}
+        return {"proxy_function": place, "proxy_version": version_of(self.function)}
 
     @property
     def needs_labels(self) -> bool:

@@ -13,11 +13,12 @@ from testbed.images.names import FORMS, NAMES, SPLITS
 from testbed.spaces import registry
 
 __all__ = [
-    "ARCHS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS", "Archive", "Archs", "Assignments",
-    "Combine", "DataRoot", "Device", "Download", "EngineOption", "Factory", "Hp", "ImageSetName",
-    "NetworkList", "OwnAttacks", "OwnNetworks", "PopulationOption", "Proxies", "RetryFailed",
-    "Scores", "Seeds", "ShardOption", "Show", "Space", "Split", "Store", "TableFormat", "Targets",
-    "Threads", "TimeLimit", "Truth", "TruthImages", "TruthWhere", "Weights", "Where", "Workers",
+    "ARCHS_HELP", "CELLS_HELP", "CHANNELS_HELP", "MOST_WORKERS", "SCORES", "TABLE_FORMATS",
+    "Archive", "Archs", "Assignments", "Combine", "DataRoot", "Device", "Download", "EngineOption",
+    "Factory", "Hp", "ImageSetName", "NetworkList", "OwnAttacks", "OwnNetworks",
+    "PopulationOption", "Proxies", "RetryFailed", "Scores", "Seeds", "ShardOption", "Show",
+    "Space", "Split", "Store", "TableFormat", "Targets", "Threads", "TimeLimit", "Truth",
+    "TruthImages", "TruthWhere", "Weights", "Where", "Workers",
 ]  # fmt: skip
 
 MOST_WORKERS = 1024
@@ -41,7 +42,14 @@ Weights = Annotated[Path | None, typer.Option(help="Folder that train wrote.", s
 Archive = Annotated[
     Path | None, typer.Option(help="NATS-Bench or NAS-Bench-201 archive.", show_default=False)
 ]
-Hp = Annotated[str, typer.Option(help="Of a NATS-Bench archive: 12 or 200 epochs.")]
+Hp = Annotated[
+    str | None,
+    typer.Option(
+        help="Epochs of a NATS-Bench archive's training: 12 or 200; of the size space 01, 12 or "
+        "90. The most if not given.",
+        show_default=False,
+    ),
+]
 OwnNetworks = Annotated[
     list[str] | None,
     typer.Option(
@@ -66,10 +74,19 @@ Factory = Annotated[
 Archs = Annotated[
     str | None,
     typer.Option(
-        help=f"{ARCHS_HELP}. If not given, sample:24 of random networks, all trained ones.",
+        help=f"{ARCHS_HELP}. Of another --space: sample:N, spread:N, names, numbers if any. "
+        "If not given, sample:24 of random networks, all trained ones.",
         show_default=False,
     ),
 ]
+# One text for all commands: what a size is called differs from space to space.
+CHANNELS_HELP = (
+    "Width C: channels of the first stage (NAS-Bench-201), of a node of the first cells (DARTS). "
+    "Those of the size space are in its names."
+)
+CELLS_HELP = (
+    "Depth: cells in a stage (NAS-Bench-201), in all (DARTS); there is no choice in the size space."
+)
 Space = Annotated[
     str | None,
     typer.Option(

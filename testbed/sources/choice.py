@@ -39,7 +39,7 @@ class Choice:
         init: one of `INITS`; ignored if ``own`` names networks.
         weights: the folder of trained networks.
         archive: the archive of pretrained networks.
-        hp: the hyper-parameters of a NATS-Bench archive.
+        hp: the hyper-parameters of a NATS-Bench archive; None for its longest training.
         own: the user's own networks, see `testbed.sources.own_name`.
         factory: ``module:function`` that builds them from their names, if these do not say how.
         archs: the architectures, as `SearchSpace.select` reads them.
@@ -53,7 +53,7 @@ class Choice:
     init: str = "random"
     weights: Path | None = None
     archive: Path | None = None
-    hp: str = "200"
+    hp: str | None = None
     own: tuple[str, ...] = ()
     factory: str | None = None
     archs: str | None = None
@@ -132,7 +132,7 @@ def _source(choice: Choice, images: ImageSet) -> Source:
 def _archive_dataset(space: SearchSpace[Any], images: str) -> str:
     name = space.archive_dataset(images)
     if name is None:
-        raise SourceError(f"the archives of {space.title} hold no network of {images}")
+        raise SourceError(f"there is no network of {images} in any known archive of {space.title}")
     return name
 
 

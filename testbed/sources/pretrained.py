@@ -21,13 +21,14 @@ class PretrainedSource:
     Attributes:
         path: the file or folder of the archive.
         dataset: the data set of the training, by its name in the archive.
-        hp: the archive's hyper-parameters, ``12`` or ``200``.
+        hp: the archive's hyper-parameters, ``12`` or ``200`` (``01``, ``12`` or ``90`` of the size
+            space); None for those of the longest training.
         space: the search space that the archive is of.
     """
 
     path: Path
     dataset: str = "cifar10"
-    hp: str = "200"
+    hp: str | None = None
     space: SearchSpace[Any] = field(default_factory=lambda: registry.get(registry.DEFAULT))
     archive: Any = field(init=False, repr=False)
 

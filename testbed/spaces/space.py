@@ -262,7 +262,9 @@ class SearchSpace(ABC, Generic[G]):
     def archive(self, path: "Path") -> Any:
         """Return the reader of a published archive of trained networks.
 
-        It has ``network(genotype, dataset, seed, hp)`` and ``settings(dataset, seed, hp)``.
+        It has ``network(genotype, dataset, seed, hp)`` and ``settings(dataset, seed, hp)``, where
+        ``hp`` is the word of ``--hp``, or None for the archive's own choice, which ``settings``
+        names.
 
         Raises:
             SpaceError: if no archive of the space is known.

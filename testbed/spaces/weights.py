@@ -1,7 +1,9 @@
 """Networks with random weights: ``random_network(space, genotype, seed, init)``."""
 
+import math
 from typing import Any
 
+import torch
 from torch import nn
 
 from testbed.basis.errors import InputError
@@ -11,6 +13,12 @@ from testbed.spaces.names import INITIALISATIONS
 from testbed.spaces.space import SearchSpace
 
 __all__ = ["INITIALISATIONS", "initialise", "random_network"]
+
+# The standard deviation by fan-in and fan-out, in torch's own order of operations.
+SPREADS = {
+    "kaiming": lambda fan_in, fan_out: math.sqrt(2.0) / math.sqrt(fan_out),
+    "xavier": lambda fan_in, fan_out: math.sqrt(2.0 / float(fan_in + fan_out)),
+}
 
 
 def random_network(
@@ -62,15 +70,24 @@ def initialise(module: nn.Module, scheme: str) -> None:
         module: any module; its batch norms keep weight 1 and bias 0.
         scheme: ``kaiming`` (normal, fan-out, gain of ReLU; He et al., ICCV 2015) or
             ``xavier`` (normal; Glorot and Bengio, AISTATS 2010).
+
+    A fan counts the weights that meet in one unit: in a convolution of several groups, those of
+    its group. (``torch.nn.init`` reads the fan-out off the shape (out, in / groups, k, k), as if
+    an input fed all outputs: a depthwise kernel of C channels came out √C too small.)
     """
     for layer in module.modules():
         if not isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
             continue
-        if scheme == "kaiming":
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        elif scheme == "xavier":
-            nn.init.xavier_normal_(layer.weight)
-        else:
+        if scheme not in SPREADS:
             raise InputError(f"unknown scheme {scheme!r}; expected kaiming or xavier")
+        with torch.no_grad():
+            layer.weight.normal_(0, SPREADS[scheme](*_fans(layer)))
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def _fans(layer: Any) -> tuple[int, int]:
+    """Return how many weights an output unit has, and an input unit, within a group."""
+    outputs, inputs, *kernel = layer.weight.shape
+    groups = getattr(layer, "groups", 1)  # a linear layer has none
+    return inputs * math.prod(kernel), outputs // groups * math.prod(kernel)

@@ -11,6 +11,8 @@ from testbed.command.engines import Workforce
 from testbed.command.inputs import load_images
 from testbed.command.options import (
     ARCHS_HELP,
+    CELLS_HELP,
+    CHANNELS_HELP,
     DataRoot,
     Device,
     Download,
@@ -62,12 +64,8 @@ def train(
         int | None,
         typer.Option(help="Instead of the preset's; so with the next ones.", show_default=False),
     ] = None,
-    channels: Annotated[
-        int | None, typer.Option(help="C, width of the first stage.", show_default=False)
-    ] = None,
-    cells: Annotated[
-        int | None, typer.Option(help="N, cells in a stage.", show_default=False)
-    ] = None,
+    channels: Annotated[int | None, typer.Option(help=CHANNELS_HELP, show_default=False)] = None,
+    cells: Annotated[int | None, typer.Option(help=CELLS_HELP, show_default=False)] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Images in a step.", show_default=False)
     ] = None,
@@ -155,6 +153,8 @@ def train(
     for note in attack_notes(recipe):
         console.print(note, soft_wrap=True)
     chosen = space_of_words(archs) if space is None else get(space)
+    given = {"channels": channels, "cells": cells}
+    chosen.check(**{name: value for name, value in given.items() if value is not None})
     every = [chosen.name(genotype) for genotype in chosen.select(archs)]
     networks = part.take(every)
     load_images(image_set, data_root, download=download)

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from testbed.spaces.darts import cost, sampling
+from testbed.spaces.darts import cost
 from testbed.spaces.darts.encoding import encode
 from testbed.spaces.darts.genotype import INPUTS, NODES, Edge, Genotype
+from testbed.spaces.darts.neighbours import DERIVED, neighbours
 from testbed.spaces.darts.sizes import check_size
 from testbed.spaces.space import Cell, SearchSpace
 
@@ -29,7 +30,7 @@ def _choices() -> dict[str, Sequence[Any]]:
     for cell in CELLS:
         for node in INNER:
             found[f"{cell} {node} reads"] = tuple(combinations(range(node), 2))
-            found[f"{cell} {node} first"] = found[f"{cell} {node} second"] = sampling.DERIVED
+            found[f"{cell} {node} first"] = found[f"{cell} {node} second"] = DERIVED
     return found
 
 
@@ -106,7 +107,7 @@ class DARTS(SearchSpace[Genotype]):
 
     def neighbours(self, genotype: Genotype) -> list[Genotype]:
         """Return the genotypes that differ in one operation, or in one node that is read."""
-        return sampling.neighbours(genotype)
+        return neighbours(genotype)
 
     def encode(self, genotypes: Sequence[Genotype]) -> "NDArray[np.float32]":
         """Return which operation each possible edge has, (n, 224); see `encoding.encode`."""

@@ -150,10 +150,9 @@ class NASBench201(SearchSpace[Genotype]):
 
     def archive_dataset(self, images: str) -> str | None:
         """Return the name of a data set in the archives; never cifar10-valid, half of it."""
-        from testbed.spaces.nasbench201.archive.datasets import DATASETS
+        from testbed.spaces.nasbench201.archive.datasets import of_images
 
-        names = [name for name, dataset in DATASETS.items() if dataset.images == images]
-        return next((name for name in names if not name.endswith("-valid")), None)
+        return of_images(images)
 
     def archive(self, path: Path) -> Any:
         """Return the reader of a NAS-Bench-201 or a NATS-Bench topology archive."""

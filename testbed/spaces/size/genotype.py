@@ -22,7 +22,6 @@ __all__ = [
     "WIDTHS",
     "Genotype",
     "GenotypeError",
-    "decode",
     "enumerate_space",
 ]
 
@@ -99,39 +98,6 @@ class Genotype:
 
     def __str__(self) -> str:
         return self.name
-
-    def neighbours(self) -> list["Genotype"]:
-        """Return the 35 networks that differ in exactly one width."""
-        return [
-            Genotype((*self.widths[:block], width, *self.widths[block + 1 :]))
-            for block in range(BLOCKS)
-            for width in WIDTHS
-            if width != self.widths[block]
-        ]
-
-    def encode(self) -> tuple[int, ...]:
-        """Return 40 numbers: of each block the eight choices, of which the chosen one is 1."""
-        return tuple(int(width == choice) for width in self.widths for choice in WIDTHS)
-
-
-def decode(vector: Sequence[int]) -> Genotype:
-    """Return the genotype of an encoding (see `Genotype.encode`).
-
-    Raises:
-        GenotypeError: if it has not 40 numbers, or a block has not exactly one 1 among zeros.
-    """
-    if len(vector) != BLOCKS * len(WIDTHS):
-        raise GenotypeError(
-            f"an encoding has {BLOCKS * len(WIDTHS)} numbers; got {len(vector)}: "
-            f"{described(tuple(vector))}"
-        )
-    chosen = []
-    for block in range(BLOCKS):
-        part = list(vector[block * len(WIDTHS) : (block + 1) * len(WIDTHS)])
-        if sorted(part) != [0] * (len(WIDTHS) - 1) + [1]:
-            raise GenotypeError(f"expected one 1 among zeros for block {block + 1}; got {part[:8]}")
-        chosen.append(WIDTHS[part.index(1)])
-    return Genotype(tuple(chosen))
 
 
 def enumerate_space() -> Iterator[Genotype]:

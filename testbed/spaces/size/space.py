@@ -1,10 +1,20 @@
 """The record of NATS-Bench's size space: five widths of eight choices, 32,768 networks."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from testbed.spaces.size import cost
-from testbed.spaces.size.genotype import BLOCKS, NAME, SIZE, WIDTHS, Genotype, GenotypeError
+from testbed.spaces.size.genotype import (
+    BLOCKS,
+    NAME,
+    SIZE,
+    WIDTHS,
+    Genotype,
+    GenotypeError,
+    enumerate_space,
+)
 from testbed.spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -45,6 +55,11 @@ class SizeSpace(SearchSpace[Genotype]):
         """Return the width of each block."""
         return dict(zip(self.choices, genotype.widths, strict=True))
 
+    @cached_property
+    def genotypes(self) -> Sequence[Genotype]:
+        """Return all networks in the order of their published ids."""
+        return tuple(enumerate_space())
+
     def number(self, genotype: Genotype) -> int:
         """Return the published id: lexicographic in the widths."""
         return genotype.index
@@ -83,3 +98,15 @@ class SizeSpace(SearchSpace[Genotype]):
     ) -> int | None:
         """Return the multiply-accumulates in closed form; None where sizes are rounded."""
         return None if resolution % 4 else cost.flops(genotype, classes, in_channels, resolution)
+
+    def archive_dataset(self, images: str) -> str | None:
+        """Return the name of a data set in the archives; never cifar10-valid, half of it."""
+        from testbed.spaces.nasbench201.archive.datasets import of_images
+
+        return of_images(images)
+
+    def archive(self, path: Path) -> Any:
+        """Return the reader of a NATS-Bench size archive."""
+        from testbed.spaces.size.archive import open_archive
+
+        return open_archive(path)

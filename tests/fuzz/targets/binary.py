@@ -16,21 +16,24 @@ from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
 from testbed.spaces.nasbench201.checkpoints import Checkpoint, save_checkpoint, trained_network
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.recipe import PRESETS
-from tests import archive_writer
+from testbed.spaces.size.archive import open_archive as open_size_archive
+from testbed.spaces.size.genotype import Genotype as SizeGenotype
+from tests import archive_writer, size_archive_writer
 from tests.bombs import PICKLES
 from tests.fuzz.target import Target
 from tests.fuzz.targets.settings import IMAGES
 
-__all__ = ["TARGETS"]
+__all__ = ["TARGETS", "packed"]
 
 INDEX = 11
+SIZE_NAME = "8:8:8:16:32"
 
 
 def _bomb(random: Random, content: bytes) -> bytes:
     return random.choice(list(PICKLES.values()))
 
 
-def _packed(random: Random, content: bytes) -> bytes:
+def packed(random: Random, content: bytes) -> bytes:
     """Put a fault into what a bz2 file holds."""
     raw = bytearray(bz2.decompress(content))
     if random.random() < 0.2:
@@ -57,6 +60,18 @@ def _check_images(found: ImageSet) -> None:
 def _nats(folder: Path) -> list[Path]:
     archive_writer.write_nats(folder / "nats", INDEX)
     return [folder / "nats"]
+
+
+def _size(folder: Path) -> list[Path]:
+    size_archive_writer.write(folder / "size", SIZE_NAME)
+    return [folder / "size"]
+
+
+def _read_size(path: Path) -> Record:
+    archive, genotype = open_size_archive(path), SizeGenotype.parse(SIZE_NAME)
+    archive.seeds(genotype)
+    archive.network(genotype)
+    return archive.record(genotype)
 
 
 def _torch(folder: Path) -> list[Path]:
@@ -123,7 +138,8 @@ TARGETS = (
         "cifar-pickle", _batch, lambda path: images.load("cifar10", path, "test"), _check_images,
         (_bomb,),
     ),
-    Target("nats", _nats, _read_archive, _check_record, (_packed,)),
+    Target("nats", _nats, _read_archive, _check_record, (packed,)),
+    Target("nats-size", _size, _read_size, _check_record, (packed,)),
     Target("torch-file", _torch, _read_archive, _check_record, (_bomb,)),
     Target(
         "plain-array", _arrays, lambda path: load_corrupted("cifar10-c", path, "fog", 1),

@@ -12,7 +12,9 @@ from evaluation.truths import open_truth
 from evaluation.truths.published import Truth
 from evaluation.truths.robbench import RobBench
 from testbed.spaces.nasbench201.isomorphism import representatives, unique_ids
+from tests import archive_writer, size_archive_writer
 from tests.fuzz.target import Target
+from tests.fuzz.targets.binary import packed
 from tests.fuzz.targets.tables import check_scores
 from tests.test_darts_truth import ENTRY, write
 from tests.test_nares import entry
@@ -132,7 +134,14 @@ def _check_others(tables: list[pd.DataFrame]) -> None:
         assert ((values >= 0) & (values <= 1) | np.isnan(values)).all(), "outside [0, 1]"
 
 
+def _archives(folder: Path) -> Sequence[Path]:
+    size_archive_writer.write(folder / "size", "8:8:8:16:32", weights=False)
+    archive_writer.write_nats(folder / "topology", NETWORKS[1], weights=False)
+    return [folder / "size", folder / "topology"]
+
+
 TARGETS = (
+    Target("archive-truth", _archives, _read_truth, _check_others, (packed,)),
     Target("tiny-robustbench", _tiny, _read_truth, _check_others),
     Target("nares", _nares, _read_truth, _check_others),
     Target("own-tables", _own_tables, _read_truth, _check_others),

@@ -15,6 +15,7 @@ from testbed.spaces.nasbench201.archive.datasets import DATASETS, DataSet
 from testbed.spaces.nasbench201.archive.detection import find_layout
 from testbed.spaces.nasbench201.archive.errors import ArchiveError
 from testbed.spaces.nasbench201.archive.record import NetworkConfig, Record
+from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = [
     "DATASETS",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 
-def open_archive(path: str | os.PathLike[str]) -> Archive:
+def open_archive(path: str | os.PathLike[str]) -> Archive[Genotype]:
     """Return the archive at ``path``; nothing of it is read yet.
 
     Args:

@@ -1,16 +1,16 @@
 """An archive of trained networks: one file is read for one network."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import nn
 
 from testbed.basis.foreign_text import described, shown
 from testbed.networks.normalise import normalised
+from testbed.spaces.nasbench201.archive.contents import TOPOLOGY, Contents, other_space
 from testbed.spaces.nasbench201.archive.datasets import DATASETS
 from testbed.spaces.nasbench201.archive.errors import (
     ArchiveFileError,
@@ -19,26 +19,27 @@ from testbed.spaces.nasbench201.archive.errors import (
     WrongArchitectureError,
     reading,
 )
-from testbed.spaces.nasbench201.archive.layouts import FULL_ARCHIVE, Layout
+from testbed.spaces.nasbench201.archive.layouts import Layout
 from testbed.spaces.nasbench201.archive.loading import load_network
 from testbed.spaces.nasbench201.archive.record import Record
-from testbed.spaces.nasbench201.genotype import Genotype
 
 __all__ = ["Archive"]
 
-SIZES = re.compile(r"[0-9]{1,4}(?::[0-9]{1,4}){4}")  # 64:64:48:32:8
+G = TypeVar("G")  # genotypes
 
 
 @dataclass
-class Archive:
+class Archive(Generic[G]):
     """The trained networks of an archive on disk; see `open_archive`.
 
-    The defaults name the networks that the published robustness was measured on: 200
-    epochs, all of CIFAR-10's training set, seed 777.
+    The defaults name the networks that the published robustness was measured on: the longest
+    training (200 epochs; 90 in the size space), all of CIFAR-10's training set, seed 777.
 
     Every method raises an `ArchiveError` if the architecture's file is missing, damaged,
     refused, or of another architecture, or has no such trial.
     """
+
+    contents: ClassVar[Contents] = TOPOLOGY
 
     layout: Layout
     _last: tuple[int, Mapping[str, Any]] | None = field(default=None, repr=False)
@@ -50,10 +51,10 @@ class Archive:
 
     def record(
         self,
-        which: Genotype | int,
+        which: G | int,
         dataset: str = "cifar10",
         seed: int = 777,
-        hp: str = "200",
+        hp: str | None = None,
     ) -> Record:
         """Return the archive's record of a trained network.
 
@@ -61,18 +62,19 @@ class Archive:
             which: the genotype or its published id.
             dataset: ``cifar10-valid``, ``cifar10``, ``cifar100`` or ``ImageNet16-120``.
             seed: the seed of the training; `seeds` lists what there is.
-            hp: the hyper-parameters, ``12`` or ``200`` epochs.
+            hp: the hyper-parameters, ``12`` or ``200`` epochs; ``01``, ``12`` or ``90`` in the
+                size space; the most if not given.
         """
-        genotype = _genotype(which)
+        genotype, hp = self._genotype(which), hp or self.contents.longest
         trial = self._trial(genotype, dataset, seed, hp)
         return self._record(trial, genotype, dataset, seed, hp)
 
     def network(
         self,
-        which: Genotype | int,
+        which: G | int,
         dataset: str = "cifar10",
         seed: int = 777,
-        hp: str = "200",
+        hp: str | None = None,
     ) -> nn.Module:
         """Return a trained network, in eval mode, on the CPU; the arguments are those of `record`.
 
@@ -83,14 +85,14 @@ class Archive:
             NoWeightsError: if the archive holds none, saying what to fetch instead.
             ArchiveFileError: if the weights are not exactly those of the architecture.
         """
-        genotype = _genotype(which)
+        genotype, hp = self._genotype(which), hp or self.contents.longest
         trial = self._trial(genotype, dataset, seed, hp)
         record = self._record(trial, genotype, dataset, seed, hp)
         path = self.layout.file(genotype.index)
         if not record.has_weights:
             raise NoWeightsError(
-                f"{path} holds accuracies but no weights, as all files of a *simple* archive "
-                f"and of the single file; the trained weights are in {FULL_ARCHIVE}"
+                f"{path} holds accuracies but no weights of hp {hp}, as all files of a *simple* "
+                f"archive and of the single file; the trained weights are in {self.contents.full}"
             )
         with reading(path):
             network = load_network(genotype, record.config, trial["net_state_dict"], path)
@@ -98,30 +100,35 @@ class Archive:
         return normalised(network, data.mean, data.std).eval()
 
     def seeds(
-        self, which: Genotype | int, dataset: str = "cifar10", hp: str = "200"
+        self, which: G | int, dataset: str = "cifar10", hp: str | None = None
     ) -> tuple[int, ...]:
         """Return the seeds that an architecture was trained with, ascending."""
-        results = self._results(_genotype(which), dataset, hp)
+        results = self._results(self._genotype(which), dataset, hp or self.contents.longest)
         return tuple(sorted(seed for name, seed in results if name == dataset))
 
     def settings(
-        self, dataset: str = "cifar10", seed: int = 777, hp: str = "200"
+        self, dataset: str = "cifar10", seed: int = 777, hp: str | None = None
     ) -> dict[str, str | int]:
         """Return what identifies the weights of a genotype, to be stored with results."""
         return {
-            "archive": self.layout.kind,
+            "archive": self.contents.kind or self.layout.kind,
             "name": self.path.resolve().name,
-            "hp": hp,
+            "hp": hp or self.contents.longest,
             "dataset": dataset,
             "seed": seed,
         }
 
+    def _genotype(self, which: G | int) -> Any:
+        return self.contents.genotype.from_index(which) if isinstance(which, int) else which
+
     def _record(
-        self, trial: Mapping[str, Any], genotype: Genotype, dataset: str, seed: int, hp: str
+        self, trial: Mapping[str, Any], genotype: Any, dataset: str, seed: int, hp: str
     ) -> Record:
         path = self.layout.file(genotype.index)
         with reading(path):
-            record = Record.of(trial, genotype.index, hp, dataset, seed)
+            record = Record.of(trial, genotype.index, hp, dataset, seed, self.contents.config)
+            if self.contents.checks_epochs and record.epochs != int(hp):
+                raise ValueError(f"expected {int(hp)} epochs for hp {hp}; got {record.epochs}")
         if record.arch != str(genotype):
             raise _wrong(path, genotype, _word(record.arch))
         if record.config.num_classes != DATASETS[dataset].classes:
@@ -131,7 +138,7 @@ class Archive:
             )
         return record
 
-    def _trial(self, genotype: Genotype, dataset: str, seed: int, hp: str) -> Mapping[str, Any]:
+    def _trial(self, genotype: Any, dataset: str, seed: int, hp: str) -> Mapping[str, Any]:
         results = self._results(genotype, dataset, hp)
         if (dataset, seed) not in results:
             seeds = sorted(found for name, found in results if name == dataset)
@@ -142,7 +149,7 @@ class Archive:
         return results[dataset, seed]
 
     def _results(
-        self, genotype: Genotype, dataset: str, hp: str
+        self, genotype: Any, dataset: str, hp: str
     ) -> Mapping[tuple[str, int], Mapping[str, Any]]:
         path, content = self.layout.file(genotype.index), self._content(genotype.index)
         if hp not in content:
@@ -170,28 +177,14 @@ class Archive:
         # A network is asked for after its record: the last file is kept.
         if self._last is None or self._last[0] != index:
             content = self.layout.content(index)
-            _refuse_sizes(self.layout.file(index), content)
+            if (other := other_space(content, self.contents)) is not None:
+                raise WrongArchitectureError(f"{self.layout.file(index)} {other}")
             self._last = index, content
         return self._last[1]
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers read their own files.
         return {"layout": self.layout, "_last": None}
-
-
-def _genotype(which: Genotype | int) -> Genotype:
-    return which if isinstance(which, Genotype) else Genotype.from_index(which)
-
-
-def _refuse_sizes(path: Path, content: Mapping[str, Any]) -> None:
-    """Refuse a file of NATS-Bench's other space, whose files are called as those of this one."""
-    for results in content.values():
-        name = results.get("arch_str") if isinstance(results, Mapping) else None
-        if isinstance(name, str) and SIZES.fullmatch(name):
-            raise WrongArchitectureError(
-                f"{path} is of NATS-Bench's size space: its network is {name}, the channels of "
-                "five stages. Expected the topology space, NATS-tss-v1_0-3ffb9-simple or -full"
-            )
 
 
 def _listed(names: Iterable[Any]) -> str:
@@ -202,7 +195,7 @@ def _word(found: Any) -> str:
     return shown(found) if type(found) is str else described(found)
 
 
-def _wrong(path: Path, genotype: Genotype, found: str) -> WrongArchitectureError:
+def _wrong(path: Path, genotype: Any, found: str) -> WrongArchitectureError:
     return WrongArchitectureError(
         f"{path} was read as architecture {genotype.index}, {genotype}, "
         f"but says that it is {found}; it is misnamed or of another search space"

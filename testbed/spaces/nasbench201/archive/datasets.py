@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from testbed.images import cifar, imagenet16
 
-__all__ = ["DATASETS", "DataSet"]
+__all__ = ["DATASETS", "DataSet", "of_images"]
 
 
 @dataclass(frozen=True)
@@ -45,3 +45,12 @@ DATASETS = {
         "imagenet16_120", imagenet16.CLASSES, imagenet16.MEAN, imagenet16.STD, test_images=6_000
     ),
 }
+
+
+def of_images(name: str) -> str | None:
+    """Return the archives' data set of an image set, all of whose training images were used.
+
+    None if there is none; never ``cifar10-valid``, one half of a training set.
+    """
+    names = [key for key, dataset in DATASETS.items() if dataset.images == name]
+    return next((key for key in names if not key.endswith("-valid")), None)

@@ -5,7 +5,8 @@ Whatever the kind, an architecture's content is ``{hp: {"arch_index", "arch_str"
 """
 
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -20,6 +21,7 @@ from testbed.spaces.nasbench201.archive.errors import (
     reading,
 )
 from testbed.spaces.nasbench201.archive.torch_files import ARCHIVE_NAMES, read_torch_file
+from testbed.spaces.nasbench201.archive_names import archive_files
 
 __all__ = ["FULL_ARCHIVE", "Layout", "NasBench201Folder", "NasBench201Single", "NatsFolder"]
 
@@ -59,6 +61,14 @@ class Layout(Protocol):
         """
         ...
 
+    def indices(self) -> Collection[Any]:
+        """Return the ids that there may be something of; none has more than these.
+
+        Raises:
+            ArchiveError: if the folder or the file cannot be read.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class NatsFolder:
@@ -79,6 +89,10 @@ class NatsFolder:
             raw = read_bz2(path, MAX_UNPACKED)
             return _mapping(SafeUnpickler(io.BytesIO(raw), ARCHIVE_NAMES).load())
 
+    def indices(self) -> Collection[int]:
+        """Return the ids that the names of the folder's files say."""
+        return _indices(self.path)
+
 
 @dataclass(frozen=True)
 class NasBench201Folder:
@@ -97,6 +111,10 @@ class NasBench201Folder:
         path = self.file(index)
         with reading(path):
             return _by_epochs(_mapping(read_torch_file(path)))
+
+    def indices(self) -> Collection[int]:
+        """Return the ids that the names of the folder's files say."""
+        return _indices(self.path)
 
 
 @dataclass
@@ -121,6 +139,19 @@ class NasBench201Single:
         Raises:
             NotEnoughMemoryError: if the content does not fit into the memory that is free.
         """
+        loaded = self._content()
+        if index not in loaded:
+            raise MissingArchitectureError(
+                f"{self.path} has no architecture {index}; it has {len(loaded)}"
+            )
+        with reading(self.path):
+            return _by_epochs(_mapping(loaded[index]))
+
+    def indices(self) -> Collection[Any]:
+        """Return the ids of the file, which is read if it was not; as `content` does."""
+        return self._content().keys()
+
+    def _content(self) -> Mapping[Any, Any]:
         if self._loaded is None:
             self._check_memory()
             with reading(self.path):
@@ -129,12 +160,7 @@ class NasBench201Single:
                 limits = Limits(LIMITS.plain + size, LIMITS.others + size // BYTES_AN_OPCODE)
                 whole = _mapping(read_torch_file(self.path, limits))
                 self._loaded = _mapping(whole["arch2infos"])
-        if index not in self._loaded:
-            raise MissingArchitectureError(
-                f"{self.path} has no architecture {index}; it has {len(self._loaded)}"
-            )
-        with reading(self.path):
-            return _by_epochs(_mapping(self._loaded[index]))
+        return self._loaded
 
     def __getstate__(self) -> dict[str, Any]:
         # Not the gigabytes: workers read the file themselves.
@@ -159,6 +185,11 @@ def _first_file(folder: Path, names: Sequence[str]) -> Path:
     raise MissingArchitectureError(
         f"{folder} has no {' nor '.join(names)}; complete it, or ask for another architecture"
     )
+
+
+def _indices(folder: Path) -> Collection[int]:
+    with reading(folder):
+        return {int(re.split("[.-]", name)[0]) for name in archive_files(folder)}
 
 
 def _mapping(found: Any) -> Mapping[Any, Any]:

@@ -5,24 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from testbed.basis.foreign_text import described, shown
+from testbed.spaces.nasbench201.archive.contents import Config
 from testbed.spaces.nasbench201.archive.errors import ArchiveFileError
-from testbed.spaces.nasbench201.archive.record import NetworkConfig
 from testbed.spaces.nasbench201.archive.tensors import StoredTensor
-from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.network import Network
 
 __all__ = ["load_network"]
 
 
-def load_network(
-    genotype: Genotype, config: NetworkConfig, stored: Mapping[str, Any], path: Path
-) -> Network:
+def load_network(genotype: Any, config: Config, stored: Mapping[str, Any], path: Path) -> nn.Module:
     """Return the genotype's network with the stored weights.
 
     Args:
-        genotype: the cell.
+        genotype: of the network.
         config: the macro-architecture.
         stored: a `StoredTensor` for each parameter and buffer, by name.
         path: the path of the file, for error messages.
@@ -34,7 +31,7 @@ def load_network(
         raise ArchiveFileError(f"{path}: expected weights by name; got {described(stored)}")
     # Without memory and thus without initial weights, which would be drawn in vain.
     with torch.device("meta"):
-        network = Network(genotype, config.C, config.N, config.num_classes)
+        network = config.network(genotype)
     expected = network.state_dict()
     _compare(path, "missing", [name for name in expected if name not in stored])
     _compare(path, "unexpected", [name for name in stored if name not in expected])

@@ -2,15 +2,20 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from testbed.basis.foreign_text import described
 from testbed.basis.ranges import PERCENT, Range
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.spaces.nasbench201.network import Network
 from testbed.spaces.nasbench201.sizes import MOST_CELLS, MOST_CHANNELS, MOST_CLASSES
 
-__all__ = ["NetworkConfig", "Record"]
+if TYPE_CHECKING:
+    from testbed.spaces.nasbench201.archive.contents import Config
+
+__all__ = ["CLASSES", "NetworkConfig", "Record", "number"]
 
 
 EPOCHS = Range("a number of epochs from 1 to 10,000", 1, 10_000, whole=True)
@@ -29,6 +34,20 @@ class NetworkConfig:
     C: int
     N: int
     num_classes: int
+
+    @staticmethod
+    def of(entries: Mapping[str, Any]) -> "NetworkConfig":
+        """Read the ``arch_config`` of a trial; raises what a damaged one makes Python raise."""
+        return NetworkConfig(
+            name="infer.tiny",
+            C=int(number(entries, "channel", CHANNELS)),
+            N=int(number(entries, "num_cells", CELLS)),
+            num_classes=int(number(entries, "class_num", CLASSES)),
+        )
+
+    def network(self, genotype: Genotype) -> Network:
+        """Return the network of a cell, with fresh weights."""
+        return Network(genotype, self.C, self.N, self.num_classes)
 
 
 @dataclass(frozen=True)
@@ -60,7 +79,7 @@ class Record:
     params: float
     flop: float
     curves: Mapping[str, Mapping[int, float]]
-    config: NetworkConfig
+    config: "Config"
     has_weights: bool
 
     @property
@@ -79,8 +98,11 @@ class Record:
         return self.accuracies.get("ori-test")
 
     @staticmethod
-    def of(trial: Mapping[str, Any], index: int, hp: str, dataset: str, seed: int) -> "Record":
-        """Read the record from the dictionary of a trial.
+    def of(
+        trial: Mapping[str, Any], index: int, hp: str, dataset: str, seed: int,
+        config_of: "Callable[[Mapping[str, Any]], Config]" = NetworkConfig.of,
+    ) -> "Record":  # fmt: skip
+        """Read the record from the dictionary of a trial; ``config_of`` reads its config.
 
         Raises whatever a damaged trial makes Python raise: call it within `reading`.
         """
@@ -88,7 +110,7 @@ class Record:
         arch = config["arch_str"]
         if type(arch) is not str:
             raise TypeError(f"expected an architecture; got {described(arch)}")
-        epochs = int(_number(trial, "epochs", EPOCHS))
+        epochs = int(number(trial, "epochs", EPOCHS))
         return Record(
             index=index,
             arch=arch,
@@ -96,20 +118,16 @@ class Record:
             seed=seed,
             hp=hp,
             epochs=epochs,
-            params=float(_number(trial, "params", MILLIONS)),
-            flop=float(_number(trial, "flop", MILLIONS)),
+            params=float(number(trial, "params", MILLIONS)),
+            flop=float(number(trial, "flop", MILLIONS)),
             curves=_curves(trial, epochs),
-            config=NetworkConfig(
-                name="infer.tiny",
-                C=int(_number(config, "channel", CHANNELS)),
-                N=int(_number(config, "num_cells", CELLS)),
-                num_classes=int(_number(config, "class_num", CLASSES)),
-            ),
+            config=config_of(config),
             has_weights=trial.get("net_state_dict") is not None,
         )
 
 
-def _number(entries: Mapping[str, Any], name: str, range_: Range) -> float:
+def number(entries: Mapping[str, Any], name: str, range_: Range) -> float:
+    """Return a number of a dictionary; raises ValueError if it is not in the range."""
     value = entries[name]
     if not range_.holds(value):
         raise ValueError(f"expected {range_.words} as {described(name)}; got {described(value)}")
@@ -120,7 +138,7 @@ def _curves(trial: Mapping[str, Any], epochs: int) -> dict[str, dict[int, float]
     curves: dict[str, dict[int, float]] = defaultdict(dict)
     for epoch in trial["train_acc1es"]:
         _check_epoch(epoch, epochs)
-        curves["train"][epoch] = float(_number(trial["train_acc1es"], epoch, PERCENT))
+        curves["train"][epoch] = float(number(trial["train_acc1es"], epoch, PERCENT))
     for name in trial["eval_acc1es"]:
         # One spelling: another would be a second accuracy of the same epoch.
         found = EVALUATED.fullmatch(name) if type(name) is str else None
@@ -128,7 +146,7 @@ def _curves(trial: Mapping[str, Any], epochs: int) -> dict[str, dict[int, float]
             raise ValueError(f"expected an accuracy of split@epoch; got one of {described(name)}")
         epoch = int(found[2])
         _check_epoch(epoch, epochs)
-        curves[found[1]][epoch] = float(_number(trial["eval_acc1es"], name, PERCENT))
+        curves[found[1]][epoch] = float(number(trial["eval_acc1es"], name, PERCENT))
     return dict(curves)
 
 
