@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -22,6 +22,7 @@ from testbed.command.options import (
     Scores,
     Space,
     Threads,
+    TruthWhere,
     Where,
 )
 from testbed.command.outputs import check_folder
@@ -31,9 +32,15 @@ from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
 from testbed.spaces.registry import DEFAULT, get
 from testbed.tables import RANDOM_CIFAR10
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from testbed.spaces.space import SearchSpace
+
 __all__ = ["main"]
 
 app = application()
+OWN = "own"  # no space: names are taken as they are
 ONLY_LIVE = (
     "data_root", "preset", "epochs", "channels", "cells", "count", "weights_seed",
     "assignments", "square_queries", "device",
@@ -63,6 +70,7 @@ def search(
         ),
     ] = None,
     space: Space = None,
+    truth_where: TruthWhere = None,
     objective: Annotated[
         str,
         typer.Option(
@@ -157,23 +165,29 @@ def search(
     from evaluation.ranking.coverage import left_seeds
     from evaluation.ranking.score_columns import other_images, score_columns
     from evaluation.ranking.where import chosen_scores
-    from evaluation.search.candidates import default_candidates
-    from evaluation.search.live_setup import LiveSettings
+    from evaluation.search.live_setup import LiveSettings, live_candidates
     from evaluation.search.problem import truth_candidates, truth_problem
     from evaluation.search.proxy_scores import choose_proxies
     from evaluation.search.running import Plan, search_live, search_truth
     from evaluation.truths import open_truth
     from testbed.store import read_scores
 
-    frame = chosen_scores(read_scores(scores or RANDOM_CIFAR10), split_words(where or ""))
     _check_fit(algorithms, proxy is not None)
     image_set = image_set or ("digits" if live else "cifar10")
-    asked = None if space is None else get(space)  # a user's own is known from here on
-    truth_there = None if truth is None else open_truth(truth, images_name(image_set), (), space)
-    candidates = default_candidates() if truth_there is None else truth_candidates(truth_there)
-    if live and space not in (None, DEFAULT):
-        raise InputError(f"--live trains networks of NAS-Bench-201 only; got --space {space}")
-    candidates.roster.refuse_other(asked)
+    asked = None if space in (None, OWN) else get(str(space))  # a user's own is known from here on
+    frame, truth_there = read_scores(scores or RANDOM_CIFAR10), None
+    if truth is None:
+        record = asked or get(DEFAULT)
+        record.check(**{n: v for n, v in (("channels", channels), ("cells", cells)) if v})
+        frame = _fitting(frame, scores, where, record)
+        candidates = live_candidates(record, recipe, frame, proxy is not None)
+    else:
+        chosen = split_words(truth_where or "")
+        truth_there = open_truth(truth, images_name(image_set), chosen, space)
+        candidates = truth_candidates(truth_there)
+        candidates.roster.refuse_other(asked)
+        frame = _fitting(frame, scores, where, candidates.roster.space)
+    frame = chosen_scores(frame, split_words(where or ""))
     proxies = choose_proxies(frame, split_words(proxy or ""), candidates)
     targets, notices = split_words(objective), plain_console(stderr=True)
     plan = Plan(algorithms, proxies, queries, runs or (1 if live else 100), seed, workers, threads)
@@ -184,7 +198,7 @@ def search(
                 check_device(device), threads,
                 _settings(assignments or (), square_queries, targets), tuple(sys.argv),
             )  # fmt: skip
-            findings = search_live(plan, out, targets, settings, notices)
+            findings = search_live(plan, out, targets, settings, notices, candidates)
         else:
             assert truth_there is not None
             findings = search_truth(plan, truth_problem(truth_there, targets, frame), notices)
@@ -194,6 +208,8 @@ def search(
         raise typer.Exit(INTERRUPTED) from None
     written = findings.write(out, table, split_words(figures)) if out else []
     console = plain_console()
+    if said := findings.among:
+        console.print(Text(said), soft_wrap=True)
     findings.show(console)
     findings.show_proxies(frame, fitted, console)
     if truth_there is not None:
@@ -218,6 +234,17 @@ def _settings(
     return assigned([*([f"square.queries={square_queries}"] * former), *assignments], attacks)
 
 
+def _fitting(
+    frame: "pd.DataFrame", scores: Path | None, where: str | None, record: "SearchSpace[Any] | None"
+) -> "pd.DataFrame":
+    """Return the scores; none if they would be the published ones of networks of another space."""
+    if scores is not None or record is get(DEFAULT):
+        return frame
+    if where is not None:
+        raise InputError("--where chooses among scores: add --scores FILE, of these networks")
+    return frame.iloc[:0]
+
+
 def _check(
     context: typer.Context, truth: Path | None, live: bool, out: Path | None, workers: int | None
 ) -> None:
@@ -235,6 +262,7 @@ def _check(
         refuse_given(context, "nothing is trained without --live", *ONLY_LIVE)
     if live:
         refuse_given(context, "a live search knows no network in advance", "held_out")
+        refuse_given(context, "a live search has no truth", "truth_where")
     if out is None:
         refuse_given(context, "nothing is written without --out FOLDER", "table", "figures")
 
