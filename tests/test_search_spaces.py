@@ -20,8 +20,8 @@ from evaluation.search.objectives import ObjectiveError
 from evaluation.search.recorded import Drawn
 from evaluation.search.registry import ALGORITHMS
 from testbed.spaces import registry
-from testbed.spaces.nasbench201.recipe import PRESETS
 from testbed.store import read_robustness
+from testbed.train.recipe import PRESETS
 from tests.thorough import thorough
 from tests.tiny_space import Tiny, TinySpace
 

@@ -28,9 +28,9 @@ from testbed.command.options import (
 from testbed.command.outputs import check_folder
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.images.names import FORMS, NAMES
-from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
 from testbed.spaces.registry import DEFAULT, get
 from testbed.tables import RANDOM_CIFAR10
+from testbed.train.recipe import PRESETS, override, preset_named
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,10 +16,10 @@ from evaluation.search.base import Answer
 from evaluation.search.candidates import Candidates, default_candidates
 from evaluation.search.objectives import ObjectiveError
 from evaluation.truths.targets import CLEAN, Target
-from testbed.spaces.nasbench201.checkpoints import settings_of
-from testbed.spaces.nasbench201.training import DivergedError
 from testbed.store import RobustnessRow, Store
+from testbed.train.checkpoints import settings_of
 from testbed.train.job import Task, TrainingJob, is_finished
+from testbed.train.training import DivergedError
 
 __all__ = ["Live", "live_measures", "live_target"]
 

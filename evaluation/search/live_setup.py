@@ -18,13 +18,13 @@ from testbed import images
 from testbed.basis import interrupts
 from testbed.command.provenance import provenance
 from testbed.sources.trained import TrainedSource
-from testbed.spaces.nasbench201.checkpoints import sizes_of
-from testbed.spaces.nasbench201.recipe import Recipe
 from testbed.spaces.registry import DEFAULT
 from testbed.spaces.space import SearchSpace
 from testbed.store import Store
+from testbed.train.checkpoints import sizes_of
 from testbed.train.folder import claim
 from testbed.train.job import TrainingJob
+from testbed.train.recipe import Recipe
 
 __all__ = ["LiveSettings", "live_candidates", "live_problem"]
 

@@ -13,16 +13,20 @@ from testbed.command.options import (
     DataRoot,
     Device,
     Download,
+    Factory,
     ImageSetName,
+    NetworkList,
+    OwnNetworks,
     Show,
     Space,
     Threads,
     Workers,
 )
 from testbed.command.outputs import check_folder
-from testbed.command.shell import Command, application
-from testbed.spaces.nasbench201.recipe import override, preset_named
+from testbed.command.shell import Command, application, refuse_given
+from testbed.sources.own_name import own_names
 from testbed.train.attack_options import attack_notes, with_attack
+from testbed.train.recipe import override, preset_named
 
 __all__ = ["main"]
 
@@ -31,6 +35,7 @@ app = application()
 
 @app.command(cls=Command)
 def train(
+    context: typer.Context,
     preset: Annotated[
         str,
         typer.Option(
@@ -41,8 +46,14 @@ def train(
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
     download: Download = False,
-    archs: Annotated[str, typer.Option(help=ARCHS_HELP)] = "sample:24",
+    archs: Annotated[
+        str | None,
+        typer.Option(help=f"{ARCHS_HELP}; sample:24 if not given", show_default=False),
+    ] = None,
     space: Space = None,
+    network: OwnNetworks = None,
+    networks_file: NetworkList = None,
+    factory: Factory = None,
     seeds: Annotated[str, typer.Option(help="Of weights and training: 0,1,2 or 0-9.")] = "0",
     epochs: Annotated[
         int | None,
@@ -108,7 +119,7 @@ def train(
     threads: Threads = 1,
     show: Show = 30,
 ) -> None:
-    """Train networks with the recipe of NAS-Bench-201, or a shortened one, or adversarially.
+    """Train networks of any space, or your own, as NAS-Bench-201 did, shortened, or adversarially.
 
     A network that the folder holds is not trained again, and one that was interrupted goes on
     from its last epoch, to the same weights: run the same command again.
@@ -122,21 +133,30 @@ def train(
     )  # fmt: skip
     seed_list = whole_numbers(seeds, "seeds")
     check_folder(out)
+    names, maker = own_names(network, networks_file, factory)
+    if names:
+        why = "--network names the networks"
+        refuse_given(context, why, "archs", "space", "channels", "cells")
 
     from testbed.command.job import Execution, run_job
-    from testbed.spaces.registry import get
-    from testbed.spaces.selection import space_of_words
+    from testbed.train.chosen import own_networks, space_networks
     from testbed.train.folder import claim, watch
     from testbed.train.job import TrainingJob, is_finished
     from testbed.train.summary import print_summary
 
     for note in attack_notes(recipe):
         console.print(note, soft_wrap=True)
-    chosen = space_of_words(archs) if space is None else get(space)
-    networks = [chosen.name(genotype) for genotype in chosen.select(archs)]
-    load_images(image_set, data_root, download=download)
-    job = TrainingJob(recipe, image_set, data_root, out, check_device(device), chosen)
-    tasks = job.tasks(networks, seed_list)
+    loaded = load_images(image_set, data_root, download=download)
+    if names:
+        own, chosen = own_networks(names, maker, seed_list[0], loaded), None
+    else:
+        given = {n: v for n, v in (("channels", channels), ("cells", cells)) if v is not None}
+        chosen, names, said = space_networks(archs or "sample:24", space, recipe, given, loaded)
+        own = None
+        if said:
+            console.print(said, soft_wrap=True)
+    job = TrainingJob(recipe, image_set, data_root, out, check_device(device), chosen, own)
+    tasks = job.tasks(names, seed_list)
     with claim(out, job.settings()):
         left = [task for task in tasks if not is_finished(task.path(out))]
         count = min(workers or default_workers(device), len(left))
