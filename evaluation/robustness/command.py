@@ -57,7 +57,10 @@ CORRUPTED_HELP = (
     "folder of <corruption>.npy and labels.npy, as CIFAR-10-C has them; generate: make them "
     "once, beside the store"
 )
-OF_ATTACKS = ("norm", "epsilons", "mode", "descending", "backend", "attack_seed", "assignments")
+OF_ATTACKS = (
+    "norm", "epsilons", "mode", "descending", "backend", "attack_seed", "assignments",
+    "save_adversarial",
+)  # fmt: skip
 APGD = ("apgd-ce", "apgd-dlr", "apgd-t")
 # Options of before --set, for one release.
 Former = Annotated[int | None, typer.Option(hidden=True, min=1)]
@@ -116,6 +119,14 @@ def robustness(
     threads: Threads = 1,
     store: Store = None,
     shard: ShardOption = None,
+    save_adversarial: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-adversarial",
+            help="Folder to keep the attacked images in, a file for each network, attack and ε.",
+            show_default=False,
+        ),
+    ] = None,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -164,6 +175,8 @@ def robustness(
     out = export_place(export_as, out)
     part, whole = Shard.parse(shard), store or default_store(image_set)
     store = part.beside(whole)
+    if save_adversarial is not None:
+        check_folder(save_adversarial, "--save-adversarial")
     console = plain_console()
 
     from evaluation.attacks.assignments import assigned
@@ -212,7 +225,7 @@ def robustness(
         measures += corruption_measures(wanted, word)
     job = MeasuringJob.of(
         loaded, count, source, mode=mode, seed=attack_seed, corrupted=folder,
-        batch_size=batch_size, device=device, plugins=plugins,
+        batch_size=batch_size, device=device, plugins=plugins, kept=save_adversarial,
     )  # fmt: skip
     execution = Execution(
         "evaluation.robustness", workers or default_workers(device), threads, device,
@@ -227,6 +240,8 @@ def robustness(
         if export_as is not None:
             export(open_store, table, export_as, out, loaded.name, mode, console)
     console.print(f"Results are in {store}.{part.joined(whole)}", soft_wrap=True)
+    if save_adversarial is not None:
+        console.print(f"Adversarial images are in {save_adversarial}.", soft_wrap=True)
     ending.report(console, store)
 
 

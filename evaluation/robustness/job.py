@@ -16,6 +16,7 @@ from evaluation.attacks.judge import predict
 from evaluation.attacks.outcome import count_confusion
 from evaluation.attacks.plugins import load
 from evaluation.attacks.subject import subject
+from evaluation.robustness.adversarial import join_parts, path_of, write_part
 from evaluation.robustness.pieces import Collection, Measure, Part, Piece, join
 from testbed.basis.errors import InputError
 from testbed.command.job import Words
@@ -44,6 +45,7 @@ class MeasuringJob:
         batch_size: images in a piece, and in a forward pass.
         layout: of that folder.
         plugins: ``module:attribute`` of attacks that a worker does not know.
+        kept: the folder that adversarial images are kept in; None gives them up.
         arrived: parts of measures that are not whole yet.
     """
 
@@ -64,6 +66,7 @@ class MeasuringJob:
     device: str = "cpu"
     layout: Layout | None = None
     plugins: tuple[str, ...] = ()
+    kept: Path | None = None
     arrived: Collection = field(default_factory=Collection)
 
     @staticmethod
@@ -112,7 +115,7 @@ class MeasuringJob:
             for network in networks
             for seed in seeds
             for measure, keys in zip(measures, self.keys(network, seed, measures), strict=True)
-            if not all(key.digest in finished for key in keys)
+            if not all(key.digest in finished and self._has_images(measure, key) for key in keys)
             for span in spans
         ]
 
@@ -121,9 +124,18 @@ class MeasuringJob:
         return f"{piece.network} under {piece.measure.key}"
 
     def save(self, store: Store, run: int, piece: Piece, part: Part) -> Mapping[str, str]:
-        """Keep a part; once all parts of its measure are there, save their results."""
-        store.save_robustness(run, self.join(piece, part))
+        """Keep a part; once all parts of its measure are there, save their results and images."""
+        rows = self.join(piece, part)
+        store.save_robustness(run, rows)
+        if self.kept is not None and piece.measure.attack is not None:
+            starts = range(0, len(self.labels), self.batch_size)
+            for row in rows:
+                join_parts(path_of(self.kept, row.key), row.key, starts)
         return {}
+
+    def _has_images(self, measure: Measure, key: RobustnessKey) -> bool:
+        """Say whether no image of a result is wanted that is not kept."""
+        return self.kept is None or measure.attack is None or path_of(self.kept, key).is_file()
 
     def join(self, piece: Piece, part: Part) -> list[RobustnessRow]:
         """Return the results of the piece's measure if this part was its last one, else none."""
@@ -171,6 +183,10 @@ class MeasuringJob:
             network, self._images(piece), labels, measure.attack, epsilons, mode=self.mode,
             seed=self.seed, batch_size=self.batch_size, checks=piece.start == 0,
         )  # fmt: skip
+        if self.kept is not None:
+            (keys,) = self.keys(piece.network, piece.seed, [measure])
+            for key, level in zip(keys, result.levels, strict=True):
+                write_part(path_of(self.kept, key), level, labels, piece.start)
         return Part(
             [level.without_images() for level in result.levels], result.network_warnings,
             result.correct.cpu(),
