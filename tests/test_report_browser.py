@@ -291,7 +291,7 @@ def test_networks_of_no_space_are_explored_and_it_is_said_that_none_is_drawn(
     window.complaints.clear()
     window.open(page, *SIZES["desktop"])
     said = window.evaluate("document.querySelector('#explorer').textContent")
-    assert "No cell is drawn: these networks are of no known search space." in said
+    assert "No cell is drawn: these networks are of no known space." in said
     assert "clean" in window.evaluate(CHOOSE % json.dumps("my<b>:net(2, '&')"))
     assert window.evaluate("document.querySelector('#cell').children.length") == 0
     assert window.complaints == []

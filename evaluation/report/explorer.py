@@ -89,7 +89,7 @@ def _named(study: ReportNumbers) -> dict[str, Any]:
     labels, space = list(map(str, study.accuracies.index)), study.roster.space
     found: dict[str, Any] = {"labels": labels, "drawn": "", "operation_list": [], "graphs": []}
     if space is None:
-        return found | {"drawn": "these networks are of no known search space"}
+        return found | {"drawn": "these networks are of no known space"}
     if not space.cells(space.parse(labels[0])):
         why = "which does not say how its networks are drawn"
         return found | {"drawn": f"these networks are of {space.title}, {why}"}
