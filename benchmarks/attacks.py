@@ -31,8 +31,8 @@ from evaluation.attacks.original import package
 from evaluation.attacks.victim import Victim
 from testbed import images
 from testbed.basis.seeding import global_draws
-from testbed.spaces.nasbench201.checkpoints import trained_network
 from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.train.checkpoints import trained_network
 
 INDEX, CHANNELS, CELLS = 284, 8, 1
 IMAGES, ROUNDS, QUERIES = 60, 1, 500

@@ -20,8 +20,8 @@ from testbed import images
 from testbed.basis.seeding import global_draws
 from testbed.engine.memory import keep_freed_memory
 from testbed.files.replacing import replacing
-from testbed.spaces.nasbench201.checkpoints import trained_network
 from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.train.checkpoints import trained_network
 
 EPSILONS = (0.5, 1.0, 2.0, 8.0)
 CASES = "record,accuracy,descending,original"

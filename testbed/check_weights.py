@@ -54,7 +54,7 @@ def check_weights(
     opened = chosen.archive(archive)
     if not isinstance(opened, Archive):
         raise InputError(f"archives of {chosen.title} have no accuracies that can be read here")
-    hp = opened.settings(dataset, seed, hp)["hp"]
+    hp = str(opened.settings(dataset, seed, hp)["hp"])
     test_set = load_images(DATASETS[dataset].images, data_root, "test", download)
     rows = []
     with progress(console) as bar:

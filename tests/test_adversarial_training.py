@@ -14,12 +14,12 @@ from testbed.basis.errors import InputError
 from testbed.basis.seeding import generator
 from testbed.networks.normalise import normalised
 from testbed.sources.trained import TrainedSource
-from testbed.spaces.nasbench201.adversarial import AdversarialTraining, adversarial_training
-from testbed.spaces.nasbench201.attacked import attacked
 from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.recipe import PRESETS, Recipe
-from testbed.spaces.nasbench201.training import train
+from testbed.train.adversarial import AdversarialTraining, adversarial_training
+from testbed.train.attacked import attacked
 from testbed.train.command import app
+from testbed.train.recipe import PRESETS, Recipe
+from testbed.train.training import train
 
 GENOTYPE = Genotype.from_index(284)
 # One convolution a cell: it learns the digits in a second or two.

@@ -10,7 +10,7 @@ from testbed import images
 from testbed.check_weights import app
 from testbed.spaces.nasbench201.archive import open_archive
 from testbed.spaces.nasbench201.archive.comparison import Comparison
-from testbed.spaces.nasbench201.training import accuracy
+from testbed.train.training import accuracy
 from tests import archive_writer as writer
 
 INDEX, COUNT = 11, 60

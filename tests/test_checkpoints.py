@@ -9,14 +9,15 @@ import torch
 
 from testbed.images.batch import fingerprint
 from testbed.networks.normalise import normalised
-from testbed.spaces.nasbench201 import checkpoint_files
-from testbed.spaces.nasbench201.checkpoint_files import (
+from testbed.spaces.nasbench201.genotype import Genotype
+from testbed.train import checkpoint_files
+from testbed.train.checkpoint_files import (
     CheckpointError,
     fingerprint_of_weights,
     write_json,
     write_tensors,
 )
-from testbed.spaces.nasbench201.checkpoints import (
+from testbed.train.checkpoints import (
     Checkpoint,
     checkpoint_path,
     describe_images,
@@ -25,10 +26,9 @@ from testbed.spaces.nasbench201.checkpoints import (
     settings_of,
     trained_network,
 )
-from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.recipe import Recipe
-from testbed.spaces.nasbench201.training import train
-from testbed.spaces.nasbench201.unfinished import load_state, save_state
+from testbed.train.recipe import Recipe
+from testbed.train.training import train
+from testbed.train.unfinished import load_state, save_state
 
 GENOTYPE = Genotype.from_index(284)
 SMALL = Recipe(epochs=2, channels=4, cells=1, batch_size=16, lr=0.05, padding=2)

@@ -30,8 +30,8 @@ from testbed.spaces.nasbench201.archive import open_archive
 from testbed.spaces.nasbench201.archive.errors import ArchiveFileError
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.network import Network
-from testbed.spaces.nasbench201.recipe import Recipe
 from testbed.spaces.nasbench201.sizes import check_size
+from testbed.train.recipe import Recipe
 from tests import archive_writer as writer
 from tests.bombs import PICKLES, npy, zipped
 

@@ -69,9 +69,10 @@ def with_data(start, real_data):
     return start(real_data)
 
 
-def test_there_are_four():
+def test_there_are_five():
     assert [path.stem for path in NOTEBOOKS] == [
         "01_quickstart", "02_reproduce_the_paper", "03_your_own_network", "04_zero_cost_nas",
+        "05_your_own_space_and_images",
     ]  # fmt: skip
 
 

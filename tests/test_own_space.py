@@ -306,14 +306,16 @@ def test_a_report_says_whose_networks_they_are_and_what_is_not_drawn(tiny, tmp_p
     assert "Baselines are the number of parameters." in text
     assert "NAS-Bench-201" not in text
     assert "paths_pool_min" not in text
-    assert explorer(found) is None
+    told = explorer(found)
+    assert told["labels"] == list(found.accuracies.index)
+    assert (told["graphs"], told["scores"].keys()) == ([], {"norm", "params"})
     said = [item.why for item in gallery(found, ["tiny-1-1-4", "net"]) if isinstance(item, Missing)]
     assert "the tiny space does not say how its networks are drawn" in said
     assert "net is a network of no known search space" in said
     tables = dict(csv_tables(found))
     assert tables["networks"]["network"].tolist() == sorted(names)
     page = write_report(found, tmp_path).read_text(encoding="utf-8")
-    assert "these networks are of the tiny space" in page
+    assert "of the tiny space, which does not say how its networks are drawn" in page
     assert "paths_pool_min" not in page
 
 

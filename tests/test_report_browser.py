@@ -1,17 +1,24 @@
 """The page in a real browser: no complaint, no overflow, and every figure is there."""
 
 import io
+import json
+import random
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from evaluation.report.figures.operations import NAMES
 from evaluation.report.study import study
 from evaluation.report.write import write_report
+from evaluation.truths import open_truth
 from evaluation.truths.published import Truth
+from testbed.spaces import registry
 from testbed.spaces.nasbench201.genotype import Genotype
 from tests.browser import browser, executable
 from tests.report_case import rows, small_study, table
+from tests.thorough import thorough
 from tests.truth_folder import write_truth
 
 SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
@@ -235,3 +242,56 @@ def test_tables_use_the_width_of_the_window(page, window):
 def corner(window):
     """Return the colour of the page's first pixel."""
     return Image.open(io.BytesIO(window.screenshot(whole=False))).convert("RGB").getpixel((0, 0))
+
+
+def named_report(folder, names):
+    """Write the report of a table of networks that go by name."""
+    source = np.random.default_rng(0)
+    rows = [(name, t, round(source.random(), 3)) for name in names for t in ("clean", "pgd@2")]
+    path = folder / "truth.csv"
+    pd.DataFrame(rows, columns=["network", "target", "accuracy"]).to_csv(path, index=False)
+    scores = pd.DataFrame(
+        {"network": names, "proxy": "norm", "init": "random", "images": "cifar10", "settings": "{}",
+         "seed": pd.array([0] * len(names), "Int64"), "value": source.random(len(names)),
+         "seconds": 1.0, "run": 1}
+    )  # fmt: skip
+    return write_report(study(open_truth(path), scores), folder / "report")
+
+
+CHOOSE = """((word) => { const input = document.querySelector('#network'); input.value = word;
+    input.dispatchEvent(new Event('change'));
+    return document.querySelector('#accuracies').textContent; })(%s)"""
+
+
+def test_networks_of_another_space_are_explored_and_drawn(window, tmp_path, few_figures):
+    darts = registry.get("darts")
+    names = [darts.name(darts.draw(random.Random(seed))) for seed in range(6)]
+    page = named_report(tmp_path, names)
+    for size in SIZES.values():
+        window.complaints.clear()
+        window.open(page, *size)
+        assert window.complaints == []
+        assert window.evaluate("document.documentElement.scrollWidth") == size[0]
+    assert "clean" in window.evaluate(CHOOSE % json.dumps(names[3]))
+    edges = sum(len(cell.edges) for cell in darts.cells(darts.parse(names[3])))
+    assert window.evaluate("document.querySelectorAll('#cell svg > path').length") == edges
+    operations = {o for cell in darts.cells(darts.parse(names[3])) for _, _, o in cell.edges}
+    shown = window.evaluate("document.querySelector('#cell').textContent")
+    assert all(NAMES.get(operation, operation) in shown for operation in operations)
+    assert "No cell is drawn" not in window.evaluate("document.body.textContent")
+    assert window.evaluate(CHOOSE % '"darts"') == ""
+    assert window.complaints == []
+
+
+@thorough
+def test_networks_of_no_space_are_explored_and_it_is_said_that_none_is_drawn(
+    window, tmp_path, few_figures
+):
+    page = named_report(tmp_path, [f"my<b>:net({n}, '&')" for n in range(6)])
+    window.complaints.clear()
+    window.open(page, *SIZES["desktop"])
+    said = window.evaluate("document.querySelector('#explorer').textContent")
+    assert "No cell is drawn: these networks are of no known space." in said
+    assert "clean" in window.evaluate(CHOOSE % json.dumps("my<b>:net(2, '&')"))
+    assert window.evaluate("document.querySelector('#cell').children.length") == 0
+    assert window.complaints == []

@@ -8,8 +8,8 @@ from evaluation.truths.facts import NORMAL, UNKNOWN, Training
 from evaluation.truths.published import Truth
 from evaluation.truths.robustness_json import write_truth
 from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.recipe import PRESETS
 from testbed.store import RobustnessKey, RobustnessRow, Store, read_robustness
+from testbed.train.recipe import PRESETS
 
 IDS = (11, 284, 5111)
 IMAGES = {"split": "test", "count": 8, "fingerprint": "f00d"}

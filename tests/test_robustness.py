@@ -21,7 +21,6 @@ from evaluation.robustness.command import app
 from evaluation.truths.published import Truth
 from evaluation.truths.robustness_json import ExportError, write_truth
 from testbed import images
-from testbed.spaces.nasbench201.checkpoints import trained_network
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.store import (
     RobustnessKey,
@@ -31,6 +30,7 @@ from testbed.store import (
     read_robustness,
     unpack_robust,
 )
+from testbed.train.checkpoints import trained_network
 from testbed.train.command import app as train_app
 
 ROOT = Path(__file__).parent.parent

@@ -17,9 +17,9 @@ from evaluation.search import findings, live
 from evaluation.search.command import app
 from evaluation.search.objectives import ObjectiveError
 from evaluation.truths.published import Truth
-from testbed.spaces.nasbench201.training import DivergedError
 from testbed.store import StoreError, read_robustness
 from testbed.train.job import TrainingJob
+from testbed.train.training import DivergedError
 from tests.truth_folder import EPSILONS, IDS, write_truth
 
 ROOT = Path(__file__).parent.parent

@@ -21,12 +21,12 @@ from testbed.sources import (  # fmt: skip
     TrainedSource,
     chosen_networks,
 )
-from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights, write_json
-from testbed.spaces.nasbench201.checkpoints import Checkpoint, checkpoint_path, save_checkpoint
 from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.recipe import Recipe
 from testbed.spaces.nasbench201.weights import random_network
 from testbed.store import read_scores
+from testbed.train.checkpoint_files import fingerprint_of_weights, write_json
+from testbed.train.checkpoints import Checkpoint, checkpoint_path, save_checkpoint
+from testbed.train.recipe import Recipe
 from tests.archive_writer import write_nats
 
 NAMES = [str(Genotype.from_index(index)) for index in (11, 284)]

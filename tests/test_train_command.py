@@ -13,14 +13,14 @@ import torch
 from typer.testing import CliRunner
 
 from testbed import images
-from testbed.spaces.nasbench201.checkpoint_files import read_notes
-from testbed.spaces.nasbench201.checkpoints import settings_of, trained_network
 from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.training import accuracy
 from testbed.store.lock import WriterLock
 from testbed.train import job
+from testbed.train.checkpoint_files import read_notes
+from testbed.train.checkpoints import settings_of, trained_network
 from testbed.train.command import app
 from testbed.train.job import TrainingJob
+from testbed.train.training import accuracy
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--channels", "4", "--epochs", "2", "--batch-size", "128", "--archs", "284,11"]
@@ -215,7 +215,7 @@ def test_a_diverging_network_is_reported_and_the_others_are_kept(tmp_path, monke
     monkeypatch.setattr(TrainingJob, "__call__", diverge)
     arguments = [*SMALL, "--archs", 284, "--seeds", "0,1", "--workers", 1, "--out", tmp_path]
     output = invoke(*arguments, code=1)
-    assert "seed 1: testbed.spaces.nasbench201.training.DivergedError" in output
+    assert "seed 1: testbed.train.training.DivergedError" in output
     assert "1 networks failed; the others are in" in output
     assert list(weights(tmp_path)) == ["000284-seed0.json"]
 

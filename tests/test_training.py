@@ -10,12 +10,12 @@ from torch import nn
 from testbed import images
 from testbed.basis.seeding import generator
 from testbed.networks.normalise import normalised
-from testbed.spaces.nasbench201.augmentation import Augmentation
-from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
 from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.recipe import PRESETS, Recipe
-from testbed.spaces.nasbench201.training import DivergedError, TrainingState, accuracy, train
 from testbed.spaces.nasbench201.weights import random_network
+from testbed.train.augmentation import Augmentation
+from testbed.train.checkpoint_files import fingerprint_of_weights
+from testbed.train.recipe import PRESETS, Recipe
+from testbed.train.training import DivergedError, TrainingState, accuracy, train
 
 GENOTYPE = Genotype.from_index(284)
 SMALL = Recipe(epochs=3, channels=4, cells=1, batch_size=16, lr=0.05, padding=2)

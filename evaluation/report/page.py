@@ -91,7 +91,6 @@ def page(
         has_more=len(main_targets(study.targets)) < len(shown_targets(study)),
         groups=groups,
         explorer=data,
-        space="no known space" if study.roster.space is None else study.roster.space.title,
         explorer_json=Markup(as_script(data)),
         methods=methods,
         bibtex=bibtex(study),

@@ -61,7 +61,10 @@ CORRUPTED_HELP = (
     "folder of <corruption>.npy and labels.npy, as CIFAR-10-C has them; generate: make them "
     "once, beside the store"
 )
-OF_ATTACKS = ("norm", "epsilons", "mode", "descending", "backend", "attack_seed", "assignments")
+OF_ATTACKS = (
+    "norm", "epsilons", "mode", "descending", "backend", "attack_seed", "assignments",
+    "save_adversarial",
+)  # fmt: skip
 APGD = ("apgd-ce", "apgd-dlr", "apgd-t")
 # Options of before --set, for one release.
 Former = Annotated[int | None, typer.Option(hidden=True, min=1)]
@@ -123,6 +126,14 @@ def robustness(
     retry_failed: RetryFailed = False,
     store: Store = None,
     shard: ShardOption = None,
+    save_adversarial: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-adversarial",
+            help="Folder to keep the attacked images in, a file for each network, attack and ε.",
+            show_default=False,
+        ),
+    ] = None,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -173,6 +184,8 @@ def robustness(
     out = export_place(export_as, out)
     part, whole = Shard.parse(shard), store or default_store(image_set)
     store = part.beside(whole)
+    if save_adversarial is not None:
+        check_folder(save_adversarial, "--save-adversarial")
     console = plain_console()
 
     from evaluation.attacks.assignments import assigned
@@ -221,7 +234,7 @@ def robustness(
         measures += corruption_measures(wanted, word)
     job = MeasuringJob.of(
         loaded, count, source, mode=mode, seed=attack_seed, corrupted=folder,
-        batch_size=batch_size, device=device, plugins=plugins,
+        batch_size=batch_size, device=device, plugins=plugins, kept=save_adversarial,
     )  # fmt: skip
     execution = Execution(
         "evaluation.robustness", force.count(device), threads, device,
@@ -232,7 +245,7 @@ def robustness(
         wholes = job.wholes(networks, seed_list, measures)
         asked = [digest for whole in wholes for digest in whole.digests]
         failed = set() if retry_failed else open_store.failed(asked)
-        left = job.pieces(wholes, open_store.finished_robustness(asked) | failed)
+        left = job.pieces(wholes, open_store.finished_robustness(asked), failed)
         ending = run_job(
             job, left, open_store, execution, console, failed_before=len(failed),
             nothing=part.nothing(every),
@@ -243,6 +256,8 @@ def robustness(
         if export_as is not None:
             export(open_store, table, export_as, out, loaded.name, mode, console)
     console.print(f"Results are in {store}.{part.joined(whole)}", soft_wrap=True)
+    if save_adversarial is not None:
+        console.print(f"Adversarial images are in {save_adversarial}.", soft_wrap=True)
     ending.report(console, store)
 
 

@@ -16,6 +16,7 @@ from evaluation.attacks.judge import predict
 from evaluation.attacks.outcome import count_confusion
 from evaluation.attacks.plugins import load
 from evaluation.attacks.subject import subject
+from evaluation.robustness.adversarial import join_parts, path_of, write_part
 from evaluation.robustness.pieces import Collection, Measure, Part, Piece, Whole, join
 from testbed.basis.errors import InputError
 from testbed.command.job import Words
@@ -45,6 +46,7 @@ class MeasuringJob:
         batch_size: images in a piece, and in a forward pass.
         layout: of that folder.
         plugins: ``module:attribute`` of attacks that a worker does not know.
+        kept: the folder that adversarial images are kept in; None gives them up.
         arrived: parts of measures that are not whole yet.
     """
 
@@ -65,6 +67,7 @@ class MeasuringJob:
     device: str = "cpu"
     layout: Layout | None = None
     plugins: tuple[str, ...] = ()
+    kept: Path | None = None
     arrived: Collection = field(default_factory=Collection)
 
     @staticmethod
@@ -106,26 +109,35 @@ class MeasuringJob:
     ) -> list[Whole]:
         """Return each network of each seed under each measure."""
         return [
-            Whole(network, seed, measure, tuple(key.digest for key in keys))
+            Whole(
+                network,
+                seed,
+                measure,
+                tuple(key.digest for key in keys),
+                all(self._has_images(measure, key) for key in keys),
+            )
             for network in networks
             for seed in seeds
             for measure, keys in zip(measures, self.keys(network, seed, measures), strict=True)
         ]
 
-    def pieces(self, wholes: Iterable[Whole], unwanted: Container[str] = ()) -> list[Piece]:
-        """Return the pieces of those that have a level whose result is wanted.
+    def pieces(
+        self, wholes: Iterable[Whole], finished: Container[str] = (), failed: Container[str] = ()
+    ) -> list[Piece]:
+        """Return the pieces of those that have a level whose result, or images, are wanted.
 
         Args:
             wholes: see there.
-            unwanted: digests of results that are there, or failed; one of which another level is
-                wanted is measured at all of them.
+            finished: digests of results that are there; one of which another level is wanted is
+                measured at all of them.
+            failed: digests of results that failed, and are not taken up again.
         """
         size, step = len(self.labels), self.batch_size
         spans = [(start, min(start + step, size)) for start in range(0, size, step)]
         return [
             Piece(whole.network, whole.seed, whole.measure, *span)
             for whole in wholes
-            if not all(digest in unwanted for digest in whole.digests)
+            if whole.left(finished, failed)
             for span in spans
         ]
 
@@ -141,8 +153,13 @@ class MeasuringJob:
         return f"{piece.network} under {piece.measure.key}"
 
     def save(self, store: Store, run: int, piece: Piece, part: Part) -> Mapping[str, str]:
-        """Keep a part; once all parts of its measure are there, save their results."""
-        store.save_robustness(run, self.join(piece, part))
+        """Keep a part; once all parts of its measure are there, save their results and images."""
+        rows = self.join(piece, part)
+        store.save_robustness(run, rows)
+        if self.kept is not None and piece.measure.attack is not None:
+            starts = range(0, len(self.labels), self.batch_size)
+            for row in rows:
+                join_parts(path_of(self.kept, row.key), row.key, starts)
         return {}
 
     def wanted(self, piece: Piece) -> bool:
@@ -156,6 +173,10 @@ class MeasuringJob:
             why = outcome.kind, str(outcome.error)
             store.save_failures(run, [FailureRow(FailureKey.of(key), *why) for key in keys])
         return ()
+
+    def _has_images(self, measure: Measure, key: RobustnessKey) -> bool:
+        """Say whether no image of a result is wanted that is not kept."""
+        return self.kept is None or measure.attack is None or path_of(self.kept, key).is_file()
 
     def join(self, piece: Piece, part: Part) -> list[RobustnessRow]:
         """Return the results of the piece's measure if this part was its last one, else none."""
@@ -203,6 +224,10 @@ class MeasuringJob:
             network, self._images(piece), labels, measure.attack, epsilons, mode=self.mode,
             seed=self.seed, batch_size=self.batch_size, checks=piece.start == 0,
         )  # fmt: skip
+        if self.kept is not None:
+            (keys,) = self.keys(piece.network, piece.seed, [measure])
+            for key, level in zip(keys, result.levels, strict=True):
+                write_part(path_of(self.kept, key), level, labels, piece.start)
         return Part(
             [level.without_images() for level in result.levels], result.network_warnings,
             result.correct.cpu(),

@@ -5,6 +5,7 @@ some of the images. Since an image's outcome does not depend on its neighbours, 
 network can be computed anywhere and joined; only whole measures are saved.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,12 +38,27 @@ class Measure:
 
 @dataclass(frozen=True)
 class Whole:
-    """A network under a measure on all images, and the digests of its results, one a level."""
+    """A network under a measure on all images.
+
+    Attributes:
+        network: its name.
+        seed: of its weights.
+        measure: see there.
+        digests: of its results, one a level.
+        kept: whether all images that are to be kept are.
+    """
 
     network: str
     seed: int | None
     measure: Measure
     digests: tuple[str, ...]
+    kept: bool = True
+
+    def left(self, finished: Container[str], failed: Container[str]) -> bool:
+        """Say whether a result is neither finished nor failed, or images are not kept."""
+        if any(digest not in finished and digest not in failed for digest in self.digests):
+            return True
+        return not self.kept and not any(digest in failed for digest in self.digests)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 A space that can be listed is the product of its choices, and its classes of equal networks are
 one candidate each. Of a space that is too large, and of networks of no space, the candidates are
-those that there are accuracies of: any two of them are neighbours.
+those that there are accuracies, or scores, of: any two of them are neighbours. Where networks are
+trained when they are asked for, a large space is drawn from as its record says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -15,11 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evaluation.ranking.roster import Roster
+from evaluation.search.recorded import Drawn, Recorded
 from evaluation.search.space import Space
 from testbed.spaces import registry
 from testbed.spaces.space import SearchSpace
 
-__all__ = ["Candidates", "Listed", "default_candidates", "of_index", "of_space", "option_counts"]
+__all__ = [
+    "Candidates", "Listed", "default_candidates", "of_index", "of_record", "of_space",
+    "option_counts",
+]  # fmt: skip
 
 
 class Listed(Space):
@@ -59,7 +64,7 @@ class Candidates:
 
     def ids(self, candidates: Sequence[int]) -> dict[str, NDArray[np.int64]]:
         """Return a column ``id`` of published numbers; none if networks go by names."""
-        if not self.roster.by_number:
+        if not self.roster.by_number or isinstance(self.space, Drawn):
             return {}
         return {"id": self.labels.to_numpy()[np.asarray(candidates, dtype=np.int64)]}
 
@@ -76,9 +81,31 @@ class Candidates:
         columns = [[value(g) for g in genotypes] for value in record.structure.values()]
         return np.array(columns, dtype=np.float32).T
 
+    def sentence(self, members: tuple[int, ...] | None, having: str) -> str:
+        """Return what is searched, in a sentence; "" if it is all of a space.
+
+        Args:
+            members: the candidates that may be asked for; None for all.
+            having: what they have and others lack, as the sentence ends.
+        """
+        count = len(self.space if members is None else members)
+        record = self.roster.space
+        if isinstance(self.space, Listed):
+            of = "" if record is None else f" of {record.title} ({record.size:,} in all)"
+            return (
+                f"The search is among the {count:,} networks{of} that have {having}; any two of "
+                "them are neighbours."
+            )
+        if members is None or record is None:
+            return ""
+        return (
+            f"The search is among the {count:,} of {len(self.space):,} networks of {record.title} "
+            f"that have {having}."
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a space by its record: a worker makes the candidates itself."""
-        if isinstance(self.space, Listed) or self.roster.space is None:
+        if isinstance(self.space, Listed | Drawn) or self.roster.space is None:
             return Candidates, (self.space, self.labels, self.roster)
         return of_space, (self.roster.space,)
 
@@ -104,8 +131,25 @@ def of_space(record: SearchSpace[Any]) -> Candidates:
     else:
         labels = pd.Index(names, dtype="object")
     features = record.encode(genotypes)
-    space = Space(record.choices, alias, features=features, names=names)
+    if type(record).neighbours is SearchSpace.neighbours:  # one changed choice
+        space = Space(record.choices, alias, features=features, names=names)
+    else:
+        space = Recorded(record.choices, alias, features=features, names=names, record=record)
     return Candidates(space, labels, Roster(record))
+
+
+def of_record(record: SearchSpace[Any], sizes: Mapping[str, int] | None = None) -> Candidates:
+    """Return all networks of a space, listed or drawn, for a search that needs no truth.
+
+    Args:
+        record: of the space.
+        sizes: of its networks, where they are not those of the publication.
+    """
+    if record.listed:
+        known = of_space(record)
+        return Candidates(known.space, known.labels, Roster(record, dict(sizes or {})))
+    space = Drawn(record.choices, record=record)
+    return Candidates(space, pd.Index([], dtype="object"), Roster(record, dict(sizes or {})))
 
 
 def default_candidates() -> Candidates:

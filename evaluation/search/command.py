@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -25,18 +25,25 @@ from testbed.command.options import (
     Scores,
     Space,
     Threads,
+    TruthWhere,
     Where,
 )
 from testbed.command.outputs import check_folder
 from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
 from testbed.images.names import FORMS, NAMES
-from testbed.spaces.nasbench201.recipe import PRESETS, override, preset_named
 from testbed.spaces.registry import DEFAULT, get
 from testbed.tables import RANDOM_CIFAR10
+from testbed.train.recipe import PRESETS, override, preset_named
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from testbed.spaces.space import SearchSpace
 
 __all__ = ["main"]
 
 app = application()
+OWN = "own"  # no space: names are taken as they are
 ONLY_LIVE = (
     "data_root", "preset", "epochs", "channels", "cells", "count", "weights_seed",
     "assignments", "square_queries", "device",
@@ -66,6 +73,7 @@ def search(
         ),
     ] = None,
     space: Space = None,
+    truth_where: TruthWhere = None,
     objective: Annotated[
         str,
         typer.Option(
@@ -162,23 +170,29 @@ def search(
     from evaluation.ranking.coverage import left_seeds
     from evaluation.ranking.score_columns import other_images, score_columns
     from evaluation.ranking.where import chosen_scores
-    from evaluation.search.candidates import default_candidates
-    from evaluation.search.live_setup import LiveSettings
+    from evaluation.search.live_setup import LiveSettings, live_candidates
     from evaluation.search.problem import truth_candidates, truth_problem
     from evaluation.search.proxy_scores import choose_proxies
     from evaluation.search.running import Plan, search_live, search_truth
     from evaluation.truths import open_truth
     from testbed.store import read_scores
 
-    frame = chosen_scores(read_scores(scores or RANDOM_CIFAR10), split_words(where or ""))
     _check_fit(algorithms, proxy is not None)
     image_set = image_set or ("digits" if live else "cifar10")
-    asked = None if space is None else get(space)  # a user's own is known from here on
-    truth_there = None if truth is None else open_truth(truth, images_name(image_set), (), space)
-    candidates = default_candidates() if truth_there is None else truth_candidates(truth_there)
-    if live and space not in (None, DEFAULT):
-        raise InputError(f"--live trains networks of NAS-Bench-201 only; got --space {space}")
-    candidates.roster.refuse_other(asked)
+    asked = None if space in (None, OWN) else get(str(space))  # a user's own is known from here on
+    frame, truth_there = read_scores(scores or RANDOM_CIFAR10), None
+    if truth is None:
+        record = asked or get(DEFAULT)
+        record.check(**{n: v for n, v in (("channels", channels), ("cells", cells)) if v})
+        frame = _fitting(frame, scores, where, record)
+        candidates = live_candidates(record, recipe, frame, proxy is not None)
+    else:
+        chosen = split_words(truth_where or "")
+        truth_there = open_truth(truth, images_name(image_set), chosen, space)
+        candidates = truth_candidates(truth_there)
+        candidates.roster.refuse_other(asked)
+        frame = _fitting(frame, scores, where, candidates.roster.space)
+    frame = chosen_scores(frame, split_words(where or ""))
     proxies = choose_proxies(frame, split_words(proxy or ""), candidates)
     targets, notices = split_words(objective), plain_console(stderr=True)
     hands = force.count("cpu") if workers or engine else None
@@ -193,7 +207,7 @@ def search(
                 check_device(device), threads,
                 _settings(assignments or (), square_queries, targets), tuple(sys.argv),
             )  # fmt: skip
-            findings = search_live(plan, out, targets, settings, notices)
+            findings = search_live(plan, out, targets, settings, notices, candidates)
         else:
             assert truth_there is not None
             findings = search_truth(plan, truth_problem(truth_there, targets, frame), notices)
@@ -203,6 +217,8 @@ def search(
         raise typer.Exit(INTERRUPTED) from None
     written = findings.write(out, table, split_words(figures)) if out else []
     console = plain_console()
+    if said := findings.among:
+        console.print(Text(said), soft_wrap=True)
     findings.show(console)
     findings.show_proxies(frame, fitted, console)
     if truth_there is not None:
@@ -225,6 +241,17 @@ def _settings(
     attacks = list(dict.fromkeys(target.name for target in chosen if target.is_attack))
     former = square_queries is not None and "square" in attacks
     return assigned([*([f"square.queries={square_queries}"] * former), *assignments], attacks)
+
+
+def _fitting(
+    frame: "pd.DataFrame", scores: Path | None, where: str | None, record: "SearchSpace[Any] | None"
+) -> "pd.DataFrame":
+    """Return the scores; none if they would be the published ones of networks of another space."""
+    if scores is not None or record is get(DEFAULT):
+        return frame
+    if where is not None:
+        raise InputError("--where chooses among scores: add --scores FILE, of these networks")
+    return frame.iloc[:0]
 
 
 def _check(
@@ -252,6 +279,7 @@ def _check(
         refuse_given(context, "nothing is trained without --live", *ONLY_LIVE)
     if live:
         refuse_given(context, "a live search knows no network in advance", "held_out")
+        refuse_given(context, "a live search has no truth", "truth_where")
     if out is None:
         refuse_given(context, "nothing is written without --out FOLDER", "table", "figures")
 

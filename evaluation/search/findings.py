@@ -59,6 +59,14 @@ class Findings:
         names = " and ".join(map(self._title, self.targets))
         return names if len(self.targets) == 1 else f"{names} (weighted sum)"
 
+    @property
+    def among(self) -> str:
+        """What was searched, where that is not all of a space."""
+        having = "scores"
+        if self.problem.complete:
+            having = " and ".join(dict.fromkeys(map(self._title, self.targets)))
+        return self.job.candidates.sentence(self.job.members, having)
+
     @cached_property
     def columns(self) -> list[str]:
         """The columns of the table."""

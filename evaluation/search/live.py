@@ -1,4 +1,4 @@
-"""The live objective: train a cell, attack it, and keep the results for the next time."""
+"""The live objective: train a network, attack it, and keep the results for the next time."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +13,13 @@ from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.measures import attack_measures
 from evaluation.robustness.pieces import Measure
 from evaluation.search.base import Answer
-from evaluation.search.candidates import default_candidates
+from evaluation.search.candidates import Candidates, default_candidates
 from evaluation.search.objectives import ObjectiveError
 from evaluation.truths.targets import CLEAN, Target
-from testbed.spaces.nasbench201.checkpoints import settings_of
-from testbed.spaces.nasbench201.training import DivergedError
 from testbed.store import RobustnessRow, Store
+from testbed.train.checkpoints import settings_of
 from testbed.train.job import Task, TrainingJob, is_finished
+from testbed.train.training import DivergedError
 
 __all__ = ["Live", "live_measures", "live_target"]
 
@@ -75,7 +75,7 @@ class Live:
 
     Attributes:
         targets: what is maximised, a part of ``measured``.
-        measured: names of what is measured of each cell.
+        measured: names of what is measured of each network.
         measures: these, in the same order.
         training: trains into a folder.
         measuring: attacks the networks of that folder.
@@ -83,6 +83,7 @@ class Live:
         run: of the store.
         seed: of the weights and the training.
         watch: called after each answer, with a line on its results where they are new here.
+        candidates: the networks that may be asked for.
     """
 
     targets: tuple[str, ...]
@@ -94,6 +95,7 @@ class Live:
     run: int
     seed: int = 0
     watch: Callable[[str | None], None] = lambda line: None
+    candidates: Candidates = field(default_factory=default_candidates, repr=False)
     _known: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
     _answers: dict[int, tuple[NDArray[np.float64], float]] = field(default_factory=dict, repr=False)
 
@@ -119,13 +121,13 @@ class Live:
         return pd.DataFrame(values, pd.Index(list(self._answers)), list(self.measured))
 
     def measure(self, candidate: int) -> tuple[NDArray[np.float64], float]:
-        """Return everything measured of a cell, (number of measures,), and its seconds.
+        """Return everything measured of a network, (number of measures,), and its seconds.
 
         The seconds are those of the training and the attacks, whenever they took place.
         """
         line = None
         if candidate not in self._answers:
-            network = default_candidates().space.name(candidate)
+            network = self.candidates.space.name(candidate)
             self._answers[candidate], line = self._measure(network)
         self.watch(line)
         return self._answers[candidate]

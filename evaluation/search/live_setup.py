@@ -6,19 +6,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from evaluation.ranking.roster import Roster
 from evaluation.robustness.job import MeasuringJob
+from evaluation.search.candidates import Candidates, default_candidates, of_index, of_record
 from evaluation.search.live import Live, live_measures, live_target
+from evaluation.search.objectives import ObjectiveError
 from evaluation.search.problem import Problem
 from testbed import images
 from testbed.basis import interrupts
 from testbed.command.provenance import provenance
 from testbed.sources.trained import TrainedSource
-from testbed.spaces.nasbench201.recipe import Recipe
+from testbed.spaces.registry import DEFAULT
+from testbed.spaces.space import SearchSpace
 from testbed.store import Store
+from testbed.train.checkpoints import sizes_of
 from testbed.train.folder import claim
 from testbed.train.job import TrainingJob
+from testbed.train.recipe import Recipe
 
-__all__ = ["LiveSettings", "live_problem"]
+__all__ = ["LiveSettings", "live_candidates", "live_problem"]
 
 
 @dataclass(frozen=True)
@@ -48,12 +56,46 @@ class LiveSettings:
     command: tuple[str, ...] = ()
 
 
+def live_candidates(
+    record: SearchSpace[Any], recipe: Recipe, scores: pd.DataFrame, with_proxy: bool
+) -> Candidates:
+    """Return the networks of a space that may be trained and attacked.
+
+    All there are; but with a proxy, of a space that is too large to be listed, those that have
+    scores: an algorithm ranks what it may ask for.
+
+    Args:
+        record: of the space.
+        recipe: of the training, whose sizes the baselines have too; those of NAS-Bench-201 have the
+            published ones.
+        scores: a table of scores.
+        with_proxy: whether an algorithm looks at a proxy.
+
+    Raises:
+        ObjectiveError: if there is a proxy, and no network of a large space has scores.
+    """
+    sizes = {} if record.key == DEFAULT else sizes_of(recipe, record)
+    if record.listed or not with_proxy:
+        return of_record(record, sizes)
+    roster = Roster(record, sizes)
+    names = pd.Index(roster.labels(scores["network"].astype(str)).dropna().unique())
+    if len(names) < 2:
+        raise ObjectiveError(
+            f"{record.title} has {record.size:,} networks, too many to score: a live search with a "
+            f"proxy is among those that have scores, and there are {len(names)}: score some with "
+            f"`robustness-proxies compute --space {record.key} --archs sample:1000 --store FILE` "
+            "and add --scores FILE"
+        )
+    return of_index(names, roster)
+
+
 @contextmanager
 def live_problem(
     folder: Path,
     targets: Sequence[str],
     settings: LiveSettings,
     watch: Callable[[str | None], None] = lambda line: None,
+    candidates: Candidates | None = None,
 ) -> Iterator[Problem]:
     """Open a folder, and search in it for the best of targets such as ``fgsm@8``.
 
@@ -65,6 +107,7 @@ def live_problem(
         targets: what is maximised.
         settings: see there; the folder must have been made with the same training.
         watch: see `Live`.
+        candidates: the networks that may be asked for; None for those of NAS-Bench-201.
 
     Raises:
         ObjectiveError: for an unknown target.
@@ -76,12 +119,13 @@ def live_problem(
     measured = tuple(dict.fromkeys(("clean", *targets)))
     measures = live_measures(measured, settings.attacks)
     test = images.load(settings.image_set, settings.data_root, "test")
-    weights = folder / "weights"
+    weights, candidates = folder / "weights", candidates or default_candidates()
+    space = candidates.roster.space
     training = TrainingJob(
-        settings.recipe, settings.image_set, settings.data_root, weights, settings.device
+        settings.recipe, settings.image_set, settings.data_root, weights, settings.device, space
     )
     measuring = MeasuringJob.of(
-        test, settings.count, TrainedSource(weights), device=settings.device
+        test, settings.count, TrainedSource(weights, space), device=settings.device
     )
     facts = {"targets": targets, "recipe": settings.recipe, "attacks": settings.attacks}
     origin = provenance(list(settings.command), settings.device, "float32", settings.threads, facts)
@@ -91,9 +135,10 @@ def live_problem(
             with interrupts.held():
                 run = store.begin_run(origin)
             live = Live(
-                targets, measured, measures, training, measuring, store, run, settings.seed, watch
-            )
-            yield Problem(live, None, live.table, complete=False)
+                targets, measured, measures, training, measuring, store, run, settings.seed, watch,
+                candidates,
+            )  # fmt: skip
+            yield Problem(live, None, live.table, complete=False, candidates=candidates)
             status = "done"
         except KeyboardInterrupt:
             status = "interrupted"

@@ -82,6 +82,11 @@ def choose_proxies(
         networks = [np.flatnonzero(np.isfinite(known[label].values)) for label in fitting]
         kept = together([ids.tolist() for ids in networks])
         fitting = [label for label, keep in zip(fitting, kept, strict=True) if keep]
+        if not known:
+            raise RankingError(
+                f"there are no scores of these networks, so no proxy {name!r}: add --scores FILE, "
+                "as robustness-proxies compute writes it"
+            )
         if len(fitting) != 1:
             there = ", ".join(repr(label) for label in (fitting or known))
             raise RankingError(

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluation.search.base import Query
+from evaluation.search.candidates import Candidates
 from evaluation.search.findings import Findings
 from evaluation.search.job import SearchJob, Task
 from evaluation.search.live_setup import LiveSettings, live_problem
@@ -78,9 +79,12 @@ def search_truth(plan: Plan, problem: Problem, console: Console) -> Findings:
 
 
 def search_live(
-    plan: Plan, folder: Path, targets: Sequence[str], settings: LiveSettings, console: Console
-) -> Findings:
+    plan: Plan, folder: Path, targets: Sequence[str], settings: LiveSettings, console: Console,
+    candidates: Candidates | None = None,
+) -> Findings:  # fmt: skip
     """Run a plan on networks that are trained and attacked, with a bar that counts queries.
+
+    The candidates are those of NAS-Bench-201 if none are given.
 
     Raises:
         RunFailedError: if a run fails.
@@ -94,7 +98,7 @@ def search_live(
             if line:
                 bar.console.print(Text(line), soft_wrap=True)
 
-        with live_problem(folder, targets, settings, watch) as problem:
+        with live_problem(folder, targets, settings, watch, candidates) as problem:
             job, tasks = plan.job(problem)
             bar.update(count, total=len(tasks) * plan.queries)
             done = run_all(job, tasks, 1, plan.threads)

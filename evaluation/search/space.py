@@ -132,10 +132,11 @@ class Space:
         """Return a random other candidate: each choice is redrawn with this probability.
 
         A redrawn choice takes one of its other options. If a thousand such draws give no
-        other candidate of the pool, a random one of the pool is returned.
+        other candidate of the pool, a random one of the pool is returned, and from then on at
+        once where the space is restricted: few members lie far apart.
         """
         digits = self._digits(candidate)
-        for _ in range(TRIES):
+        for _ in range(0 if candidate in self._alone else TRIES):
             mutant = candidate
             for digit, count, stride in zip(digits, self.counts, self.strides, strict=True):
                 if count > 1 and source.random() < probability:
@@ -144,6 +145,8 @@ class Space:
             mutant = self.canonical(mutant)
             if mutant != candidate and (self._known is None or mutant in self._known):
                 return mutant
+        if self.members is not None:
+            self._alone.add(candidate)
         return self.sample(source)
 
     def encode(self, candidates: Sequence[int]) -> NDArray[np.float32]:
@@ -167,6 +170,10 @@ class Space:
     @cached_property
     def _known(self) -> frozenset[int] | None:
         return None if self.members is None else frozenset(self.members)
+
+    @cached_property
+    def _alone(self) -> set[int]:
+        return set()
 
     @cached_property
     def _neighbours(self) -> dict[int, list[int]]:

@@ -49,9 +49,10 @@ def print_best(table: pd.DataFrame, objective: str, scale: float, console: Conso
 
 
 def print_networks(table: pd.DataFrame, console: Console) -> None:
-    """Print algorithm, id and network of the best network of each algorithm."""
+    """Print algorithm, published id (if there is one) and name of each algorithm's best network."""
     rows = [list(map(str, row)) for row in table.to_numpy().tolist()]
-    _print("Best networks over all runs: published id, architecture", rows, console)
+    what = "published id, architecture" if "id" in table else "architecture"
+    _print(f"Best networks over all runs: {what}", rows, console)
 
 
 def print_top_ones(table: pd.DataFrame, objective: str, console: Console) -> None:
@@ -76,14 +77,15 @@ def print_front(
     Args:
         front: the scores of the front, by candidate.
         shares: the share of each algorithm, see `evaluation.search.results.common_front`.
-        names: id and network, by candidate.
+        names: network, and perhaps its published id before it, by candidate.
         complete: whether the shares are of the true front.
         console: the console to print on.
     """
-    rows = [["id", *(str(Target.parse(name)) for name in front.columns), "network"]]
+    titles = [str(Target.parse(name)) for name in front.columns]
+    rows = [[*(["id"] if "id" in names else []), *titles, "network"]]
     for candidate, values in zip(front.index, front.to_numpy().tolist(), strict=True):
-        number, network = names.loc[candidate].tolist()
-        rows.append([str(number), *map(percent, values), network])
+        *number, network = names.loc[candidate].tolist()
+        rows.append([*map(str, number), *map(percent, values), str(network)])
     _print("Front: nothing asked for is better in all of these, in %", rows, console)
     whole = "the true front" if complete else "this front"
     for row in shares.to_dict("records"):

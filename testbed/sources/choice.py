@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from testbed.basis.errors import did_you_mean
 from testbed.basis.seeding import global_draws
@@ -25,7 +25,7 @@ from testbed.spaces.names import INITIALISATIONS
 from testbed.spaces.selection import space_of_words
 from testbed.spaces.space import SearchSpace
 
-__all__ = ["Choice", "chosen_networks"]
+__all__ = ["Choice", "check_fit", "chosen_networks"]
 
 PUBLISHED_SEED = "777"  # of the archives' networks that the published robustness belongs to
 DEFAULT_ARCHS = "sample:24"
@@ -84,7 +84,7 @@ def chosen_networks(
         _refuse(choice.archive, "--archive", "--network brings its own weights")
         own = OwnSource.of(choice.own, choice.factory, images)
         for name in own.names:
-            _check_fit(own, name, None, images)
+            check_fit(own.build(name, None), name, images)
         return own, list(own.names), [None]
     source = _source(choice, images)
     default_seed = PUBLISHED_SEED if isinstance(source, PretrainedSource) else "0"
@@ -95,7 +95,7 @@ def chosen_networks(
         space = choice.search_space
         networks = [space.name(one) for one in space.select(choice.archs or DEFAULT_ARCHS)]
     if not source.fresh:
-        _check_fit(source, networks[0], seeds[0], images)
+        check_fit(source.build(networks[0], seeds[0]), networks[0], images)
     return source, networks, seeds
 
 
@@ -136,8 +136,18 @@ def _archive_dataset(space: SearchSpace[Any], images: str) -> str:
     return name
 
 
-def _check_fit(source: Source, network: str, seed: int | None, images: ImageSet) -> None:
-    built = source.build(network, seed).float()
+def check_fit(built: nn.Module, network: str, images: ImageSet) -> None:
+    """Refuse a network that does not take some images, or has another number of classes.
+
+    Args:
+        built: the network, which becomes one of single precision.
+        network: its name.
+        images: that it shall take.
+
+    Raises:
+        SourceError: that says what it takes and gives.
+    """
+    built = built.float()
     # Subtracting three means from one channel gives three channels, without a word.
     channels = {len(layer.mean) for layer in built.modules() if isinstance(layer, Normalise)}
     if channels - {images.shape[0]}:

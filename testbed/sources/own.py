@@ -19,9 +19,9 @@ from testbed.images import ImageSet
 from testbed.sources.errors import SourceError
 from testbed.sources.own_name import OwnName, own_names
 from testbed.sources.timm_networks import Fitting, timm_network
-from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
+from testbed.train.checkpoint_files import fingerprint_of_weights
 
-__all__ = ["OwnSource"]
+__all__ = ["OwnSource", "build_own"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,14 @@ class OwnSource:
         return made
 
 
-def _build(network: str, factory: str | None, fitting: Fitting | None) -> nn.Module:
+def build_own(
+    network: str, factory: str | None, fitting: Fitting | None, key: Sequence[object]
+) -> nn.Module:
+    """Return the network of a name in eval mode, whose draws depend on the key alone.
+
+    Raises:
+        SourceError: if there is no such module or function, or it fails or returns no module.
+    """
     name = OwnName.parse(network if factory is None else factory)
     if name.of_timm:
         return timm_network(name, fitting).cpu().eval()
@@ -117,8 +124,7 @@ def _build(network: str, factory: str | None, fitting: Fitting | None) -> nn.Mod
     if here not in sys.path:
         sys.path.append(here)
     try:
-        # Other draws at every call, so that weights nobody loaded or seeded are noticed.
-        with global_draws(network, uuid.uuid4()):
+        with global_draws(*key):
             found = importlib.import_module(name.module)
             if not callable(getattr(found, name.function, None)):
                 raise SourceError(
@@ -137,6 +143,11 @@ def _build(network: str, factory: str | None, fitting: Fitting | None) -> nn.Mod
             "in [0, 1] to logits"
         )
     return made.cpu().eval()
+
+
+def _build(network: str, factory: str | None, fitting: Fitting | None) -> nn.Module:
+    # Other draws at every call, so that weights nobody loaded or seeded are noticed.
+    return build_own(network, factory, fitting, (network, uuid.uuid4()))
 
 
 def _functions(module: ModuleType) -> list[str]:

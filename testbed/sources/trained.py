@@ -8,10 +8,10 @@ from typing import Any
 from torch import nn
 
 from testbed.sources.source import SourceError
-from testbed.spaces.nasbench201.checkpoint_files import read_json
-from testbed.spaces.nasbench201.checkpoints import Checkpoint, settings_of, trained_network
 from testbed.spaces.registry import DEFAULT, get, parsed
 from testbed.spaces.space import SearchSpace
+from testbed.train.checkpoint_files import read_json
+from testbed.train.checkpoints import Checkpoint, settings_of, trained_network
 
 __all__ = ["TrainedSource"]
 
@@ -59,13 +59,19 @@ class TrainedSource:
         recipe = checkpoint.recipe.settings()
         size = {name: recipe.pop(name) for name in ("channels", "cells")}
         found_space = parsed(network)
-        if found_space is not None:
-            size = {name: value for name, value in size.items() if name in found_space[0].sizes}
-        return size | {
-            "weights": checkpoint.weights_fingerprint,
-            "recipe": recipe,
-            "trained_on": checkpoint.images,
-        }
+        known = {} if found_space is None else found_space[0].sizes
+        size = {name: value for name, value in size.items() if name in known}
+        own = checkpoint.own
+        made = {} if own is None or own.factory is None else {"factory": own.factory}
+        return (
+            size
+            | made
+            | {
+                "weights": checkpoint.weights_fingerprint,
+                "recipe": recipe,
+                "trained_on": checkpoint.images,
+            }
+        )
 
     def build(self, network: str, seed: int | None) -> nn.Module:
         """Return the network in eval mode."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 from testbed.basis.errors import InputError
 from testbed.basis.foreign_text import quoted
 from testbed.basis.units import epsilon_of, in_pixels
-from testbed.spaces.nasbench201.adversarial import adversarial_training
-from testbed.spaces.nasbench201.recipe import Recipe
+from testbed.train.adversarial import adversarial_training
+from testbed.train.recipe import Recipe
 
 __all__ = ["attack_notes", "with_attack"]
 

@@ -17,7 +17,10 @@ from testbed.command.options import (
     Device,
     Download,
     EngineOption,
+    Factory,
     ImageSetName,
+    NetworkList,
+    OwnNetworks,
     RetryFailed,
     Show,
     Space,
@@ -27,9 +30,10 @@ from testbed.command.options import (
 )
 from testbed.command.outputs import check_folder
 from testbed.command.shards import Shard
-from testbed.command.shell import Command, application
-from testbed.spaces.nasbench201.recipe import override, preset_named
+from testbed.command.shell import Command, application, refuse_given
+from testbed.sources.own_name import own_names
 from testbed.train.attack_options import attack_notes, with_attack
+from testbed.train.recipe import override, preset_named
 
 __all__ = ["main"]
 
@@ -47,6 +51,7 @@ FolderShard = Annotated[
 
 @app.command(cls=Command)
 def train(
+    context: typer.Context,
     preset: Annotated[
         str,
         typer.Option(
@@ -57,8 +62,14 @@ def train(
     image_set: ImageSetName = "digits",
     data_root: DataRoot = None,
     download: Download = False,
-    archs: Annotated[str, typer.Option(help=ARCHS_HELP)] = "sample:24",
+    archs: Annotated[
+        str | None,
+        typer.Option(help=f"{ARCHS_HELP}; sample:24 if not given", show_default=False),
+    ] = None,
     space: Space = None,
+    network: OwnNetworks = None,
+    networks_file: NetworkList = None,
+    factory: Factory = None,
     seeds: Annotated[str, typer.Option(help="Of weights and training: 0,1,2 or 0-9.")] = "0",
     epochs: Annotated[
         int | None,
@@ -124,7 +135,7 @@ def train(
     shard: FolderShard = None,
     show: Show = 30,
 ) -> None:
-    """Train networks with the recipe of NAS-Bench-201, or a shortened one, or adversarially.
+    """Train networks of any space, or your own, as NAS-Bench-201 did, shortened, or adversarially.
 
     A network that the folder holds is not trained again, and one that was interrupted goes on
     from its last epoch, to the same weights: run the same command again.
@@ -141,10 +152,13 @@ def train(
     seed_list = whole_numbers(seeds, "seeds")
     part, whole = Shard.parse(shard), out
     out = check_folder(part.beside(whole))
+    every, maker = own_names(network, networks_file, factory)
+    if every:
+        why = "--network names the networks"
+        refuse_given(context, why, "archs", "space", "channels", "cells")
 
     from testbed.command.job import Execution, run_job
-    from testbed.spaces.registry import get
-    from testbed.spaces.selection import space_of_words
+    from testbed.train.chosen import own_networks, space_networks
     from testbed.train.failures import has_failed
     from testbed.train.folder import claim, watch
     from testbed.train.job import TrainingJob, is_finished
@@ -152,13 +166,17 @@ def train(
 
     for note in attack_notes(recipe):
         console.print(note, soft_wrap=True)
-    chosen = space_of_words(archs) if space is None else get(space)
-    given = {"channels": channels, "cells": cells}
-    chosen.check(**{name: value for name, value in given.items() if value is not None})
-    every = [chosen.name(genotype) for genotype in chosen.select(archs)]
+    loaded = load_images(image_set, data_root, download=download)
+    if every:
+        own, chosen = own_networks(every, maker, seed_list[0], loaded), None
+    else:
+        given = {n: v for n, v in (("channels", channels), ("cells", cells)) if v is not None}
+        chosen, every, said = space_networks(archs or "sample:24", space, recipe, given, loaded)
+        own = None
+        if said:
+            console.print(said, soft_wrap=True)
     networks = part.take(every)
-    load_images(image_set, data_root, download=download)
-    job = TrainingJob(recipe, image_set, data_root, out, check_device(device), chosen)
+    job = TrainingJob(recipe, image_set, data_root, out, check_device(device), chosen, own)
     tasks = job.tasks(networks, seed_list)
     with claim(out, job.settings()):
         untrained = [task for task in tasks if not is_finished(task.path(out))]

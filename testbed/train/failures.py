@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from testbed.engine import Outcome
-from testbed.spaces.nasbench201.checkpoint_files import write_json
+from testbed.train.checkpoint_files import write_json
 
 __all__ = ["FAILED", "forget", "has_failed", "note"]
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from testbed.basis.foreign_text import described, shown
 from testbed.command.console import progress
 from testbed.command.job import Count
-from testbed.spaces.nasbench201.checkpoint_files import CheckpointError, read_json, write_json
 from testbed.store.lock import WriterLock
+from testbed.train.checkpoint_files import CheckpointError, read_json, write_json
 from testbed.train.job import PROGRESS, Task, is_finished
 
 __all__ = ["DESCRIPTION", "claim", "compare", "watch"]

@@ -14,18 +14,19 @@ from testbed.command.job import Words
 from testbed.engine import Outcome
 from testbed.images import ImageSet
 from testbed.networks.normalise import normalised
-from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
-from testbed.spaces.nasbench201.checkpoints import (
+from testbed.spaces.space import SearchSpace
+from testbed.train.checkpoint_files import fingerprint_of_weights
+from testbed.train.checkpoints import (
     Checkpoint,
     checkpoint_path,
     describe_images,
     save_checkpoint,
 )
-from testbed.spaces.nasbench201.recipe import Recipe
-from testbed.spaces.nasbench201.training import accuracy, train
-from testbed.spaces.nasbench201.unfinished import SUFFIX, load_state, save_state
-from testbed.spaces.space import SearchSpace
 from testbed.train.failures import forget, note
+from testbed.train.own import OwnNetworks
+from testbed.train.recipe import Recipe
+from testbed.train.training import accuracy, train
+from testbed.train.unfinished import SUFFIX, load_state, save_state
 
 __all__ = ["PROGRESS", "Task", "TrainingJob", "both_splits", "is_finished"]
 
@@ -68,6 +69,7 @@ class TrainingJob:
     folder: Path
     device: str = "cpu"
     space: SearchSpace[Any] | None = None  # of a user's own, which a worker then knows
+    own: OwnNetworks | None = None  # if they are of no space
 
     def settings(self) -> dict[str, Any]:
         """Return what makes two folders of trained networks comparable, as JSON values."""
@@ -76,6 +78,12 @@ class TrainingJob:
             "recipe": self.recipe.settings(),
             "images": describe_images(train_images),
             "test": describe_images(test_images),
+            # One name is one network: two factories may give it to two.
+            **(
+                {}
+                if self.own is None or self.own.factory is None
+                else {"factory": self.own.factory}
+            ),
         }
 
     def tasks(self, networks: Iterable[str], seeds: Sequence[int]) -> list[Task]:
@@ -113,19 +121,23 @@ class TrainingJob:
             task.network, self.recipe, train_images, task.seed,
             device=self.device, state=state,
             on_epoch=lambda state: save_state(unfinished, state, plan, clock.seconds()),
-            on_batch=_Heartbeat(path.with_suffix(PROGRESS)),
+            on_batch=_Heartbeat(path.with_suffix(PROGRESS)), own=self.own,
         )  # fmt: skip
-        whole = normalised(network, train_images.mean, train_images.std).to(self.device)
+        mean, std = train_images.mean, train_images.std
+        if self.own is not None:  # it normalises images itself
+            mean, std = (0.0,) * len(mean), (1.0,) * len(std)
+        whole = normalised(network, mean, std).to(self.device)
         test = settings["test"] | {"accuracy": accuracy(whole, test_images, self.device)}
         weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
         checkpoint = Checkpoint(
             task.network, task.seed, self.recipe, settings["images"], train_images.classes,
-            train_images.shape[0], train_images.mean, train_images.std,
+            train_images.shape[0], mean, std,
             tuple(asdict(epoch) for epoch in history), test, fingerprint_of_weights(weights),
             {
                 "torch_version": str(torch.__version__), "device": self.device,
                 "threads": torch.get_num_threads(), "seconds": round(clock.seconds(), 2),
             },
+            self.own,
         )  # fmt: skip
         save_checkpoint(self.folder, checkpoint, weights)
         for suffix in (SUFFIX, PROGRESS):

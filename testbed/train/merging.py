@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from testbed.files.replacing import replacing
-from testbed.spaces.nasbench201.checkpoint_files import CheckpointError, read_json
-from testbed.spaces.nasbench201.unfinished import SUFFIX
+from testbed.train.checkpoint_files import CheckpointError, read_json
 from testbed.train.failures import FAILED, forget
 from testbed.train.folder import DESCRIPTION, claim, compare
 from testbed.train.job import is_finished
+from testbed.train.unfinished import SUFFIX
 
 __all__ = ["merge_folders"]
 

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.command.numbers import decimal, percent
-from testbed.spaces.nasbench201.checkpoints import Checkpoint, settings_of
 from testbed.spaces.registry import short_name
+from testbed.train.checkpoints import Checkpoint, settings_of
 from testbed.train.job import Task, is_finished
 
 __all__ = ["print_summary"]

@@ -2,11 +2,12 @@
 "use strict";
 (() => {
   const data = JSON.parse($("#data").textContent);
-  if (data === null) return; // networks that it cannot draw
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const numbers = (Kind, text) => new Kind(bytes(text).buffer);
-  const ids = numbers(Uint16Array, data.ids);
-  const operations = bytes(data.operations), live = bytes(data.live);
+  // Networks go by number, or by name.
+  const ids = data.ids ? [...numbers(Uint16Array, data.ids)] : data.labels;
+  const operations = bytes(data.operations ?? ""), live = bytes(data.live ?? "");
+  const escaped = (text) => text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
   const scores = (name) => {
     const raw = bytes(data.scores[name]);
     if (raw.length === 8 * ids.length) return new Float64Array(raw.buffer);
@@ -54,7 +55,45 @@
       <path d="M0,0 L8,4 L0,8 z" fill="context-stroke"/></marker></defs>
       ${data.edges.map((_, edge) => drawEdge(edge, index)).join("")}${nodes.join("")}${ends.join("")}</svg>`;
   };
+  // Cells of any space, one below the other; a node stands where it was told to.
+  const drawGraphs = (index) => {
+    const WIDE = 88, HIGH = 62, GAP = 34;
+    let top = 0, right = 0, parts = "";
+    for (const { title, nodes, edges } of data.graphs[index]) {
+      const [xs, ys] = [0, 1].map((axis) => nodes.map((node) => node[axis]));
+      const x = nodes.map((node) => (node[0] - Math.min(...xs)) * WIDE);
+      const y = nodes.map((node) => top + GAP + 40 + (Math.max(...ys) - node[1]) * HIGH);
+      const many = {};
+      parts += `<text x="-20" y="${top + 14}" font-size="13" fill="var(--muted)">${escaped(title)}</text>`;
+      for (const [source, target, operation, alive] of edges) {
+        const { name, colour } = data.operation_list[operation];
+        const again = (many[[source, target]] = (many[[source, target]] ?? -1) + 1);
+        const long = nodes[target][0] - nodes[source][0] > 1 ? 0.18 : 0, bend = long + 0.2 * again;
+        const [dx, dy] = [x[target] - x[source], y[target] - y[source]];
+        const [cx, cy] = [x[source] + dx / 2 + bend * dy, y[source] + dy / 2 - bend * dx];
+        const length = Math.hypot(x[target] - cx, y[target] - cy) || 1, stop = 1 - 22 / length;
+        const [ex, ey] = [cx + (x[target] - cx) * stop, cy + (y[target] - cy) * stop];
+        parts += `<path d="M${x[source]},${y[source]} Q${cx},${cy} ${ex},${ey}" fill="none"
+          stroke="${alive ? colour : "var(--muted)"}" stroke-width="${alive ? 2.5 : 1.5}"
+          ${alive ? "" : 'stroke-dasharray="2 5"'} marker-end="url(#arrow)"/>
+          <text x="${(x[source] + x[target]) / 4 + cx / 2}" y="${(y[source] + y[target]) / 4 + cy / 2 - 3}"
+          text-anchor="middle" font-size="9" fill="${alive ? "currentColor" : "var(--muted)"}">${escaped(name)}</text>`;
+      }
+      nodes.forEach(([, , name], node) => {
+        parts += `<circle cx="${x[node]}" cy="${y[node]}" r="15" fill="var(--page)" stroke="currentColor"
+          stroke-width="1.2"/><text x="${x[node]}" y="${y[node] + 3}" text-anchor="middle" font-size="9"
+          fill="currentColor">${escaped(name)}</text>`;
+      });
+      [top, right] = [Math.max(...y) + 40, Math.max(right, ...x)];
+    }
+    $("#cell").innerHTML = `<svg viewBox="-25 0 ${right + 50} ${top}" role="img" aria-label="cells of
+      ${escaped(ids[index])}" font-family="var(--font)"><defs><marker id="arrow" viewBox="0 0 8 8" refX="6"
+      refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">
+      <path d="M0,0 L8,4 L0,8 z" fill="context-stroke"/></marker></defs>${parts}</svg>`;
+  };
+  const draw = data.drawn ? () => {} : data.ids ? drawCell : drawGraphs;
   const text = (index) => {
+    if (!data.ids) return "";
     const name = (edge) => data.operation_list[operations[6 * index + edge]].id;
     return [[0], [1, 2], [3, 4, 5]].map((edges) =>
       `|${edges.map((edge, source) => `${name(edge)}~${source}`).join("|")}|`).join("+");
@@ -64,13 +103,14 @@
     chosen = index;
     input.value = ids[index];
     $("#string").textContent = text(index);
-    drawCell(index);
+    draw(index);
     $("#accuracies").textContent = data.shown.map((name) =>
       `${data.names[name]} ${shown(accuracy(accuracies(name)[index]))}`).join(", ");
     drawChart();
   };
   input.addEventListener("change", () => {
-    const index = /^\d+$/.test(input.value.trim()) ? ids.indexOf(Number(input.value)) : -1;
+    const word = input.value.trim();
+    const index = data.labels ? ids.indexOf(word) : /^\d+$/.test(word) ? ids.indexOf(Number(word)) : -1;
     if (index >= 0) return show(index);
     // Nothing of the network before it may stay: it would be read as this one's.
     chosen = -1;

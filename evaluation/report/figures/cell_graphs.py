@@ -1,6 +1,6 @@
 """Cells of any search space as graphs, one panel a cell, each edge labelled by its operation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +10,7 @@ from evaluation.report.figures.operations import COLOURS, NAMES
 from evaluation.report.figures.style import INK, MUTED, figure, hover
 from testbed.spaces.space import Cell
 
-__all__ = ["cell_graphs"]
+__all__ = ["cell_graphs", "coloured", "node_places"]
 
 # Of operations that NAS-Bench-201 does not have, in the order in which they are met.
 FURTHER = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#7a5195", "#8c6d31")
@@ -24,9 +24,7 @@ def cell_graphs(cells: Sequence[Cell]) -> Figure:
     Args:
         cells: what `SearchSpace.cells` returns, not empty.
     """
-    operations = dict.fromkeys(operation for cell in cells for _, _, operation in cell.edges)
-    unknown = [operation for operation in operations if operation not in COLOURS]
-    colours = COLOURS | {o: FURTHER[place % len(FURTHER)] for place, o in enumerate(unknown)}
+    colours = coloured(dict.fromkeys(o for cell in cells for _, _, o in cell.edges))
     drawn = figure(6.4, 2.9 * len(cells))
     panels = drawn.subplots(len(cells), 1, squeeze=False)[:, 0]
     for panel, cell in zip(panels, cells, strict=True):
@@ -34,8 +32,14 @@ def cell_graphs(cells: Sequence[Cell]) -> Figure:
     return drawn
 
 
+def coloured(operations: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each operation, each once; known ones have that of all figures."""
+    unknown = [operation for operation in operations if operation not in COLOURS]
+    return COLOURS | {o: FURTHER[place % len(FURTHER)] for place, o in enumerate(unknown)}
+
+
 def _draw(panel: Axes, cell: Cell, colours: dict[str, str]) -> None:
-    places = _places(cell)
+    places = node_places(cell)
     sides: dict[tuple[int, int], int] = {}
     for (source, target, operation), live in zip(cell.edges, cell.live, strict=True):
         # Several edges between two nodes bend away from each other.
@@ -55,7 +59,8 @@ def _draw(panel: Axes, cell: Cell, colours: dict[str, str]) -> None:
         panel.set_title(cell.title)
 
 
-def _places(cell: Cell) -> list[tuple[float, float]]:
+def node_places(cell: Cell) -> list[tuple[float, float]]:
+    """Return where each node stands, to the right and up."""
     depth = [0] * len(cell.nodes)
     for source, target, _ in sorted(cell.edges, key=lambda edge: edge[1]):
         depth[target] = max(depth[target], depth[source] + 1)

@@ -1,3 +1,3 @@
-"""Moved to `testbed.spaces.nasbench201.recipe`."""
+"""Moved to `testbed.train.recipe`."""
 
-from testbed.spaces.nasbench201.recipe import *  # noqa: F403
+from testbed.train.recipe import *  # noqa: F403

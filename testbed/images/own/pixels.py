@@ -59,6 +59,7 @@ class StoredPixels:
     def __getitem__(self, which: Tensor | slice) -> Tensor:
         rows = self.rows[which if isinstance(which, slice) else which.cpu().numpy()]
         result = torch.empty((len(rows), *self.shape[1:]), dtype=torch.uint8)
+        filled = result.numpy()  # the same memory: torch warns of arrays that are read only
         order = np.argsort(rows, kind="stable")
         in_storage = rows[order].tolist()
         places = zip(order.tolist(), in_storage, self.reader.contents(in_storage), strict=True)
@@ -66,7 +67,7 @@ class StoredPixels:
         def read(entry: tuple[int, int, object]) -> None:
             place, row, content = entry
             try:
-                result[place] = torch.from_numpy(decode(content, self.form))  # type: ignore[arg-type]
+                filled[place] = decode(content, self.form)  # type: ignore[arg-type]
             except DataFileError as error:
                 raise DataFileError(f"{shown(self.reader.name(row))}: {error}") from error
 

@@ -12,12 +12,12 @@ from testbed import images
 from testbed.images import ImageSet
 from testbed.images.corrupted import load_corrupted
 from testbed.spaces.nasbench201.archive import Record, open_archive
-from testbed.spaces.nasbench201.checkpoint_files import fingerprint_of_weights
-from testbed.spaces.nasbench201.checkpoints import Checkpoint, save_checkpoint, trained_network
 from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.recipe import PRESETS
 from testbed.spaces.size.archive import open_archive as open_size_archive
 from testbed.spaces.size.genotype import Genotype as SizeGenotype
+from testbed.train.checkpoint_files import fingerprint_of_weights
+from testbed.train.checkpoints import Checkpoint, save_checkpoint, trained_network
+from testbed.train.recipe import PRESETS
 from tests import archive_writer, size_archive_writer
 from tests.bombs import PICKLES
 from tests.fuzz.target import Target

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.report.runs import read_runs
-from testbed.spaces.nasbench201.checkpoints import Checkpoint, checkpoint_path, settings_of
 from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.recipe import PRESETS, Recipe
 from testbed.spaces.nasbench201.selection import select
+from testbed.train.checkpoints import Checkpoint, checkpoint_path, settings_of
 from testbed.train.folder import claim
+from testbed.train.recipe import PRESETS, Recipe
 from tests.fuzz.target import Target
 
 __all__ = ["TARGETS"]

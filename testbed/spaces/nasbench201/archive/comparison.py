@@ -7,10 +7,10 @@ from rich.table import Table
 from torch import nn
 
 from testbed.images import ImageSet
+from testbed.networks.accuracy import accuracy
 from testbed.spaces.nasbench201.archive.datasets import DATASETS
 from testbed.spaces.nasbench201.archive.errors import ArchiveError
 from testbed.spaces.nasbench201.archive.record import Record
-from testbed.spaces.nasbench201.training import accuracy
 
 __all__ = ["Comparison", "compare", "table"]
 

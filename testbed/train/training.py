@@ -9,15 +9,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from testbed.basis.errors import ToolkitError
-from testbed.basis.seeding import generator
+from testbed.basis.seeding import generator, global_draws
 from testbed.images import ImageSet
 from testbed.images.own.pixels import StoredPixels
+from testbed.networks.accuracy import accuracy
 from testbed.networks.normalise import normalised
-from testbed.spaces.nasbench201.attacked import attacked
-from testbed.spaces.nasbench201.augmentation import Augmentation
-from testbed.spaces.nasbench201.checkpoints import parsed_name, sizes_of
-from testbed.spaces.nasbench201.recipe import Recipe
 from testbed.spaces.weights import random_network
+from testbed.train.attacked import attacked
+from testbed.train.augmentation import Augmentation
+from testbed.train.checkpoints import parsed_name, plain, sizes_of
+from testbed.train.own import OwnNetworks
+from testbed.train.recipe import Recipe
 
 __all__ = ["DivergedError", "Epoch", "TrainingState", "accuracy", "train"]
 
@@ -66,6 +68,7 @@ def train(
     state: TrainingState | None = None,
     on_epoch: Callable[[TrainingState], None] | None = None,
     on_batch: Callable[[float], None] | None = None,
+    own: OwnNetworks | None = None,
 ) -> tuple[nn.Module, tuple[Epoch, ...]]:
     """Return the trained network, in eval mode, and the history of its epochs.
 
@@ -85,47 +88,43 @@ def train(
         state: the state to resume from, as an earlier call passed it to ``on_epoch``.
         on_epoch: is called after each epoch with the state.
         on_batch: is called after each batch with the number of epochs done, not rounded.
+        own: how the network is built, if it is a user's own; it takes images in [0, 1] as they are.
 
     Raises:
         DivergedError: at the end of an epoch after which the loss or a weight is not finite.
     """
-    space, found = parsed_name(str(genotype))
-    network = random_network(
-        space, found, seed, "random", classes=images.classes, in_channels=images.shape[0],
-        **sizes_of(recipe, space),
-    )  # fmt: skip
+    name = str(genotype)
+    if own is None:
+        space, found = parsed_name(name)
+        name = space.name(found)
+        network = random_network(
+            space, found, seed, "random", classes=images.classes, in_channels=images.shape[0],
+            **sizes_of(recipe, space),
+        )  # fmt: skip
+    else:
+        network = own.build(name, seed, images.classes)
     if state is not None:
         network.load_state_dict(state.weights)
-    network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    # Code of others may read memory as it lies.
+    layout = torch.channels_last if plain(network) else torch.preserve_format
+    network.to(device, memory_format=layout)  # pyright: ignore[reportCallIssue]
     optimiser = _optimiser(network, recipe, state)
     history = state.history if state is not None else ()
-    loop = _Loop(normalised(network, images.mean, images.std).to(device), images, optimiser)
+    whole = network if own is not None else normalised(network, images.mean, images.std)
+    loop = _Loop(whole.to(device), images, optimiser)
     for number in range(len(history), recipe.epochs):
         optimiser.param_groups[0]["lr"] = recipe.learning_rate(number)
-        source = generator("train", space.name(found), seed, number)
-        starts = generator("train", "attack", space.name(found), seed, number)
-        epoch = loop.epoch(
-            recipe, source, starts, lambda part, n=number: on_batch and on_batch(n + part)
-        )
+        source = generator("train", name, seed, number)
+        starts = generator("train", "attack", name, seed, number)
+        with global_draws("train", "dropout", name, seed, number, device=device):
+            epoch = loop.epoch(
+                recipe, source, starts, lambda part, n=number: on_batch and on_batch(n + part)
+            )
         _check_finite(epoch, network, number, recipe)
         history = (*history, epoch)
         if on_epoch is not None:
             on_epoch(_state(network, optimiser, history))
     return network.eval(), history
-
-
-def accuracy(
-    network: nn.Module, images: ImageSet, device: torch.device | str = "cpu", batch_size: int = 256
-) -> float:
-    """Return the share of images that a network of pixels in [0, 1] classifies rightly."""
-    mode, right = network.training, 0
-    network.eval()
-    with torch.inference_mode():
-        for indices in torch.arange(len(images)).split(batch_size):
-            logits = network(images.images(indices).to(device))
-            right += int((logits.argmax(1).cpu() == images.labels[indices]).sum())
-    network.train(mode)
-    return right / len(images)
 
 
 class _Loop:
@@ -136,6 +135,7 @@ class _Loop:
     ) -> None:
         self.network, self.optimiser, self.levels = network, optimiser, images.levels
         self.device = next(network.parameters()).device
+        self.plain = plain(network)
         pixels = images.pixels
         # Those on the disk are read batch by batch.
         self.pixels = pixels if isinstance(pixels, StoredPixels) else pixels.to(self.device)
@@ -155,6 +155,9 @@ class _Loop:
         for indices in order.split(recipe.batch_size):
             images = drawn.apply(self.pixels, indices).to(torch.float32) / self.levels
             labels = self.labels[indices]
+            if not self.plain:
+                # Not contiguous(), to which strides of one channel are of either layout.
+                images = images.clone(memory_format=torch.contiguous_format)
             if recipe.adversarial is not None:
                 images = attacked(self.network, images, labels, recipe.adversarial, starts)
             step_loss, step_right = self._step(images, labels)

@@ -19,7 +19,10 @@ from testbed.basis.seeding import global_draws
 from testbed.images import ImageSet
 from testbed.networks.normalise import normalised
 from testbed.spaces import registry
-from testbed.spaces.nasbench201.checkpoint_files import (
+from testbed.spaces.names import MOST_CHANNELS
+from testbed.spaces.sizes import MOST_CLASSES, check_counts
+from testbed.spaces.space import SearchSpace
+from testbed.train.checkpoint_files import (
     CheckpointError,
     fingerprint_of_weights,
     read_json,
@@ -27,10 +30,8 @@ from testbed.spaces.nasbench201.checkpoint_files import (
     write_json,
     write_tensors,
 )
-from testbed.spaces.nasbench201.network import Network
-from testbed.spaces.nasbench201.recipe import Recipe
-from testbed.spaces.nasbench201.sizes import check_size
-from testbed.spaces.space import SearchSpace
+from testbed.train.own import OwnNetworks
+from testbed.train.recipe import Recipe
 
 __all__ = [
     "Checkpoint",
@@ -39,11 +40,14 @@ __all__ = [
     "describe_images",
     "load_checkpoint",
     "parsed_name",
+    "plain",
     "save_checkpoint",
     "settings_of",
     "sizes_of",
     "trained_network",
 ]
+
+OWN = "own"  # in front of the files of a user's own networks
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Checkpoint:
         test: ``accuracy``, ``count`` and ``fingerprint`` of the test images.
         weights_fingerprint: see `fingerprint_of_weights`.
         provenance: ``torch_version``, ``device``, ``threads``, ``seconds``.
+        own: how a network of a user's own is built; None of one of a search space.
     """
 
     genotype: str
@@ -77,6 +82,7 @@ class Checkpoint:
     test: dict[str, Any]
     weights_fingerprint: str
     provenance: dict[str, Any]
+    own: OwnNetworks | None = None
 
     @staticmethod
     def from_settings(settings: dict[str, Any]) -> "Checkpoint":
@@ -86,8 +92,8 @@ class Checkpoint:
             CheckpointError: if an entry is missing, unknown or not of its kind, or the recipe is
                 not valid.
         """
-        names = {field.name for field in fields(Checkpoint)}
-        if settings.keys() != names:
+        names = {field.name for field in fields(Checkpoint)} - {"own"}
+        if settings.keys() - {"own"} != names:
             raise CheckpointError(
                 f"a checkpoint has the entries {', '.join(sorted(names))}; got "
                 f"{shown(', '.join(sorted(map(str, settings))))}"
@@ -102,13 +108,13 @@ class Checkpoint:
                 f"channels; got {len(settings['mean'])} and {len(settings['std'])}"
             )
         try:
-            parsed_name(settings["genotype"])
             recipe = Recipe.from_settings(settings["recipe"])
-            check_size(recipe.channels, recipe.cells, settings["classes"], settings["in_channels"])
+            own = _own(settings.get("own"))
+            _check(settings, recipe, own)
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"these are no settings of a checkpoint: {error}") from error
         lists = {name: tuple(settings[name]) for name in ("mean", "std", "history")}
-        return Checkpoint(**{**settings, **lists, "recipe": recipe})
+        return Checkpoint(**{**settings, **lists, "recipe": recipe, "own": own})
 
     def network(self, weights: Mapping[str, Tensor]) -> nn.Module:
         """Return the bare network with a state dict, whose tensors are copied.
@@ -116,23 +122,58 @@ class Checkpoint:
         Raises:
             CheckpointError: if they are not exactly those of the network.
         """
-        space, genotype = parsed_name(self.genotype)
-        arguments = {**sizes_of(self.recipe, space), "classes": self.classes}
-        with torch.device("meta"):
-            network = space.build(genotype, in_channels=self.in_channels, **arguments)
+        whole = None if self.own is None else self.own.build(self.genotype, self.seed, self.classes)
+        if whole is None:
+            with torch.device("meta"):
+                network = self._untrained()
+        else:
+            network = whole
         expected = network.state_dict()
         # Before there is memory for them: the settings may speak of any size.
         for name in {**expected, **weights}:
             got, wanted = (_kind(tensors.get(name)) for tensors in (weights, expected))
             if got != wanted:
                 raise CheckpointError(f"{shown(name, 60)} is {got}; expected {wanted}")
-        if isinstance(network, Network):
+        if whole is None and plain(network):
             network = network.to_empty(device="cpu")
-        else:  # it may have tensors that no state dict holds
+        elif whole is None:  # it may have tensors that no state dict holds
             with global_draws("checkpoint"):
-                network = space.build(genotype, in_channels=self.in_channels, **arguments)
+                network = self._untrained()
         network.load_state_dict(dict(weights))
         return network
+
+    def _untrained(self) -> nn.Module:
+        space, genotype = parsed_name(self.genotype)
+        sizes = sizes_of(self.recipe, space)
+        return space.build(genotype, classes=self.classes, in_channels=self.in_channels, **sizes)
+
+
+def plain(network: nn.Module) -> bool:
+    """Say whether a network is made of layers of torch and of this toolkit alone.
+
+    All that these hold is in their state dict, and they take images however they lie in memory.
+    """
+    return all(
+        type(layer).__module__.startswith(("torch.nn.", "testbed."))
+        and set(dict(layer.named_buffers(recurse=False))) <= set(layer.state_dict())
+        for layer in network.modules()
+    )
+
+
+def _own(settings: Any) -> OwnNetworks | None:
+    return None if settings is None else OwnNetworks.from_settings(settings)
+
+
+def _check(settings: Mapping[str, Any], recipe: Recipe, own: OwnNetworks | None) -> None:
+    """Refuse a network that is too large to be meant, before anything is built."""
+    check_counts(
+        ("classes", settings["classes"], MOST_CLASSES),
+        ("channels of the images", settings["in_channels"], MOST_CHANNELS),
+    )
+    if own is None:
+        space, _ = parsed_name(settings["genotype"])
+        both = {"classes": settings["classes"], "in_channels": settings["in_channels"]}
+        space.check(**both, **sizes_of(recipe, space))
 
 
 def _kind(tensor: Tensor | None) -> str:
@@ -218,15 +259,21 @@ def checkpoint_path(folder: str | Path, genotype: Any, seed: int) -> Path:
         genotype: the name of a network, or what is printed as its name.
         seed: of its training.
     """
-    space, found = parsed_name(str(genotype))
+    named = registry.parsed(str(genotype))
+    if named is None and registry.get(registry.DEFAULT).claims(str(genotype)):
+        named = parsed_name(str(genotype))
+    if named is None:
+        return Path(folder) / f"{OWN}-{_hashed(str(genotype))}-seed{seed}.safetensors"
+    space, found = named
     number = space.number(found)
-    if number is None:
-        word = hashlib.sha256(space.name(found).encode()).hexdigest()[:12]
-    else:
-        word = f"{number:06d}"
+    word = _hashed(space.name(found)) if number is None else f"{number:06d}"
     # Those of NAS-Bench-201 have had no other name in front.
     stem = word if space.key == registry.DEFAULT else f"{space.key}-{word}"
     return Path(folder) / f"{stem}-seed{seed}.safetensors"
+
+
+def _hashed(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
 def describe_images(images: ImageSet) -> dict[str, Any]:
@@ -244,6 +291,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, weights: dict[st
     path = checkpoint_path(folder, checkpoint.genotype, checkpoint.seed)
     write_tensors(path, weights)
     settings = asdict(checkpoint) | {"recipe": checkpoint.recipe.settings()}
+    if checkpoint.own is None:  # as before there were any
+        del settings["own"]
     write_json(path.with_suffix(".json"), settings)
 
 
@@ -255,11 +304,15 @@ def settings_of(folder: str | Path, genotype: Any, seed: int) -> dict[str, Any]:
             what `Checkpoint.from_settings` takes.
     """
     path = checkpoint_path(folder, genotype, seed).with_suffix(".json")
-    short = registry.short_name(str(genotype))
     if not path.is_file():
+        short = registry.short_name(str(genotype))
+        how = f"--archs {short}"
+        if registry.space_of(str(genotype)) is None:
+            short = f"{shown(short, 200)}, which is of no known search space,"
+            how = "--network NAME (or --space module:class --archs NAME, of a space of your own)"
         raise CheckpointError(
             f"no trained network {short} of seed {seed} in {folder}: train it with "
-            f"`robustness-proxies train --archs {short} --seeds {seed} --out {folder}` "
+            f"`robustness-proxies train {how} --seeds {seed} --out {folder}` "
             "and the options of that folder"
         )
     settings = read_json(path)

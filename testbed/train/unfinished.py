@@ -12,13 +12,13 @@ from typing import Any
 from testbed.basis.foreign_text import quoted, shown
 from testbed.basis.ranges import FRACTION, SECONDS, Range
 from testbed.files.strict_json import parse_json
-from testbed.spaces.nasbench201.checkpoint_files import (
+from testbed.train.checkpoint_files import (
     CheckpointError,
     read_notes,
     read_tensors,
     write_tensors,
 )
-from testbed.spaces.nasbench201.training import Epoch, TrainingState
+from testbed.train.training import Epoch, TrainingState
 
 __all__ = ["SUFFIX", "load_state", "save_state"]
 

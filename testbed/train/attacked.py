@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from testbed.spaces.nasbench201.adversarial import AdversarialTraining
+from testbed.train.adversarial import AdversarialTraining
 
 __all__ = ["attacked"]
 

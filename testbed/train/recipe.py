@@ -11,8 +11,9 @@ from typing import Any
 
 from testbed.basis.errors import InputError, did_you_mean
 from testbed.basis.foreign_text import described
-from testbed.spaces.nasbench201.adversarial import AdversarialTraining, adversarial_training
-from testbed.spaces.nasbench201.sizes import check_size
+from testbed.spaces.names import MOST_CELLS, MOST_CHANNELS
+from testbed.spaces.sizes import check_counts
+from testbed.train.adversarial import AdversarialTraining, adversarial_training
 
 __all__ = ["PRESETS", "Recipe", "override", "preset_named"]
 
@@ -63,7 +64,7 @@ class Recipe:
         self._check_types()
         for name in ("epochs", "channels", "cells", "batch_size"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        check_size(self.channels, self.cells)
+        check_counts(("channels", self.channels, MOST_CHANNELS), ("cells", self.cells, MOST_CELLS))
         self._require("batch_size", self.batch_size <= MOST_IMAGES, f"at most {MOST_IMAGES:,}")
         self._require("epochs", self.epochs <= MOST_EPOCHS, f"at most {MOST_EPOCHS:,}")
         self._require("lr", 0 < self.lr < math.inf, "positive")

@@ -1,0 +1,3 @@
+"""Moved to `testbed.train.adversarial`."""
+
+from testbed.train.adversarial import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Moved to `testbed.train.checkpoints`."""
+
+from testbed.train.checkpoints import *  # noqa: F403

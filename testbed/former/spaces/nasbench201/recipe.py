@@ -1,0 +1,3 @@
+"""Moved to `testbed.train.recipe`."""
+
+from testbed.train.recipe import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Moved to `testbed.train.training`."""
+
+from testbed.train.training import *  # noqa: F403
