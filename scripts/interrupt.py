@@ -140,12 +140,13 @@ def interrupt(
             os.killpg(process.pid, signal.SIGKILL)
             output, errors = process.communicate()
             return f"hangs: {errors[-500:]}"
-        return fault(process, output, errors, number, folder)
+        return fault(process, output, errors, number, folder, moment)
 
 
 def fault(
-    process: subprocess.Popen[str], output: str, errors: str, number: int, folder: Path
-) -> str | None:
+    process: subprocess.Popen[str], output: str, errors: str, number: int, folder: Path,
+    moment: float,
+) -> str | None:  # fmt: skip
     """Return what is wrong with the end of a process, None if nothing is."""
     if left := left_over(process.pid):
         os.killpg(process.pid, signal.SIGKILL)
@@ -160,7 +161,8 @@ def fault(
         noise = [word for word in NOISE if word in errors]
         return f"is not quiet: {errors[-1500:]}" if noise else None
     if process.returncode == -number and not errors:
-        return None if number != signal.SIGINT else "died of it"
+        # Of SIGINT a process dies so before the interpreter has made an exception of it.
+        return None if number != signal.SIGINT or moment < STARTS else "died of it"
     if number == signal.SIGINT and not any(f"{ROOT / name}/" in errors for name in PACKAGES):
         return None  # the interpreter had not come to a line of ours
     return f"exit code {process.returncode}: {errors[-1500:]}"

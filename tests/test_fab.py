@@ -111,6 +111,7 @@ def test_the_original_leaves_as_many_images_right(norm, epsilons):
     assert found[0] == pytest.approx(found[1], abs=1), found
 
 
+@thorough
 def test_the_ensemble_is_at_least_as_strong_as_each_member():
     network, (images, labels) = digits_network(), digits(40)
     short = {"apgd-ce": {"steps": 20}, "apgd-t": {"steps": 20}, "fab-t": {"steps": 20},

@@ -11,6 +11,7 @@ import pytest
 
 from scripts.interrupt import CASES, ROOT, fault, interrupt, start
 from testbed.basis.interrupts import _is_command
+from tests.thorough import thorough
 
 COMPUTE = next(case for case in CASES if case.name == "compute")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
@@ -22,7 +23,9 @@ def test_a_command_that_starts_ends_quietly(number, moment):
     assert interrupt(COMPUTE, {}, number, False, moment) is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=thorough)]
+)
 def test_a_command_with_workers_ends_quietly(number, tmp_path):
     process = start(COMPUTE, tmp_path, {})
     deadline = time.monotonic() + 120

@@ -76,7 +76,12 @@ def test_there_are_five():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    # The commands of the last are run on other networks by test_own_end_to_end.
+    [pytest.param(path, marks=[thorough] * path.stem.startswith("05")) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_a_notebook_runs_without_real_data(path, without_data):
     shown = without_data.run(path)
     said = "".join(text for kind, text in shown if kind == "text")

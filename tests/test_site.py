@@ -124,7 +124,7 @@ def test_every_column_is_told_with_what_it_holds(monkeypatch):
 
 
 def test_a_document_is_filled():
-    assert generated.filled("a\n<!-- generated: store -->\nb").count("## The table") == 3
+    assert generated.filled("a\n<!-- generated: store -->\nb").count("## The table") == 4
     with pytest.raises(KeyError):
         generated.filled("<!-- generated: nothing -->")
 

@@ -5,12 +5,17 @@ import re
 from collections.abc import Iterator
 
 from testbed.store import RobustnessKey, RobustnessRow, ScoreKey, ScoreRow
+from testbed.store.failures import FailureKey, FailureRow
 from testbed.store.schema import TABLES
 from testbed.store.table import Table
 
 __all__ = ["store"]
 
-_ROWS = {"scores": (ScoreKey, ScoreRow), "robustness": (RobustnessKey, RobustnessRow)}
+_ROWS = {
+    "scores": (ScoreKey, ScoreRow),
+    "robustness": (RobustnessKey, RobustnessRow),
+    "failures": (FailureKey, FailureRow),
+}
 # What no row says, because the store fills it in.
 _FILLED = {
     "digest": "of the key",

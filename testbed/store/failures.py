@@ -24,7 +24,11 @@ class FailureKey(Key):
     """The key of the result that failed: of a score or of a robust accuracy, with its digest.
 
     Attributes:
-        network: as in that key; so with init, seed, images and settings.
+        network: as in that key.
+        init: as in that key.
+        seed: as in that key; None where it has none.
+        images: as in that key.
+        settings: as in that key.
         proxy: of a score; None for a robust accuracy.
         measure: of a robust accuracy, with its level; None for a score.
         level: ε or severity; None for a score, and for clean images.

@@ -171,7 +171,9 @@ def train(
         own, chosen = own_networks(every, maker, seed_list[0], loaded), None
     else:
         given = {n: v for n, v in (("channels", channels), ("cells", cells)) if v is not None}
-        chosen, every, said = space_networks(archs or "sample:24", space, recipe, given, loaded)
+        chosen, every, said = space_networks(
+            "sample:24" if archs is None else archs, space, recipe, given, loaded
+        )
         own = None
         if said:
             console.print(said, soft_wrap=True)
