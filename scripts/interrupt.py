@@ -145,7 +145,7 @@ def interrupt(
 
 def fault(
     process: subprocess.Popen[str], output: str, errors: str, number: int, folder: Path,
-    moment: float,
+    moment: float = STARTS,
 ) -> str | None:  # fmt: skip
     """Return what is wrong with the end of a process, None if nothing is."""
     if left := left_over(process.pid):
