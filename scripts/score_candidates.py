@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 from testbed.spaces import registry
 from testbed.spaces.nasbench201.genotype import EDGES, Genotype
 from testbed.spaces.nasbench201.paths import live_paths
+from testbed.spaces.nasbench201.regimes import REGIME_SCORES
 
 __all__ = ["CANDIDATES", "candidate_scores"]
 
@@ -103,7 +104,7 @@ SUMS = (
     "params + paths_pool_min + rectified_positive",
     "params + paths_pool_min + paths_nonlinear_pool_min",
 )  # fmt: skip
-KEPT = ("paths_nonlinear_pool_min", "smoothed_stacking", "stacking", "capacity")
+KEPT = tuple(REGIME_SCORES)
 
 
 def candidate_scores(numbers: pd.Index) -> pd.DataFrame:

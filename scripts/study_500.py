@@ -1,6 +1,6 @@
 """The tables of docs/study_500.md: every proxy against attacks, on 500 networks drawn once.
 
-    python scripts/study_500.py --truth DATA/robustness-data \\
+    python -m scripts.study_500 --truth DATA/robustness-data \\
         --robbench DATA/nas-robbench-201/NAS-RobBench-201_html.json --out docs
 
 The scores are the package's (`testbed.tables.STUDY_500`), so no network is computed. Writes
@@ -21,13 +21,13 @@ from evaluation.ranking.ranking import Ranking
 from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
+from scripts.marks import write_between
 from testbed.store import read_scores
 from testbed.tables import RANDOM_CIFAR10, STUDY_500
 
 TARGETS = ["clean", "fgsm@1", "fgsm@8", "pgd@1", "apgd@1", "square@1", "mean corruption"]
 ADVERSARIAL = ["clean", "fgsm@8", "pgd@8", "autoattack@8"]
 ACCURATE = "clean > .9"
-BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
 
 
 def markdown(
@@ -96,10 +96,7 @@ def main() -> None:
         tables.append(ranking.whole_table.drop(columns="label").assign(training=title))
     out = options.out / "study_500.csv"
     pd.concat(tables).to_csv(out, index=False, float_format="%.6g")
-    page = options.out / "study_500.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text("\n".join([before + BEGIN, *lines, "", END + after]), encoding="utf-8")
+    write_between(options.out / "study_500.md", "\n".join(lines))
 
 
 if __name__ == "__main__":

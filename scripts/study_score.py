@@ -18,12 +18,12 @@ import pandas as pd
 from evaluation.correlation import confidence_interval, partial_tau_b, tau_b
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
+from scripts.marks import write_between
 from scripts.score_candidates import KEPT, candidate_scores
 
 TARGETS = ("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1", "mean corruption")
 BASELINES = ("params", "paths_pool_min")
 HALVES = {"even": 0, "odd": 1}
-BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
 
 
 def row(score: np.ndarray, accuracy: np.ndarray, given: dict[str, np.ndarray]) -> dict[str, float]:
@@ -45,7 +45,6 @@ def row(score: np.ndarray, accuracy: np.ndarray, given: dict[str, np.ndarray]) -
 def table(truth: Path, dataset: str = "cifar10") -> pd.DataFrame:
     """Return one row for each half, population, score and target."""
     accuracies = open_truth(truth, dataset).targets()
-    accuracies["mean corruption"] = _mean_corruption(accuracies)
     rows = []
     for half, parity in HALVES.items():
         part = accuracies[accuracies.index.to_numpy() % 2 == parity]
@@ -60,12 +59,6 @@ def table(truth: Path, dataset: str = "cifar10") -> pd.DataFrame:
                     key = {"half": half, "population": population, "score": name, "target": target}
                     rows.append({**key, **found})
     return pd.DataFrame(rows)
-
-
-def _mean_corruption(accuracies: pd.DataFrame) -> pd.Series:
-    """Return the mean over corruptions and severities; rounded, so that ties remain ties."""
-    names = [name for name in accuracies if name != "clean" and not Target.parse(name).is_attack]
-    return accuracies[names].mean(axis=1).round(9)
 
 
 def markdown(found: pd.DataFrame) -> Iterator[str]:
@@ -115,10 +108,7 @@ def main() -> None:
     options = parser.parse_args()
     found = table(options.truth)
     found.to_csv(options.out / "result.csv", index=False, float_format="%.6g")
-    page = options.out / "result.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    lines = [before + BEGIN, *markdown(found), "", END + rest.partition(END)[2]]
-    page.write_text("\n".join(lines), encoding="utf-8")
+    write_between(options.out / "result.md", "\n".join(markdown(found)))
     figure(found, options.out / "result.svg")
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
-from scripts.study_500 import BEGIN, END, markdown
+from scripts.marks import write_between
+from scripts.study_500 import markdown
 from testbed.store import read_scores
 from testbed.tables import TINY_ROBUSTBENCH
 
@@ -28,17 +29,9 @@ def main() -> None:
     table = ranking.whole_table
     page = options.out / "tiny_robustbench.md"
     table.drop(columns="label").to_csv(page.with_suffix(".csv"), index=False, float_format="%.6g")
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     title = f"\n### Trained adversarially: {table['n'].iloc[0]} networks\n"
     ceilings = table.groupby("target")["ceiling"].first()
-    lines = [
-        before + BEGIN,
-        title,
-        *markdown(table, ceilings, True),
-        "",
-        END + rest.partition(END)[2],
-    ]
-    page.write_text("\n".join(lines), encoding="utf-8")
+    write_between(page, "\n".join([title, *markdown(table, ceilings, True)]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The tables of docs/which_proxy.md: the best proxy by target, budget and population.
 
-    python scripts/which_proxy.py
+    python -m scripts.which_proxy
 
 Every τ is read from docs/study_500.csv, as scripts/study_500.py left it, every second from the
 package's scores (`testbed.tables.STUDY_500`): nothing is computed anew, so that the two pages
@@ -13,13 +13,13 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.truths.targets import Target
+from scripts.marks import write_between
 from testbed.basis.errors import InputError
 from testbed.catalogue.registry import PROXIES
 from testbed.store import read_scores
 from testbed.tables import STUDY_500
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
 HOLM = {"params": "difference_params_holm", "paths_pool_min": "difference_paths_holm"}
 BASELINES = tuple(HOLM)
 QUICK = 2  # seconds a network
@@ -127,10 +127,7 @@ def read() -> str:
 
 def main() -> None:
     """Write the tables between the marks of the page."""
-    page = DOCS / "which_proxy.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n{read()}\n\n{END}{after}", encoding="utf-8")
+    write_between(DOCS / "which_proxy.md", read())
 
 
 if __name__ == "__main__":

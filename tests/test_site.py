@@ -13,7 +13,7 @@ from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
 from proxies import PROXIES
-from scripts import which_proxy
+from scripts import marks, which_proxy
 from scripts.pages import columns, generated, relinking
 from scripts.pages.commands import commands
 from scripts.pages.relinking import JOINING, ROOT, relinked, unplaced
@@ -139,8 +139,8 @@ def study() -> pd.DataFrame:
 
 def test_which_proxy_says_what_the_study_found():
     page = (DOCS / "which_proxy.md").read_text(encoding="utf-8")
-    told = page.partition(which_proxy.BEGIN)[2].partition(which_proxy.END)[0]
-    assert told.strip() == which_proxy.read().strip(), "run python scripts/which_proxy.py"
+    told = page.partition(marks.BEGIN)[2].partition(marks.END)[0]
+    assert told.strip() == which_proxy.read().strip(), "run python -m scripts.which_proxy"
 
 
 def test_the_study_and_its_scores_are_of_the_same_proxies(study):

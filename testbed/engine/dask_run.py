@@ -14,7 +14,7 @@ from testbed.engine.dask_clusters import connected
 from testbed.engine.devices import VISIBLE, devices_here, visible_to
 from testbed.engine.futures import run_on
 from testbed.engine.names import Engine
-from testbed.engine.outcome import EngineError, Outcome
+from testbed.engine.outcome import DIED, EngineError, Outcome
 from testbed.engine.parcels import Origin, Parcel, Word, forget, receive, work
 
 __all__ = ["run_on_dask"]
@@ -22,10 +22,10 @@ __all__ = ["run_on_dask"]
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 KILLED, GONE = "KilledWorker", ("CancelledError", "FutureCancelledError")
-DIED = Outcome[Any](
+TWICE = Outcome[Any](
     error="the worker that computed it died, and so did the one that tried again: for lack of "
     "memory, if it was killed, else in native code",
-    error_type="WorkerDied",
+    error_type=DIED,
 )
 
 
@@ -61,7 +61,7 @@ def run_on_dask(
                 if outcome.error_type == KILLED and not last:
                     lost[position] = item
                 else:
-                    yield position, DIED if outcome.error_type == KILLED else outcome
+                    yield position, TWICE if outcome.error_type == KILLED else outcome
             source = iter(sorted(lost.items()))
 
 

@@ -21,7 +21,7 @@ from submitit.core.utils import UncompletedJobError
 from testbed.basis import interrupts
 from testbed.engine.chunk import PARCEL, Chunk
 from testbed.engine.cluster_file import ClusterFile
-from testbed.engine.outcome import EngineError, Outcome, failure
+from testbed.engine.outcome import DIED, EngineError, Outcome, failure
 from testbed.engine.parcels import Origin, Parcel
 
 __all__ = ["run_in_jobs"]
@@ -61,7 +61,7 @@ def run_in_jobs(
                     if isinstance(outcomes, str) and not last:
                         lost[position] = item
                     elif isinstance(outcomes, str):
-                        yield position, Outcome(error=outcomes, error_type="WorkerDied")
+                        yield position, Outcome(error=outcomes, error_type=DIED)
                     else:
                         yield position, pickle.loads(outcomes[position])
             source = iter(sorted(lost.items()))

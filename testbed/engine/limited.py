@@ -16,7 +16,7 @@ from testbed.engine.devices import devices_here
 from testbed.engine.futures import LostItemsError
 from testbed.engine.outcome import LATE, Outcome, attempt, died, failure
 from testbed.engine.parcels import Parcel, Word
-from testbed.engine.processes import end_processes, new_pool
+from testbed.engine.processes import end_pools, new_pool
 from testbed.engine.starts import Start
 
 __all__ = ["run_limited"]
@@ -163,7 +163,4 @@ class _Crew(Generic[Item, Value]):
     def end(self, complete: bool) -> None:
         """End all processes, at once if not complete."""
         with interrupts.held():
-            for worker in self._workers:
-                worker.executor.shutdown(wait=complete)
-            if not complete:
-                end_processes([worker.process for worker in self._workers])
+            end_pools([worker.executor for worker in self._workers], complete)

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from testbed.engine.outcome import Outcome, attempt, died, failure
 from testbed.engine.parcels import Parcel
 from testbed.engine.starts import Start
 
-__all__ = ["end_processes", "new_pool", "run_in_processes"]
+__all__ = ["end_pools", "new_pool", "run_in_processes"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -116,18 +116,26 @@ def _pool(workers: int, threads: int, start: Start | None = None) -> Iterator[Pr
         complete = True
     finally:
         with interrupts.held():
-            # Shutting down forgets the processes, and waits for items that nobody wants any more.
-            processes = list((executor._processes or {}).values())
-            manager: Any = executor._executor_manager_thread
-            executor.shutdown(wait=complete)
-            if not complete:
-                end_processes(processes)
-                # Ending with the interpreter, it may close a pipe that is being written to.
-                if manager is not None:
-                    manager.join(5)
+            end_pools([executor], complete)
 
 
-def end_processes(processes: list[Any]) -> None:
+def end_pools(executors: Sequence[ProcessPoolExecutor], complete: bool) -> None:
+    """End pools; unless their items are complete, at once, with the processes of all of them."""
+    # Shutting down forgets the processes, and waits for items that nobody wants any more.
+    processes = [one for pool in executors for one in (pool._processes or {}).values()]
+    managers: list[Any] = [pool._executor_manager_thread for pool in executors]
+    for pool in executors:
+        pool.shutdown(wait=complete)
+    if complete:
+        return
+    _end(processes)
+    for manager in managers:
+        # Ending with the interpreter, it may close a pipe that is being written to.
+        if manager is not None:
+            manager.join(5)
+
+
+def _end(processes: list[Any]) -> None:
     """Terminate processes, and kill those that still live after some seconds."""
     for process in processes:
         process.terminate()

@@ -14,7 +14,7 @@ from functools import cache, partial
 
 from testbed.spaces.nasbench201.genotype import EDGES, NODES, Genotype
 
-__all__ = ["PATH_STATISTICS", "least", "live_paths", "mean", "number_of_paths"]
+__all__ = ["PATH_STATISTICS", "least", "live_count", "live_paths", "mean", "number_of_paths"]
 
 POOL, CONV3, CONV1, SKIP = "avg_pool_3x3", "nor_conv_3x3", "nor_conv_1x1", "skip_connect"
 
@@ -31,6 +31,11 @@ def live_paths(genotype: Genotype) -> list[tuple[str, ...]]:
         for path in _paths(NODES - 1)
         if all(operations[edge] != "none" for edge in path)
     ]
+
+
+def live_count(genotype: Genotype, operation: str) -> float:
+    """Return on how many live edges an operation stands."""
+    return float(sum(genotype.operations[edge] == operation for edge in genotype.live_edges()))
 
 
 def least(genotype: Genotype, counted: Collection[str]) -> float:

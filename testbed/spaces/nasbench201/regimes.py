@@ -11,7 +11,7 @@ A cell without a path has the value 0 in every score.
 from collections.abc import Callable
 
 from testbed.spaces.nasbench201.genotype import Genotype
-from testbed.spaces.nasbench201.paths import CONV1, CONV3, POOL, SKIP, live_paths
+from testbed.spaces.nasbench201.paths import CONV1, CONV3, POOL, SKIP, live_count, live_paths
 
 __all__ = ["REGIME_SCORES", "capacity", "nonlinear_pool_min", "smoothed_stacking", "stacking"]
 
@@ -43,7 +43,7 @@ def smoothed_stacking(genotype: Genotype) -> float:
         return 0.0
     skipped = any(set(path) == {SKIP} for path in paths)
     level = LEVEL * nonlinear_pool_min(genotype)
-    return level + _live(genotype, CONV3) + (not skipped)
+    return level + live_count(genotype, CONV3) + (not skipped)
 
 
 def stacking(genotype: Genotype) -> float:
@@ -56,7 +56,7 @@ def stacking(genotype: Genotype) -> float:
         return 0.0
     longest = max(path.count(CONV3) for path in paths)
     linear = len(paths) - len(_nonlinear(genotype))
-    return float(2 * _live(genotype, CONV3) + _live(genotype, CONV1) + longest - linear)
+    return 2 * live_count(genotype, CONV3) + live_count(genotype, CONV1) + longest - linear
 
 
 def capacity(genotype: Genotype) -> float:
@@ -65,16 +65,12 @@ def capacity(genotype: Genotype) -> float:
     For clean accuracy: a convolution adds a nonlinearity, a 3×3 one context as well, and a pooling
     takes detail away.
     """
-    live = {operation: _live(genotype, operation) for operation in (CONV3, CONV1, POOL)}
-    return float(2 * live[CONV3] + live[CONV1] - live[POOL])
+    live = {operation: live_count(genotype, operation) for operation in (CONV3, CONV1, POOL)}
+    return 2 * live[CONV3] + live[CONV1] - live[POOL]
 
 
 def _nonlinear(genotype: Genotype) -> list[tuple[str, ...]]:
     return [path for path in live_paths(genotype) if CONV3 in path or CONV1 in path]
-
-
-def _live(genotype: Genotype, operation: str) -> int:
-    return sum(genotype.operations[edge] == operation for edge in genotype.live_edges())
 
 
 # By the names of the proxies that they are.

@@ -1,7 +1,7 @@
 """The record of NAS-Bench-201: five operations on each of six edges, 15,625 cells."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +17,14 @@ from testbed.spaces.nasbench201.genotype import (
 )
 from testbed.spaces.nasbench201.isomorphism import representative, unique_ids
 from testbed.spaces.nasbench201.names import SELECTION_HELP
-from testbed.spaces.nasbench201.paths import PATH_STATISTICS
+from testbed.spaces.nasbench201.paths import (
+    CONV1,
+    CONV3,
+    PATH_STATISTICS,
+    POOL,
+    SKIP,
+    live_count,
+)
 from testbed.spaces.nasbench201.regimes import REGIME_SCORES
 from testbed.spaces.nasbench201.sizes import check_size
 from testbed.spaces.space import Cell, SearchSpace
@@ -166,18 +173,11 @@ class NASBench201(SearchSpace[Genotype]):
         return SELECTION_HELP
 
 
-def _live_count(operation: str) -> Callable[[Genotype], float]:
-    def count(genotype: Genotype) -> float:
-        return float(sum(genotype.operations[e] == operation for e in genotype.live_edges()))
-
-    return count
-
-
 STRUCTURE: Mapping[str, Callable[[Genotype], float]] = {
     **PATH_STATISTICS,
-    "live_conv3": _live_count("nor_conv_3x3"),
-    "live_conv1": _live_count("nor_conv_1x1"),
-    "live_pool": _live_count("avg_pool_3x3"),
-    "live_skip": _live_count("skip_connect"),
+    "live_conv3": partial(live_count, operation=CONV3),
+    "live_conv1": partial(live_count, operation=CONV1),
+    "live_pool": partial(live_count, operation=POOL),
+    "live_skip": partial(live_count, operation=SKIP),
     **REGIME_SCORES,
 }

@@ -1,0 +1,14 @@
+"""The tables of a document that a script writes, between two marks."""
+
+from pathlib import Path
+
+__all__ = ["BEGIN", "END", "write_between"]
+
+BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
+
+
+def write_between(page: Path, tables: str) -> None:
+    """Put tables between the marks of a page, in place of those that were there."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{BEGIN}\n{tables}\n\n{END}{after}", encoding="utf-8")
