@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.correlation import confidence_interval, partial_tau_b, tau_b
+from evaluation.report.figures.style import figure, styled
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
 from scripts.marks import write_between
@@ -80,24 +81,23 @@ def markdown(found: pd.DataFrame) -> Iterator[str]:
                 yield f"| {shown} | {' | '.join(words)} |"
 
 
-def figure(found: pd.DataFrame, path: Path) -> None:
+def draw(found: pd.DataFrame, path: Path) -> None:
     """Draw τ with intervals of the baselines and the kept scores, on the odd half."""
-    from matplotlib.figure import Figure
-
     part = found[(found["half"] == "odd") & (found["population"] == "all")]
-    canvas = Figure(figsize=(8, 4), layout="constrained")
-    axes = canvas.subplots()
     names = (*BASELINES, *KEPT)
-    for place, name in enumerate(names):
-        own = part[part["score"] == name].set_index("target").loc[list(TARGETS)]
-        x = np.arange(len(TARGETS)) + (place - len(names) / 2 + 0.5) * 0.13
-        errors = np.stack([own["tau"] - own["low"], own["high"] - own["tau"]])
-        axes.errorbar(x, own["tau"], errors, fmt="o", markersize=4, capsize=2, label=name)
-    axes.axhline(0, color="black", linewidth=0.6)
-    axes.set_xticks(range(len(TARGETS)), [str(Target.parse(target)) for target in TARGETS])
-    axes.set_ylabel("Kendall's τ-b, 95 % interval")
-    axes.legend(fontsize="small", ncols=2)
-    canvas.savefig(path, metadata={"Date": None})
+    with styled():
+        canvas = figure(8, 4)
+        axes = canvas.subplots()
+        for place, name in enumerate(names):
+            own = part[part["score"] == name].set_index("target").loc[list(TARGETS)]
+            x = np.arange(len(TARGETS)) + (place - len(names) / 2 + 0.5) * 0.13
+            errors = np.stack([own["tau"] - own["low"], own["high"] - own["tau"]])
+            axes.errorbar(x, own["tau"], errors, fmt="o", markersize=4, capsize=2, label=name)
+        axes.axhline(0, color="black", linewidth=0.6)
+        axes.set_xticks(range(len(TARGETS)), [str(Target.parse(target)) for target in TARGETS])
+        axes.set_ylabel("Kendall's τ-b, 95 % interval")
+        axes.legend(fontsize="small", ncols=2)
+        canvas.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
@@ -109,7 +109,7 @@ def main() -> None:
     found = table(options.truth)
     found.to_csv(options.out / "result.csv", index=False, float_format="%.6g")
     write_between(options.out / "result.md", "\n".join(markdown(found)))
-    figure(found, options.out / "result.svg")
+    draw(found, options.out / "result.svg")
 
 
 if __name__ == "__main__":
