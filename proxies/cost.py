@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from proxies.attention import attention_in_steps
 from proxies.conditions import UndefinedError
 from proxies.probe import Probe, Score
 from testbed.networks.copying import unwrapped
@@ -63,13 +63,8 @@ def _executed(network: nn.Module, images: Tensor) -> int:
 
 
 def _of_batch(network: nn.Module, images: Tensor) -> int:
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one operation that hides its products
-    try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _Count() as count:
-            network(images)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
+    with torch.no_grad(), attention_in_steps(), _Count() as count:
+        network(images)
     return count.total
 
 

@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from proxies.attention import attention_in_steps
 from proxies.conditions import UndefinedError
 from testbed.networks.copying import working_copy
 from testbed.networks.logits import check_logits
@@ -188,7 +188,7 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
     leaf = images.detach().clone().requires_grad_()
     start = _number() + 1
     listener = _Listener(leaf, start, keep)
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), safe_strides(), listener:
+    with torch.enable_grad(), attention_in_steps(), safe_strides(), listener:
         logits = check_logits(copy(leaf.clone()), len(images))
     if not bool(logits.isfinite().all()):
         raise UndefinedError("the logits are not finite numbers")

@@ -14,6 +14,7 @@ from testbed.catalogue.registry import PROXIES, chosen, register
 from testbed.catalogue.spec import ProxySpec
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.weights import random_network
+from tests.any_modules import ViT, cnn, images, labels
 from tests.small_networks import DEAD, ONE_OF_EACH
 from tests.thorough import some
 
@@ -35,6 +36,12 @@ ZERO_WHERE_DEAD = {name for name in PROXIES if "_input" in name} | {
     "jacobian_norm", "jacobian_projection", "gauss_newton_input",
     "curvature", "advrush", "fgsm_rise",
 }  # fmt: skip
+# A transformer has no positive flow, no finite constant, and no positions before its logits; one
+# block has nothing to grow or to lead through.
+WITHOUT = {
+    "ViT": {"synflow", "norm_bound", "positive_receptive_field", "positive_leak"},
+    "cnn": {"az_progressivity", "az_trainability"},
+}
 EVERY = pytest.mark.parametrize("name", list(PROXIES))
 
 
@@ -84,6 +91,17 @@ def test_scores_do_not_depend_on_their_company():
     together = proxies.score(one_of_each(), images.float(), labels, list(reversed(PROXIES)))
     for name in PROXIES:
         assert together[name].value == usual(name).value, name
+
+
+@pytest.mark.parametrize("make", [ViT, cnn])
+def test_every_proxy_has_a_number_or_a_reason_without_cells(make):
+    """Attention, and convolutions without batch norm; in the company of all others."""
+    found = proxies.score(make().eval(), images(), labels(), [*chosen(["all"]), *STRUCTURAL])
+    for name, one in found.items():
+        assert not one.failed, (name, one.reason)
+        assert math.isfinite(one.value) or one.reason, name
+    undefined = {name for name, one in found.items() if math.isnan(one.value)} - set(STRUCTURAL)
+    assert undefined == WITHOUT[make.__name__]
 
 
 @EVERY

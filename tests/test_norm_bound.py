@@ -134,7 +134,7 @@ def test_it_bounds_the_jacobian_of_a_cell_network():
 
 
 def test_what_has_no_constant_is_named():
-    for network, word in ((ViT(), "no finite constant"), (Squared(), "pow")):
+    for network, word in ((ViT().eval(), "bmm of two features"), (Squared(), "pow")):
         found = proxies.score(network, torch.rand(2, 3, 16, 16), None, "norm_bound")["norm_bound"]
         assert math.isnan(found.value)
         assert word in found.reason

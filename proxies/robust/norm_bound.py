@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from proxies.attention import attention_in_steps
 from proxies.conditions import UndefinedError, require_independence
 from proxies.probe import Probe, Score
 from proxies.robust import norms
@@ -55,7 +55,7 @@ def norm_bound(probe: Probe) -> Score:
     """
     require_independence(probe)
     images = neighbours(probe.images).clone()
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _Bounds(images) as bounds:
+    with torch.no_grad(), attention_in_steps(), _Bounds(images) as bounds:
         logits = probe.network(images)
     value = bounds.of(logits)
     if value is None or value == -math.inf:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import proxies
-from testbed.catalogue.registry import PROXIES
+from testbed.catalogue.registry import PROXIES, chosen
 from tests.zoo.architectures import CLASSES, ZOO, whole
 from tests.zoo.case import Case, fingerprint
 from tests.zoo.oracle import OracleError, forget
@@ -106,6 +106,14 @@ def test_costs(item: Case):
     found = proxies.score(item.fresh, item.images, item.labels, ["params", "flops"])
     assert found["params"].value == sum(value.numel() for value in item.fresh.parameters())
     assert found["flops"].value > 0
+
+
+def test_every_other_proxy_has_a_number_or_a_reason(item: Case):
+    told = {*FIRST_ORDER, *SECOND_ORDER, "params", "flops"}
+    names = [name for name in chosen(["all"]) if name not in told]
+    for name, one in proxies.score(item.fresh, item.images, item.labels, names).items():
+        assert not one.failed, (name, one.reason)
+        assert np.isfinite(one.value) or one.reason, name
 
 
 def test_a_network_that_was_run_before_is_scored_alike(item: Case):
