@@ -95,8 +95,10 @@ def correlate(
     dataset = images_name(dataset)
     frame = read_any_scores(scores or RANDOM_CIFAR10, dataset)
     opened = open_truth(truth, dataset, split_words(truth_where or ""), space)
-    if asked is not None:
-        Roster.of(opened).refuse_other(asked)
+    roster = Roster.of(opened)
+    roster.refuse_other(asked)
+    if scores is None and not roster.in_package:
+        frame = frame.iloc[:0]  # what is left are the baselines of the space
     ranking = rank(
         chosen_scores(frame, split_words(where or "")),
         opened,

@@ -182,7 +182,8 @@ def test_columns_of_one_proxy_are_told_apart_by_what_differs():
 
 def test_targets_are_chosen_by_name_attack_or_default(truth):
     known = list(truth.targets())
-    assert choose_targets(known) == ["clean", "fgsm@1", "apgd@1", "mean corruption"]
+    attacked = ["fgsm@0.5", "fgsm@1", "fgsm@255", "apgd@1", "apgd@8"]  # few: all are shown
+    assert choose_targets(known) == ["clean", *attacked, "mean corruption"]
     assert choose_targets(known, ["all"]) == known
     assert choose_targets(known, ["FGSM@1", "Apgd-CE@8", "fgsm@1"]) == ["fgsm@1", "apgd@8"]
     assert choose_targets(known, ["clean"], ["FGSM"]) == [

@@ -93,6 +93,11 @@ def rank(
     columns += made
     sample, left_out = common_sample(columns, accuracies, foreign, roster)
     columns = _with_baselines(columns, sample, roster)
+    if not columns:
+        raise RankingError(
+            "no score to rank by: the networks of this truth are of no space whose baselines are "
+            "known, and no score of them was given; give some with --scores FILE"
+        )
     named = dict(zip(labels([c.identity for c in columns]), columns, strict=True))
     values = pd.DataFrame({name: column.values.loc[sample] for name, column in named.items()})
     numbers = _Numbers(truth.dataset, named, values, accuracies, known.get("clean"), top, roster)

@@ -7,7 +7,7 @@ from evaluation.truths.targets import Target
 from testbed.basis.errors import did_you_mean
 from testbed.basis.foreign_text import quoted
 
-__all__ = ["DEFAULT_TARGETS", "choose_targets", "usual_targets"]
+__all__ = ["DEFAULT_TARGETS", "choose_targets", "default_targets", "usual_targets"]
 
 DEFAULT_TARGETS = (
     *("clean", "fgsm@1", "fgsm@4", "fgsm@8", "pgd@0.5", "pgd@1", "pgd@2"),
@@ -23,7 +23,7 @@ def choose_targets(
     Args:
         known: the columns of :meth:`Truth.targets`.
         chosen: names as :meth:`Target.parse` reads them (``fgsm@1``, ``FGSM@1``), or ``all``;
-            None for ``DEFAULT_TARGETS``, as far as they are there, unless attacks are given.
+            None for `default_targets`, unless attacks are given.
         attacks: attacks or corruptions without ε or severity. ``fgsm`` is FGSM in every norm,
             ``fgsm@L2`` in one.
 
@@ -32,7 +32,7 @@ def choose_targets(
     """
     there = {Target.parse(name): name for name in known}
     if chosen is None:
-        chosen = [] if attacks else [name for name in DEFAULT_TARGETS if name in there.values()]
+        chosen = [] if attacks else default_targets(there.values())
     picked = []
     for word in chosen:
         if word.lower() == "all":
@@ -54,6 +54,27 @@ def choose_targets(
     if not picked:
         raise RankingError(f"no target chosen; known: all, {_in_brief(there)}")
     return list(dict.fromkeys(picked))
+
+
+def default_targets(known: Iterable[str]) -> list[str]:
+    """Return the targets that a table shows if none is chosen, in the order of the truth.
+
+    Clean accuracy, all attacks and the mean corruption where these are no more than
+    ``DEFAULT_TARGETS``. Else those of ``DEFAULT_TARGETS`` and, of an attack that is not among
+    them, its ε in the middle, so that no attack of a truth is passed over. All where there are
+    single corruptions and means only.
+    """
+    there = {name: Target.parse(name) for name in known}
+    attacks: dict[str, list[str]] = {}
+    for name, target in there.items():
+        if target.is_attack and target.level is not None:
+            attacks.setdefault(target.family.key, []).append(name)
+    usual = [name for name in there if name in DEFAULT_TARGETS]
+    every = {*usual, *(name for names in attacks.values() for name in names)}
+    if len(every) <= len(DEFAULT_TARGETS):
+        return [name for name in there if name in every] or list(there)
+    middles = [n[(len(n) - 1) // 2] for n in attacks.values() if not set(n) & set(usual)]
+    return [name for name in there if name in {*usual, *middles}]
 
 
 def usual_targets(targets: Sequence[str]) -> list[str]:

@@ -121,16 +121,20 @@ def report(
     asked = None if space is None else get(space)  # a user's own is known from here on
     dataset = images_name(dataset)
     opened = open_truth(truth, dataset, split_words(truth_where or ""), space)
-    drawn = asked
-    if asked is not None or archs:
-        roster = Roster.of(opened)
-        roster.refuse_other(asked)
+    roster, drawn = Roster.of(opened), asked
+    roster.refuse_other(asked)
+    if archs:
         drawn = asked or (space_of_words(archs) if roster.by_number else roster.space)
     if archs and drawn is None:
         raise InputError("--archs draws cells, and the networks of the truth are of no known space")
     chosen = [drawn.name(one) for one in drawn.select(archs)] if archs and drawn else []
     conditions = split_words(where or "")
-    frame = None if alone else chosen_scores(read_any_scores(path, dataset), conditions)
+    frame = None
+    if not alone:
+        frame = read_any_scores(path, dataset)
+        alone = scores is None and not roster.in_package
+        # Of another space the package has none: the baselines are left.
+        frame = chosen_scores(frame.iloc[:0] if alone else frame, conditions)
     searches = None if search is None else read_searches(search)
     with progress(plain_console(stderr=True)) as bar:
 

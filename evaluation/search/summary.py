@@ -57,6 +57,8 @@ def print_networks(table: pd.DataFrame, console: Console) -> None:
 
 def print_top_ones(table: pd.DataFrame, objective: str, console: Console) -> None:
     """Print the value of each proxy's first network, see `proxy_scores.top_ones`."""
+    if table.empty:
+        return
     console.print(Text(f"Without a query: {objective} of the first network of each proxy"))
     for row in table.to_dict("records"):
         ends = [

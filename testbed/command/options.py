@@ -181,7 +181,7 @@ Targets = Annotated[
     typer.Option(
         help="Names, separated by commas: clean, fgsm@1 (ε in units of 1/255), fog@3 "
         "(severity), 'mean corruption', 'mean adversarial'; or all. "
-        "A selection of 13 if not given.",
+        "Clean, all attacks (a selection of many) and mean corruption if not given.",
         show_default=False,
     ),
 ]
