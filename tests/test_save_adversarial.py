@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from evaluation.robustness import load_adversarial
-from evaluation.robustness.adversarial import AdversarialError, path_of
+from evaluation.robustness.adversarial import AdversarialError
+from evaluation.robustness.adversarial_parts import path_of
 from evaluation.robustness.command import app
 from testbed import images
 from testbed.store import RobustnessKey, read_robustness

@@ -16,7 +16,7 @@ from evaluation.attacks.judge import predict
 from evaluation.attacks.outcome import count_confusion
 from evaluation.attacks.plugins import load
 from evaluation.attacks.subject import subject
-from evaluation.robustness.adversarial import join_parts, path_of, write_part
+from evaluation.robustness.adversarial_parts import join_parts, path_of, write_part
 from evaluation.robustness.pieces import Collection, Measure, Part, Piece, Whole, join
 from testbed.basis.errors import InputError
 from testbed.command.job import Words
