@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from proxies.compute import app
 from testbed.store import Store, StoreError, read_scores
+from tests.thorough import thorough
 
 SMALL = ["--channels", "4", "--cells", "1", "--batch-size", "12"]
 ALL = ("--proxies", "all", "--archs", "sample:3")
@@ -87,6 +88,7 @@ def test_kill_9_and_resume_give_the_same_bits(tmp_path, reference):
     assert "jacobian_norm" in output
 
 
+@thorough
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
     store = tmp_path / "scores.sqlite"
     process = start(*FEW, "--archs", "unique", "--workers", 2, "--store", store)

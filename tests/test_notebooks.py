@@ -79,7 +79,10 @@ def test_there_are_five():
 @pytest.mark.parametrize(
     "path",
     # The commands of the last are run on other networks by test_own_end_to_end.
-    [pytest.param(path, marks=[thorough] * path.stem.startswith("05")) for path in NOTEBOOKS],
+    [
+        pytest.param(path, marks=[thorough] * path.stem.startswith(("04", "05")))
+        for path in NOTEBOOKS
+    ],
     ids=lambda path: path.stem,
 )
 def test_a_notebook_runs_without_real_data(path, without_data):

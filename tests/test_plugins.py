@@ -22,6 +22,7 @@ from testbed.basis.errors import InputError
 from testbed.catalogue import plugins
 from testbed.catalogue.registry import PROXIES
 from testbed.store import read_scores
+from tests.thorough import thorough
 
 MINE = """
 import torch
@@ -59,6 +60,7 @@ class TestAuthorsOwn(ProxyContract):
         return PROXIES[name]
 
 
+@thorough
 def test_a_command_computes_it_in_workers_with_its_options(module, tmp_path):
     words = ["--proxy", "mine:CONFIDENCE", "--set", "confidence.power=2", "--proxies", "params"]
     size = ["--archs", "0,1,2", "--channels", "2", "--cells", "1", "--batch-size", "8"]

@@ -188,7 +188,7 @@ def test_the_column_of_names_sorts(page, window):
     assert window.evaluate(script) == sorted(names, reverse=True)
 
 
-def test_the_filter_leaves_the_rows_of_a_name_or_a_family(tmp_path, window):
+def test_the_filter_leaves_the_rows_of_a_name_or_a_family(tmp_path, window, few_figures):
     names = ("grad_norm", "snip", "zen", *(f"proxy{k}" for k in range(30)))
     truth = Truth.open(write_truth(tmp_path / "truth"))
     found = study(truth, table(*(rows(name, seeds=[0]) for name in names)))

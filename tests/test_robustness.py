@@ -32,6 +32,7 @@ from testbed.store import (
 )
 from testbed.train.checkpoints import trained_network
 from testbed.train.command import app as train_app
+from tests.thorough import thorough
 
 ROOT = Path(__file__).parent.parent
 IDS = (284, 11, 5111)
@@ -119,6 +120,7 @@ def test_a_finished_store_is_shown_without_work(measured, weights):
     pd.testing.assert_frame_equal(read_robustness(measured[0]), before)
 
 
+@thorough
 def test_kill_9_loses_only_what_was_in_flight(measured, weights, tmp_path):
     store = tmp_path / "robustness.sqlite"
     options = [*QUICK, "--weights", str(weights), "--workers", "1", "--store", str(store)]

@@ -20,6 +20,7 @@ from evaluation.truths.published import Truth
 from testbed.store import StoreError, read_robustness
 from testbed.train.job import TrainingJob
 from testbed.train.training import DivergedError
+from tests.thorough import thorough
 from tests.truth_folder import EPSILONS, IDS, write_truth
 
 ROOT = Path(__file__).parent.parent
@@ -177,6 +178,7 @@ def test_what_is_there_is_not_done_again(searched, monkeypatch):
     assert (seconds > 0.1).all()
 
 
+@thorough
 def test_kill_9_loses_only_the_network_in_flight(searched, tmp_path):
     folder = tmp_path / "killed"
     process = subprocess.Popen(

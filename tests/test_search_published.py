@@ -57,6 +57,7 @@ def test_random_search_is_what_chance_gives(targets):
     assert expected == pytest.approx(0.6730, abs=1e-4)
 
 
+@thorough
 def test_the_structural_forest_sees_the_paths_of_each_candidate(targets):
     here = default_candidates()
     names = list(registry.get("nasbench201").structure)
@@ -115,9 +116,10 @@ def test_the_first_network_by_params_needs_no_query(targets):
     assert table.loc["params", "tied_highest"] == 1
 
 
+@thorough
 @pytest.mark.parametrize(
     ("target", "few", "many"),
-    [pytest.param("fgsm@1", 0.51, 0.70, marks=thorough), ("pgd@1", 0.23, 0.53)],
+    [("fgsm@1", 0.51, 0.70), ("pgd@1", 0.23, 0.53)],
 )
 def test_the_floor_of_predictors(targets, target, few, many):
     pool = list(cells().pool)

@@ -26,6 +26,7 @@ from testbed.spaces.nasbench201.cost import parameters
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.isomorphism import representatives
 from tests.score_frames import frame, score_rows
+from tests.thorough import thorough
 from tests.truth_folder import IDS, write_truth
 
 SIZE = 15_625
@@ -119,6 +120,7 @@ def test_the_first_of_a_proxy_is_the_mean_of_its_ties():
     assert table["highest"].iloc[3] == candidate_of(Genotype.parse(largest))
 
 
+@thorough
 def test_a_study_is_the_same_in_any_number_of_processes(heights):
     params = choose_proxies(frame(score_rows()), ["params", "-flops"])
     job = SearchJob(Tabular(("a", "b"), heights), 25, proxies=params)

@@ -21,6 +21,7 @@ from testbed.train.checkpoints import settings_of, trained_network
 from testbed.train.command import app
 from testbed.train.job import TrainingJob
 from testbed.train.training import accuracy
+from tests.thorough import thorough
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--channels", "4", "--epochs", "2", "--batch-size", "128", "--archs", "284,11"]
@@ -135,6 +136,7 @@ def test_a_wider_command_adds_to_the_folder(tmp_path, reference):
     assert weights(reference).items() <= found.items()
 
 
+@thorough
 def test_kill_9_and_resume_give_the_same_bits(tmp_path, long_reference):
     process = start(*LONG, "--workers", 2, "--out", tmp_path)
     wait_for_state(tmp_path, 2, process)
@@ -148,6 +150,7 @@ def test_kill_9_and_resume_give_the_same_bits(tmp_path, long_reference):
     assert not [p for p in tmp_path.iterdir() if p.suffix in (".unfinished", ".progress", ".tmp")]
 
 
+@thorough
 def test_an_interrupt_keeps_finished_epochs(tmp_path, long_reference, monkeypatch):
     save = job.save_state
 

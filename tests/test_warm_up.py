@@ -62,7 +62,8 @@ def test_a_first_score_takes_no_longer_than_a_second(name, smooth):
     assert first < 5 * second + 0.1, (first, second)
 
 
-@pytest.mark.parametrize("smooth", [pytest.param(False, marks=thorough), True])
+@thorough
+@pytest.mark.parametrize("smooth", [False, True])
 def test_nothing_is_imported_while_a_clock_runs(smooth):
     _, imported = fresh_process(list(PROXIES), smooth)
     assert imported == []
