@@ -32,7 +32,7 @@ def test_a_line_is_a_network(tmp_path):
     other = entry({"D3": 4}, Linf_aa_acc=None, corruptions={})
     truth = open_truth(write(tmp_path, entry(), other))
     table = truth.targets()
-    first = "Arch(D1=4, W1=8, D2=5, W2=10, D3=7, W3=16)"
+    first = "nares_4x8-5x10-7x16"
     row = table.loc[first]
     assert row[["clean", "fgsm@8", "pgd@8"]].tolist() == [0.8857, 0.6268, 0.5739]
     assert row["pgd-cw@Linf@8"] == 0.5617

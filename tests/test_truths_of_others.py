@@ -45,7 +45,7 @@ def test_no_attack_of_a_truth_is_passed_over():
     assert default_targets([*DEFAULT_TARGETS, "fgsm@2", "square@8"]) == list(DEFAULT_TARGETS)
 
 
-def test_without_scores_the_baselines_of_its_space_are_ranked(cells, tmp_path):
+def test_without_scores_the_baselines_of_its_space_are_ranked(cells, tmp_path, few_figures):
     code, text = said(correlate, "--truth", cells, "--space", "size")
     assert code == 0, text
     assert "params" in text

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.truths.facts import Training, TruthError, TruthFacts
-from evaluation.truths.networks import OWN, recognised
+from evaluation.truths.networks import recognised
 from evaluation.truths.table import TableTruth
 from evaluation.truths.targets import CLEAN, Target
 from testbed.basis.foreign_text import described, shown
 from testbed.basis.ranges import PERCENT
 from testbed.files.strict_json import parse_json
 from testbed.images.names import CORRUPTIONS, EXTRAS, SEVERITIES
+from testbed.spaces.nares.genotype import CHOICES, Genotype
 
 __all__ = ["open_nares"]
 
-DEPTHS, WIDTHS = (4, 5, 7, 9, 11), (8, 10, 12, 14, 16)
-CHOICES = {"D1": DEPTHS, "W1": WIDTHS, "D2": DEPTHS, "W2": WIDTHS, "D3": DEPTHS, "W3": WIDTHS}
 SIZE = 15_625
 LONGEST_LINE = 2**24
+NARES = "nares"
 EPSILON = 8.0
 METRICS = {
     "test_clean_acc": CLEAN,
@@ -56,9 +56,9 @@ def open_nares(path: str | Path, dataset: str = "cifar10") -> TableTruth:
     for number, line in _lines(path):
         rows += _network(line, f"{path}, line {number}")
     _refuse_fractions(rows, path)
-    names = recognised(dict.fromkeys(row[0] for row in rows), str(path), OWN)
+    names = recognised(dict.fromkeys(row[0] for row in rows), str(path), NARES)
     population = f"{len(names.names):,} of the {SIZE:,} WideResNets of NARes"
-    facts = TruthFacts("NARes (Zheng et al., 2025)", TRAINING, population, None, NOTES,
+    facts = TruthFacts("NARes (Zheng et al., 2025)", TRAINING, population, NARES, NOTES,
                        ("zheng2025nares",))  # fmt: skip
     return TableTruth.of(rows, path, dataset, facts, names)
 
@@ -127,7 +127,7 @@ def _name(arch: Any, where: str) -> str:
         if type(arch[choice]) is not int or arch[choice] not in allowed:
             raise TruthError(f"{where}: expected {choice} of {', '.join(map(str, allowed))}, found "
                              f"{described(arch[choice])}")  # fmt: skip
-    return f"Arch({', '.join(f'{choice}={arch[choice]}' for choice in CHOICES)})"
+    return Genotype.of(arch).name
 
 
 def _fraction(value: Any, where: str) -> float:

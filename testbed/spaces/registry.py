@@ -34,6 +34,7 @@ PLACES = {
     "nasbench201": "testbed.spaces.nasbench201.space:NASBench201",
     "size": "testbed.spaces.size.space:SizeSpace",
     "darts": "testbed.spaces.darts.space:DARTS",
+    "nares": "testbed.spaces.nares.space:NARes",
 }
 _SPACES: dict[str, SearchSpace[Any]] = {}
 

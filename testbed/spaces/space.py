@@ -58,6 +58,7 @@ class SearchSpace(ABC, Generic[G]):
         example: the name of one network, for messages.
         by_number: whether truths and tables of the space go by its published numbers; by names
             elsewhere.
+        has_numbers: whether networks have published numbers; None where all are listed.
         choices: the options of each choice by its name, the first choice varying slowest.
         sizes: what `build` takes beside ``classes`` and ``in_channels`` (``channels``, ``cells``),
             with the values of the publication. They stand in the keys of scores.
@@ -68,6 +69,7 @@ class SearchSpace(ABC, Generic[G]):
     cites: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[str] = ""
     by_number: ClassVar[bool] = False
+    has_numbers: ClassVar[bool | None] = None
     choices: ClassVar[Mapping[str, Sequence[Any]]]
     sizes: ClassVar[Mapping[str, int]] = {}
 
@@ -168,7 +170,7 @@ class SearchSpace(ABC, Generic[G]):
 
     def number(self, genotype: G) -> int | None:
         """Return the published number of a genotype; None if the space has none."""
-        return self._numbers[genotype] if self.listed else None
+        return self._numbers[genotype] if self._numbered else None
 
     def numbered(self, number: int) -> G:
         """Return the genotype of a published number.
@@ -176,7 +178,7 @@ class SearchSpace(ABC, Generic[G]):
         Raises:
             GenotypeError: if the number is outside the space, or it numbers nothing.
         """
-        if not self.listed:
+        if not self._numbered:
             raise GenotypeError(f"the networks of {self.title} have no numbers; got {number}")
         if not 0 <= number < self.size:
             raise GenotypeError(
@@ -285,7 +287,7 @@ class SearchSpace(ABC, Generic[G]):
     def words(self) -> str:
         """Return what ``--archs`` takes, in words."""
         everything = f"all ({self.size:,}), " if self.listed else ""
-        numbers = "numbers such as 0,11 or 0-99, " if self.listed else ""
+        numbers = "numbers such as 0,11 or 0-99, " if self._numbered else ""
         example = f", {self.example} for instance" if self.example else ""
         return (
             f"{everything}sample:N or sample:N:SEED, spread:N of as many sizes as there are, "
@@ -297,6 +299,10 @@ class SearchSpace(ABC, Generic[G]):
         from testbed.spaces.registry import entered
 
         return entered, (type(self),)
+
+    @property
+    def _numbered(self) -> bool:
+        return self.listed if self.has_numbers is None else self.has_numbers
 
     def _of_place(self, place: int) -> G:
         chosen: dict[str, Any] = {}
