@@ -1,4 +1,4 @@
-"""NARes' space: names, networks and counts. The smallest of its networks has 22 million weights."""
+"""NARes' space: names, networks and counts. The smallest of its networks has 23 million weights."""
 
 import random
 

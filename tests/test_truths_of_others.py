@@ -54,6 +54,7 @@ def test_without_scores_the_baselines_of_its_space_are_ranked(cells, tmp_path, f
     code, text = said(report, "--truth", cells, "--targets", "clean", "--out", tmp_path / "page")
     assert code == 0, text
     assert "ranked best by" in text
+    assert "paths" not in text
 
 
 def test_networks_of_no_space_take_scores(own, tmp_path):
