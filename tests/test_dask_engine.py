@@ -1,7 +1,10 @@
 """Dask's workers, of this machine and of a scheduler of others, give what one process gives."""
 
-from testbed.engine import run
+import pytest
+
+from testbed.engine import EngineError, run
 from testbed.engine.names import Engine
+from testbed.engine.parcels import Parcel
 from tests.heavy_job import ITEMS, kept, same
 from tests.thorough import thorough
 
@@ -42,3 +45,32 @@ def _parcels():
     from testbed.engine import parcels
 
     return {**parcels._arrived, **parcels._opened}
+
+
+@pytest.mark.parametrize("deaths", [1, 99])
+def test_a_worker_that_dies_while_the_job_is_sent_does_not_end_the_run(deaths, monkeypatch):
+    from distributed.comm import CommClosedError
+
+    from testbed.engine import dask_run
+
+    told = []
+
+    class Dying:
+        def register_plugin(self, plugin):
+            told.append(plugin)
+            if len(told) <= deaths:
+                raise CommClosedError("Stream is closed")
+
+        def unregister_worker_plugin(self, name):
+            told.clear()
+
+    monkeypatch.setattr(dask_run.time, "sleep", lambda seconds: None)
+    sent = dask_run._sent(Dying(), Parcel.of(len), ())
+    if deaths == 1:
+        with sent:
+            assert len(told) == 2
+        assert not told
+        return
+    with pytest.raises(EngineError, match=r"Stream is closed.*run the same command to go on"), sent:
+        pass
+    assert len(told) == dask_run.TRIES
