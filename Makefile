@@ -7,7 +7,7 @@ RUN := $(abspath $(BIN))/robustness-proxies
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test thorough zoo fuzz lint docs interrupt bench clean
+.PHONY: demo test thorough zoo fuzz lint docs interrupt kill bench clean
 
 # Train small networks on digits, attack them, score them untrained, and see how well the one
 # ranks the other: the README's commands. Each step resumes where an interrupted one stopped.
@@ -52,6 +52,10 @@ docs: $(VENV)/.docs
 # Interrupts every long command at 20 random moments by each signal; takes an hour.
 interrupt: $(READY)
 	$(BIN)/python -m scripts.interrupt
+
+# Kills drivers and workers of every long command, by every engine, 50 times; takes half an hour.
+kill: $(READY)
+	$(BIN)/python -m scripts.kill
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

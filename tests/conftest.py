@@ -13,6 +13,8 @@ import torch
 
 from testbed.basis.seeding import generator
 from testbed.images import ImageSet
+from tests import stand_in_slurm
+from tests.heavy_job import Heavy
 
 pytest.register_assert_rewrite("proxies.testing")
 torch.set_num_threads(1)
@@ -49,3 +51,20 @@ def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     whole = write.gallery
     monkeypatch.setattr(write, "gallery", lambda *given: [*whole(*given)][:2])
+
+
+@pytest.fixture
+def heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Heavy:
+    """A job that says in a folder when it is unpacked."""
+    # A process of a cluster finds the tests as it finds any module of a user's.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    (tmp_path / "unpacked").mkdir()
+    return Heavy(tmp_path / "unpacked")
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for SLURM on the PATH; its folder."""
+    place = stand_in_slurm.install(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path / "slurm"

@@ -15,6 +15,8 @@ from testbed.command.provenance import provenance
 from testbed.command.shards import Shard
 from testbed.command.stores import app
 from testbed.store import (
+    FailureKey,
+    FailureRow,
     RobustnessKey,
     RobustnessRow,
     ScoreKey,
@@ -24,6 +26,7 @@ from testbed.store import (
     read_robustness,
     read_scores,
 )
+from testbed.store.failures import FAILURES, drop_overruled
 
 SMALL = ["--channels", "2", "--cells", "1", "--batch-size", "8", "--workers", "1", "--show", "0"]
 VALUES = ["network", "proxy", "init", "seed", "images", "settings", "value", "reason", "details"]
@@ -202,3 +205,16 @@ def test_what_is_asked_for_is_read_alone(tmp_path):
             assert store.scores([]).empty
             assert len(store.finished()) == 1500
             assert store.robustness(["y"])["network"].tolist() == ["y"]
+
+
+def test_failures_are_dropped_without_a_look_at_every_result(tmp_path):
+    with Store(tmp_path / "a.sqlite") as store:
+        number = store.begin_run({})
+        store.save(number, [ScoreRow(ScoreKey(f"net {n}", "norm"), float(n)) for n in range(5000)])
+        key = FailureKey.of(ScoreKey("net 0", "norm"))
+        FAILURES.put(store._connection, number, FailureRow(key, "error", "left behind"))
+        looks = []
+        store._connection.set_progress_handler(lambda: looks.append(1), 100)
+        drop_overruled(store._connection)
+        assert FAILURES.count(store._connection) == 0
+    assert len(looks) < 10

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ __all__ = ["run_on_dask"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+TRIES = 5  # to send the job
 KILLED, GONE = "KilledWorker", ("CancelledError", "FutureCancelledError")
 TWICE = Outcome[Any](
     error="the worker that computed it died, and so did the one that tried again: for lack of "
@@ -118,11 +120,28 @@ class _Arrival(WorkerPlugin):
         forget(self._parcel.token)
 
 
+def _tell_all(client: Client, plugin: WorkerPlugin) -> None:
+    """Register a plugin; that one worker dies while all are told costs no more than a moment."""
+    for again in range(TRIES):
+        try:
+            client.register_plugin(plugin)
+            return
+        except OSError:  # of a connection; the scheduler tells those that come later
+            if again == TRIES - 1:
+                raise
+            time.sleep(1)
+
+
 @contextmanager
 def _sent(client: Client, parcel: Parcel, devices: Sequence[str]) -> Iterator[None]:
     plugin = _Arrival(parcel, devices)
     try:
-        client.register_plugin(plugin)
+        _tell_all(client, plugin)
+    except OSError as error:
+        raise EngineError(
+            f"the job cannot be sent to Dask's workers ({type(error).__name__}: {error}): one "
+            "after another was lost meanwhile, or the scheduler is; run the same command to go on"
+        ) from error
     except Exception as error:
         raise EngineError(
             f"the job cannot be sent to Dask's workers ({type(error).__name__}: {error}): is "

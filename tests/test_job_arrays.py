@@ -1,0 +1,139 @@
+"""Jobs of a cluster give what one process gives; a stand-in for SLURM runs them here."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from proxies.compute import app as compute
+from testbed.engine import run
+from testbed.engine.names import Engine
+from testbed.store import read_scores
+from tests import stand_in_slurm
+from tests.heavy_job import ITEMS, SMALL, VALUES, described, kept, same
+from tests.thorough import thorough
+
+ROOT = Path(__file__).resolve().parents[1]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+
+
+def test_job_arrays_give_what_one_process_gives(heavy, slurm, tmp_path):
+    engine = Engine.parse(
+        described(tmp_path, jobs=2, tasks=4, minutes=5, partition="cpu", setup="['export A=1']",
+                  directives="['--constraint=avx', '--exclusive']")
+    )  # fmt: skip
+    found = dict(run(heavy, ITEMS, engine=engine))
+    same(found, dict(run(heavy, ITEMS)))
+    assert len(kept(heavy)) == 2
+    (script,) = (slurm / "jobs").glob("*.sbatch")
+    lines = script.read_text().splitlines()
+    for line in (
+        "#SBATCH --array=0-1%2", "#SBATCH --partition=cpu", "#SBATCH --time=5",
+        "#SBATCH --constraint=avx", "#SBATCH --exclusive", "#SBATCH --cpus-per-task=1",
+        "#SBATCH --mem=4GB", "export A=1",
+    ):  # fmt: skip
+        assert line in lines
+    assert not any((tmp_path / "jobs").iterdir())
+
+
+@thorough
+def test_a_job_that_dies_costs_its_items_a_retry_then_the_culprit_fails(heavy, slurm, tmp_path):
+    items = ["a", "die", "bb", "die once"]
+    found = dict(run(heavy, items, engine=Engine.parse(described(tmp_path, jobs=2, tasks=2))))
+    assert found[1].error_type == "WorkerDied"
+    assert "its log is" in found[1].error
+    assert all(found[position].error is None for position in (0, 2, 3))
+    assert any((tmp_path / "jobs").iterdir()), "the log is kept"
+
+
+@thorough
+def test_processes_of_submitit_serve_without_a_cluster(heavy, tmp_path):
+    engine = Engine.parse(described(tmp_path, cluster="local", jobs=2, tasks=3))
+    same(dict(run(heavy, ITEMS, engine=engine)), dict(run(heavy, ITEMS)))
+
+
+@thorough
+@linux
+def test_jobs_that_are_wanted_no_more_are_cancelled(heavy, slurm, tmp_path):
+    engine = Engine.parse(described(tmp_path, jobs=2, tasks=1))
+    outcomes = run(heavy, ["a", *["slow"] * 50], engine=engine)
+    next(outcomes)
+    outcomes.close()
+    deadline = time.monotonic() + 10
+    while "RUNNING" in dict(stand_in_slurm.jobs(slurm).values()).values():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@thorough
+@linux
+def test_a_job_that_is_preempted_goes_on_where_it_was(heavy, slurm, tmp_path):
+    engine = Engine.parse(described(tmp_path, jobs=1, tasks=6))
+    outcomes = run(heavy, ["a", "slow", "slow", "slow", "slow", "bb"], engine=engine)
+
+    def preempt():
+        deadline = time.monotonic() + 60
+        while not kept(heavy) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1.5)
+        subprocess.run(["pkill", "-USR2", "-f", "-g", _group(slurm), "submitit.core._submit"])
+
+    thread = threading.Thread(target=preempt)
+    thread.start()
+    found = dict(outcomes)
+    thread.join()
+    assert [found[position].error for position in sorted(found)] == [None] * 6
+    assert len(kept(heavy)) == 2, "it was never preempted"
+
+
+def _group(slurm):
+    ((group, _),) = stand_in_slurm.jobs(slurm).values()
+    return str(group)
+
+
+@thorough
+def test_dask_workers_are_jobs_too(heavy, slurm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    engine = Engine.parse(
+        described(tmp_path, by="dask-jobqueue", jobs=2, minutes=90, partition="gpu", gpus=1,
+                  interface="lo")
+    )  # fmt: skip
+    same(dict(run(heavy, ITEMS, engine=engine)), dict(run(heavy, ITEMS)))
+    script = next(iter((slurm / "jobs").glob("*.sbatch"))).read_text()
+    for line in ("#SBATCH -p gpu", "#SBATCH -t 01:30:00", "#SBATCH --gres=gpu:1", "--nthreads 1"):
+        assert line in script
+    deadline = time.monotonic() + 20
+    while "RUNNING" in dict(stand_in_slurm.jobs(slurm).values()).values():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@thorough
+def test_the_example_of_shards_is_a_run(slurm, tmp_path, monkeypatch):
+    script = (ROOT / "examples" / "job.sh").read_text().replace("16", "2")
+    (tmp_path / "job.sh").write_text(script)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("IMAGES", "digits")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    subprocess.run(["sbatch", "job.sh", *SMALL], check=True)
+    deadline = time.monotonic() + 120
+    while "RUNNING" in (states := [state for _, state in stand_in_slurm.jobs(slurm).values()]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert states == ["COMPLETED"] * 2, [p.read_text() for p in (slurm / "jobs").glob("*.log")]
+    merge = "robustness-proxies store merge runs/digits.*-of-2.sqlite --out runs/digits.sqlite"
+    assert merge.replace("-2.", "-16.").replace("digits", "cifar10") in (
+        (ROOT / "docs" / "cluster.md").read_text()
+    )
+    subprocess.run(merge, shell=True, check=True)
+    done = CliRunner().invoke(compute, [*SMALL, "--workers", "1", "--store", "whole.sqlite"])
+    assert done.exit_code == 0, done.output
+    one, other = read_scores("runs/digits.sqlite")[VALUES], read_scores("whole.sqlite")[VALUES]
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
