@@ -11,4 +11,4 @@ def write_between(page: Path, tables: str) -> None:
     """Put tables between the marks of a page, in place of those that were there."""
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n{tables}\n\n{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n{tables}\n\n{END}{after or chr(10)}", encoding="utf-8")

@@ -1,9 +1,11 @@
 """The documentation site: what it is made of is there, and what it says is what the code says."""
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
 from proxies import PROXIES
-from scripts import marks, which_proxy
+from scripts import marks, render_notebooks, which_proxy
 from scripts.pages import columns, generated, relinking
 from scripts.pages.commands import commands
 from scripts.pages.relinking import JOINING, ROOT, relinked, unplaced
@@ -127,6 +129,45 @@ def test_a_document_is_filled():
     assert generated.filled("a\n<!-- generated: store -->\nb").count("## The table") == 4
     with pytest.raises(KeyError):
         generated.filled("<!-- generated: nothing -->")
+
+
+def code_of(notebook: Path) -> list[str]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(c["source"]).rstrip() for c in cells if c["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_the_page_of_a_notebook_has_its_code_and_outputs(path):
+    page = (DOCS / "notebooks" / f"{path.stem}.md").read_text(encoding="utf-8")
+    told = re.findall(r"^```python\n(.*?)\n```$", page, re.DOTALL | re.MULTILINE)
+    assert told == code_of(path), f"run python -m scripts.render_notebooks {path.stem}"
+    printed = re.findall(r"^```text\n(.*?)\n```$", page, re.DOTALL | re.MULTILINE)
+    assert printed
+    assert not any("skipped" in text for text in printed)  # by lack of data
+    assert f"notebooks/{path.stem}.md" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+
+
+def test_outputs_of_a_notebook_become_a_page(tmp_path):
+    def cell(kind, source, *outputs):
+        return {"cell_type": kind, "source": source, "outputs": outputs}
+
+    printed = [
+        {"output_type": "stream", "name": "stdout", "text": "a\n"},
+        {"output_type": "stream", "name": "stderr", "text": "100 %"},
+        {"output_type": "stream", "name": "stdout", "text": "\x1b[1mb\x1b[0m\n"},
+    ]
+    shown = {"image/svg+xml": "<svg/>", "text/plain": "<Figure>"}
+    table = {"text/html": "<table>\n\n</table>", "text/plain": "x"}
+    outputs = [{"output_type": "display_data", "data": data} for data in (shown, table)]
+    notebook = SimpleNamespace(
+        cells=[cell("markdown", "# T"), cell("code", "f()\n", *printed, *outputs)]
+    )
+    page = render_notebooks.page(notebook, "n", tmp_path)
+    assert page.partition("-->\n\n")[2] == (
+        "# T\n\n```python\nf()\n```\n\n```text\na\nb\n```\n\n"
+        "![Output of the cell above.](n_1.svg)\n\n<table>\n</table>\n"
+    )
+    assert (tmp_path / "n_1.svg").read_text() == "<svg/>"
 
 
 # -- which proxy ---------------------------------------------------------------------------------

@@ -1,0 +1,111 @@
+"""The tables of docs/study/weights.md: scores that look at a network, found and reported on halves.
+
+    python -m scripts.study_weights --truth DATA/robustness-data --out docs/study
+
+Of the scores of the study of 500 (`testbed.tables.STUDY_500`) that need a network, the ten with the
+largest |τ| on its networks of even number, and what they are worth on those of odd number. No
+network is computed. Writes weights.csv, one row a score, target and half, and the tables between
+the marks of weights.md.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evaluation.correlation import confidence_interval, tau_b
+from evaluation.truths import open_truth
+from evaluation.truths.targets import Target
+from scripts.marks import write_between
+from testbed.catalogue.registry import PROXIES
+from testbed.spaces import registry
+from testbed.spaces.nasbench201.regimes import REGIME_SCORES
+from testbed.store import read_scores
+from testbed.tables import STUDY_500
+
+GOALS = {"pgd@1": 0.5, "apgd@1": 0.5, "fgsm@1": 0.65, "clean": 0.7}
+HALVES = {"even": 0, "odd": 1}
+BEST = 10
+BESIDE = {
+    "pgd@1": "smoothed_stacking", "apgd@1": "smoothed_stacking", "fgsm@1": "stacking",
+    "clean": "capacity",
+}  # fmt: skip
+
+
+def table(truth: Path) -> pd.DataFrame:
+    """Return one row for each score, target and half: τ-b with its standard error and interval."""
+    frame, space = read_scores(STUDY_500), registry.get("nasbench201")
+    frame["number"] = frame["network"].map(lambda name: space.number(space.parse(name)))
+    accuracies = open_truth(truth, "cifar10").targets()
+    rows = []
+    for proxy, own in frame.groupby("proxy", sort=False):
+        if PROXIES[proxy].structural and proxy not in ("params", *REGIME_SCORES):
+            continue
+        values = own.groupby("number")["value"].mean()
+        numbers = values.index.to_numpy(dtype=np.int64)
+        for half, parity in HALVES.items():
+            there = (numbers % 2 == parity) & np.isfinite(values.to_numpy(dtype=float))
+            part, known = values[there], accuracies.loc[numbers[there]]
+            for target in GOALS:
+                # Of a score that is the same for all, τ is undefined.
+                tau = tau_b(part.to_numpy(float), known[target].to_numpy(float))
+                low, high = confidence_interval(tau)
+                rows.append({
+                    "proxy": proxy, "target": target, "half": half, "n": len(part),
+                    "tau": tau.tau, "standard_error": tau.standard_error, "low": low,
+                    "high": high, "seconds": own["seconds"].median(),
+                    "looks_at_a_network": not PROXIES[proxy].structural,
+                })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def markdown(found: pd.DataFrame) -> Iterator[str]:
+    """Yield the lines of the tables: one for each target, best on the even half first."""
+    count = found.loc[found["looks_at_a_network"], "proxy"].nunique()
+    for target, goal in GOALS.items():
+        own = found[found["target"] == target].set_index(["half", "proxy"])
+        even, odd = own.loc["even"], own.loc["odd"]
+        yield f"\n### {Target.parse(target)}, goal {_short(goal)}\n"
+        yield (
+            f"Of {count} scores that look at a network; {int(even['n'].max())} networks of even "
+            f"number, {int(odd['n'].max())} of odd number.\n"
+        )
+        yield "| score | even half (chosen on) | odd half (reported) | seconds |"
+        yield "| --- | ---: | ---: | ---: |"
+        looking = even[even["looks_at_a_network"]]
+        best = looking["tau"].abs().sort_values(ascending=False, kind="stable").index[:BEST]
+        for proxy in (*best, BESIDE[target], "params"):
+            shown = f"`{proxy}`" if proxy in best else f"*`{proxy}`*"
+            cells = [_cell(half.loc[proxy]) for half in (even, odd)]
+            if proxy in best and abs(odd.loc[proxy, "tau"]) >= goal:
+                cells[1] = f"**{cells[1]}**"
+            yield f"| {shown} | {' | '.join(cells)} | {even.loc[proxy, 'seconds']:.1f} |"
+
+
+def _cell(row: pd.Series) -> str:
+    return f"{_signed(row['tau'])} ± {_short(row['standard_error'])}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".", 1).replace("-", "−")
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}".replace("0.", ".", 1)
+
+
+def main() -> None:
+    """Compute and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--truth", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path())
+    options = parser.parse_args()
+    found = table(options.truth)
+    found.to_csv(options.out / "weights.csv", index=False, float_format="%.6g")
+    write_between(options.out / "weights.md", "\n".join(markdown(found)))
+
+
+if __name__ == "__main__":
+    main()
