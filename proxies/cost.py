@@ -11,6 +11,7 @@ from torch.utils.flop_counter import flop_registry
 from proxies.conditions import UndefinedError
 from proxies.probe import Probe, Score
 from testbed.networks.copying import unwrapped
+from testbed.networks.recurrence import step_by_step
 from testbed.spaces import registry
 from testbed.spaces.design import designs
 
@@ -66,7 +67,7 @@ def _of_batch(network: nn.Module, images: Tensor) -> int:
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one operation that hides its products
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _Count() as count:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), step_by_step(), _Count() as count:
             network(images)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
