@@ -16,7 +16,7 @@ from torch import Tensor
 
 __all__ = [
     "NOWHERE", "Axes", "Axis", "channels_second", "followed", "of_product", "rows_of_channels",
-    "sample_first", "sums",
+    "sample_first", "seen_as", "sums",
 ]  # fmt: skip
 
 VIEWS = {"view", "_unsafe_view", "reshape", "_reshape_alias", "unflatten"}
@@ -105,6 +105,21 @@ def channels_second(features: Tensor, axes: Axes) -> Tensor:
     if image is None or channel is None:
         return features if features.dim() > 3 else features.movedim(-1, 1)
     return features.movedim((image.place, channel.place), (0, 1))
+
+
+def seen_as(view: Tensor, axes: Axes) -> Axes:
+    """Return the axes of a view from those of all that lies in its memory, in the same order."""
+    base = view._base
+    if base is None or base.numel() != view.numel():
+        return NOWHERE
+    if base.shape == view.shape and base.stride() == view.stride():
+        return axes
+    if not (base.is_contiguous() and view.is_contiguous()):
+        return NOWHERE
+    return Axes(*(
+        None if axis is None else _viewed(axis, base.shape, view.shape)
+        for axis in (axes.sample, axes.channel)
+    ))  # fmt: skip
 
 
 def of_product(name: str, weights: Tensor, left: bool, moving: Axes, output: Tensor) -> Axes:

@@ -22,7 +22,7 @@ from torch.autograd.graph import Node
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from proxies.axes import NOWHERE, Axes, Axis, followed, of_product
+from proxies.axes import NOWHERE, Axes, Axis, followed, of_product, seen_as
 from proxies.conditions import UndefinedError
 from testbed.networks.copying import working_copy
 from testbed.networks.logits import check_logits
@@ -38,6 +38,8 @@ BENDS = {
     "gelu": False, "silu": False, "mish": False, "hardswish": False, "hardsigmoid": False,
     "sigmoid": False, "tanh": False, "softplus": False, "_prelu_kernel": False,
     "rrelu_with_noise": False, "log_sigmoid_forward": False, "clamp_min": False, "clamp": False,
+    "celu": False, "maximum": True, "erf": False, "sin": False, "softshrink": False,
+    "hardshrink": False,
 }  # fmt: skip
 # The places of the two factors among the arguments of a product.
 PRODUCTS = {
@@ -287,28 +289,42 @@ class _Listener(TorchDispatchMode):
         self.bends: list[Bend] = []
         self.pooled: list[tuple[Tensor, int]] = []
         self.axes: dict[int, Axes] = {}
+        self.number = start  # of the operation under way
+        self._former: tuple[str, int] = "", start
         self._varies: dict[Node, bool] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        entered = _number()
+        name = func._schema.name.removeprefix("aten::")
+        written = func._schema.is_mutable and name.endswith("_")
+        # What is written over is first copied where a derivative needs it, which is an operation
+        # with a node of its own, made after that of the operation itself.
+        self.number = entered - (written and self._former == ("clone", entered))
+        inside = written and args[0]._is_view() and any(t.requires_grad for t in _tensors(args))
+        if inside:  # what is looked at gets the node, made after that of the operation itself
+            self.number = entered + 1
+            self.axes[self.number] = self._axes_of(args[0]._base)
         known = [(item, self._axes_of(item)) for item in _tensors((args, kwargs))]
         known = [(item, axes) for item, axes in known if axes != NOWHERE]
-        result = self._noted(func, args, kwargs or {}, known)
-        place = _number() - self.start
+        name = name.rstrip("_") if written else name
+        result = self._noted(name, written, func, args, kwargs or {}, known)
+        self._former = name, entered
+        place = self.number - self.start
         if place in self.keep and place not in self.kept:  # later ones have no node of their own
             self.kept[place] = result[0] if isinstance(result, list | tuple) else result
         return result
 
-    def _noted(self, func: Any, args: Any, kwargs: Any, known: list[tuple[Tensor, Axes]]) -> Any:
-        name = func._schema.name.removeprefix("aten::")
-        written = func._schema.is_mutable and name.endswith("_")
-        name = name.rstrip("_") if written else name
+    def _noted(
+        self, name: str, written: bool, func: Any, args: Any, kwargs: Any,
+        known: list[tuple[Tensor, Axes]],
+    ) -> Any:  # fmt: skip
         if name not in BENDS and name not in PRODUCTS:
             if written:
                 self._keep(args[0])
             result = func(*args, **kwargs)
             self._follow(name, func, args, kwargs, known, result)
             if name in POOLS and reduces_positions(args[0], result):
-                self.pooled.append((args[0], _number()))
+                self.pooled.append((args[0], self.number))
             return result
         before = args[0].detach().clone() if written else args[0].detach()
         if written:
@@ -316,7 +332,7 @@ class _Listener(TorchDispatchMode):
         factors = [(args[i], self._depends(args[i])) for i in PRODUCTS.get(name, (0,))]
         result = func(*args, **kwargs)
         output = (result[0] if isinstance(result, tuple) else result).detach()
-        number = _number()
+        number = self.number
         if {kind for _, kind in factors} == {"images", "parameters"}:
             (inputs, _), (weights, _) = sorted(factors, key=lambda pair: pair[1])
             moving = self._axes_of(inputs)
@@ -327,24 +343,36 @@ class _Listener(TorchDispatchMode):
             )
             return result
         self._follow(name, func, args, kwargs, known, result)
-        if name in BENDS and factors[0][1] == "images":
-            self.bends.append(Bend(name, before, output, number, self.axes.get(number, NOWHERE)))
+        if name in BENDS and factors[0][1] == "images" and self._of_one(args):
+            axes = known[0][1] if known else NOWHERE
+            self.bends.append(Bend(name, before, output, number, axes))
         return result
+
+    def _of_one(self, args: Any) -> bool:
+        """Say whether no second argument depends on the images, as in a maximum of two features."""
+        return all(self._depends(other) != "images" for other in _tensors(args[1:]))
 
     def _follow(
         self, name: str, func: Any, args: Any, kwargs: Any, known: list, result: Any
     ) -> None:
         """Note where the samples and channels of a result lie."""
         outputs = _tensors((result,))
-        if known and outputs:
+        if known and outputs and self.number not in self.axes:  # a view's memory has its own
             named = dict(zip((a.name for a in func._schema.arguments), args, strict=False))
-            self.axes[_number()] = followed(name, named | kwargs, known, outputs[0])
+            self.axes[self.number] = followed(name, named | kwargs, known, outputs[0])
 
-    def _axes_of(self, tensor: Tensor) -> Axes:
+    def _axes_of(self, tensor: Tensor | None) -> Axes:
+        if tensor is None:
+            return NOWHERE
         if tensor is self.images:
             return Axes(Axis(0, len(tensor)), Axis(1, tensor.shape[1]))
         node = tensor.grad_fn if tensor.requires_grad else None
-        return NOWHERE if node is None else self.axes.get(node._sequence_nr(), NOWHERE)  # type: ignore[attr-defined]
+        if node is None:
+            return NOWHERE
+        found = self.axes.get(node._sequence_nr(), NOWHERE)  # type: ignore[attr-defined]
+        if found == NOWHERE and tensor._is_view():  # of something that was written into
+            return seen_as(tensor, self._axes_of(tensor._base))
+        return found
 
     def _groups(self, name: str, weights: Tensor) -> int:
         """Return how many matrices of a batch of them have entries of their own."""

@@ -148,3 +148,43 @@ def test_a_recurrence_is_seen_in_any_precision():
         assert single[name].value == pytest.approx(double[name].value, rel=1e-3), name
     products = 4 * (4 * 5) * (6 + 5) + 5 * CLASSES  # four rows, four gates; biases come on top
     assert products < single["flops"].value <= products + 4 * (4 * 5) * 2 + CLASSES
+
+
+def _inside(h):
+    h[:, :3].relu_()
+    return h
+
+
+# Each pair is one function; a copy that autograd makes, or a view, has a node of its own.
+ONE_FUNCTION = {
+    "silu": (F.silu, lambda h: F.silu(h, inplace=True)),
+    "relu6": (F.relu6, lambda h: F.relu6(h, inplace=True)),
+    "hardswish": (F.hardswish, lambda h: F.hardswish(h, inplace=True)),
+    "hardsigmoid": (F.hardsigmoid, lambda h: F.hardsigmoid(h, inplace=True)),
+    "mish": (F.mish, lambda h: F.mish(h, inplace=True)),
+    "clamp": (lambda h: h.clamp(min=0), lambda h: h.clamp_(min=0)),
+    "threshold": (F.relu, lambda h: F.threshold(h, 0, 0, inplace=True)),
+    "maximum": (F.relu, lambda h: torch.maximum(h, torch.zeros(1, dtype=h.dtype))),
+    "celu": (F.elu, F.celu),
+    "a view": (F.silu, lambda h: F.silu(h.flatten(2), inplace=True).view(h.shape)),
+    "a part": (lambda h: torch.cat([h[:, :3].relu(), h[:, 3:]], 1), _inside),
+}
+
+
+class Bent(nn.Module):
+    def __init__(self, bend):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.head, self.bend = nn.Linear(6, CLASSES), bend
+
+    def forward(self, x):
+        return self.head(self.bend(self.second(self.bend(self.first(x)))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("pair", ONE_FUNCTION)
+def test_a_unit_is_a_unit_in_place_or_not(pair):
+    names = ("nwot", "swap", "near", "wpca", "flipped_relus")
+    there, here = (proxies.score(Bent(f), IMAGES, LABELS, names) for f in ONE_FUNCTION[pair])
+    for name in names:
+        assert here[name].value == pytest.approx(there[name].value, rel=1e-9), here[name]
