@@ -181,8 +181,8 @@ def _estimated(found: Tensor, how: str) -> Score:
         return Score(value, details={"method": how})
     error = float(means.std() / len(means) ** 0.5)
     noise = (
-        f"an estimate of {len(means)} random vectors, within twice its standard error of {error:.2g} "
-        "from 0: its sign is not known; give more samples"
+        f"an estimate of {len(means)} random vectors, within twice its standard error of "
+        f"{error:.2g} from 0: its sign is not known; give more samples"
     )
     doubt = noise if abs(value) < 2 * error else None
     return Score(value, doubt, details={"method": how, "standard_error": error})
