@@ -11,6 +11,7 @@ from proxies.attention import attention_in_steps
 from proxies.conditions import UndefinedError
 from proxies.probe import Probe, Score
 from testbed.networks.copying import unwrapped
+from testbed.networks.recurrence import step_by_step
 from testbed.spaces import registry
 from testbed.spaces.design import designs
 
@@ -63,7 +64,7 @@ def _executed(network: nn.Module, images: Tensor) -> int:
 
 
 def _of_batch(network: nn.Module, images: Tensor) -> int:
-    with torch.no_grad(), attention_in_steps(), _Count() as count:
+    with torch.no_grad(), attention_in_steps(), step_by_step(), _Count() as count:
         network(images)
     return count.total
 

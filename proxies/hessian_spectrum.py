@@ -176,9 +176,16 @@ def _estimated(found: Tensor, how: str) -> Score:
     if not bool(found.isfinite().all()):
         raise UndefinedError("the second derivatives are not finite numbers")
     means = found.mean(1)
-    error = float(means.std() / len(means) ** 0.5) if len(means) > 1 else float("nan")
-    known = {} if error != error else {"standard_error": error}
-    return Score(float(means.mean()), details={"method": how, **known})
+    value = float(means.mean())
+    if len(means) < 2:
+        return Score(value, details={"method": how})
+    error = float(means.std() / len(means) ** 0.5)
+    noise = (
+        f"an estimate of {len(means)} random vectors, within twice its standard error of "
+        f"{error:.2g} from 0: its sign is not known; give more samples"
+    )
+    doubt = noise if abs(value) < 2 * error else None
+    return Score(value, doubt, details={"method": how, "standard_error": error})
 
 
 def _check(count: int) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from proxies.axes import Axis, sums
 from proxies.conditions import UndefinedError
 from proxies.tape import Bend, Product, Tape
 
@@ -20,34 +21,29 @@ class LossGradients:
         parameters: ∂L/∂θ by the parameter's name, of those that reach the logits.
         gates: Σ_positions a · ∂L/∂a of each product's output a, (B, channels) by the product's
             number: the derivative over a gate that multiplies a channel of an image. An image's
-            tokens are positions. Where rows belong to no single image, each stands for itself.
+            tokens are positions. None where it is not known which image a row belongs to.
     """
 
     parameters: dict[str, Tensor]
-    gates: dict[int, Tensor]
+    gates: dict[int, Tensor | None]
 
 
 def loss_gradients(tape: Tape, labels: Tensor) -> LossGradients:
-    """Return the gradients of a tape's loss; one backward pass, two where images have tokens.
+    """Return the gradients of a tape's loss; one backward pass.
 
     Raises:
         UndefinedError: if no parameter that a product multiplies with reaches the logits.
     """
     require_weights(tape)
-    gates: dict[int, Tensor] = {}
+    gates: dict[int, Tensor | None] = {}
 
     def see(product: Product | Bend, gradient: Tensor) -> None:
-        change = product.output * gradient
-        spatial = isinstance(product, Product) and product.operation == "convolution"
-        gates[product.number] = (
-            change.flatten(2).sum(2) if spatial else change.flatten(0, -2)
-        )  # (B or rows, channels)
+        assert isinstance(product, Product)
+        gates[product.number] = _gates(product, gradient, len(tape.images))
 
     with torch.enable_grad(), tape.watched(tape.products, see):
         loss = cross_entropy(tape.logits, labels)
         found = tape.gradients(loss, tape.parameters.values())
-    if any(len(rows) != len(tape.images) for rows in gates.values()):
-        gates = _by_image(tape, gates)
     return LossGradients(dict(zip(tape.parameters, found, strict=True)), gates)
 
 
@@ -60,24 +56,17 @@ def require_weights(tape: Tape) -> None:
         )
 
 
-def _by_image(tape: Tape, gates: dict[int, Tensor]) -> dict[int, Tensor]:
-    """Return the gates with the rows of an image added up, whichever way they are ordered."""
-    count, first = len(tape.images), {}
-    many = [p for p in tape.products if len(gates.get(p.number, tape.images)) != count]
-
-    def see(product: Product | Bend, gradient: Tensor) -> None:
-        first[product.number] = gradient.flatten(0, -2).abs().sum(1) > 0
-
-    with torch.enable_grad(), tape.watched(many, see):
-        tape.gradients(tape.logits[0].sum(), [tape.images])
-    joined = dict(gates)
-    for number, rows in first.items():
-        tokens, rest = divmod(len(rows), count)
-        if rest or not tokens or number not in gates:
-            continue
-        own = gates[number].unflatten(0, (count, tokens))
-        if not bool(rows[tokens:].any()):  # image by image
-            joined[number] = own.sum(1)
-        elif not bool(rows.view(tokens, count)[:, 1:].any()):  # token by token
-            joined[number] = gates[number].unflatten(0, (tokens, count)).sum(0)
-    return joined
+def _gates(product: Product, gradient: Tensor, count: int) -> Tensor | None:
+    change = product.output * gradient
+    if product.axes.channel is None:  # of a product with a vector
+        change = change[..., None]
+    channel = product.axes.channel or Axis(change.dim() - 1, 1)
+    image = product.axes.sample
+    if image is None and len(change) == count and channel.place > 0:
+        image = Axis(0, count)
+    if image is None or image.size != count:
+        return None
+    if product.groups == 1:
+        return sums(change, [image, channel])
+    # A group has weights of its own, and so channels of its own.
+    return sums(change, [image, Axis(0, product.groups), channel]).flatten(1)

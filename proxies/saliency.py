@@ -56,7 +56,13 @@ def fisher(probe: Probe) -> Score:
     for product in tape.products:
         if product.number not in gates:
             continue
-        squares = gates[product.number].double().square().mean(0) / 2  # (channels,)
+        own = gates[product.number]
+        if own is None:
+            raise UndefinedError(
+                f"it cannot be told which image a row of a product with {product.weights[0]} "
+                "belongs to: a channel has no gate of its own in each image"
+            )
+        squares = own.double().square().mean(0) / 2  # (channels,)
         weights = sum(tape.weights[name].numel() for name in product.weights) / len(squares)
         total.append(squares.sum() * weights)
     return _sum(total)

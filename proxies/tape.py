@@ -22,9 +22,11 @@ from torch.autograd.graph import Node
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxies.attention import attention_in_steps
+from proxies.axes import NOWHERE, Axes, Axis, followed, of_product, seen_as
 from proxies.conditions import UndefinedError
 from testbed.networks.copying import working_copy
 from testbed.networks.logits import check_logits
+from testbed.networks.recurrence import step_by_step
 from testbed.networks.strides import safe_strides
 
 __all__ = ["BENDS", "POOLS", "Bend", "Product", "Tape", "record", "reduces_positions"]
@@ -36,6 +38,8 @@ BENDS = {
     "gelu": False, "silu": False, "mish": False, "hardswish": False, "hardsigmoid": False,
     "sigmoid": False, "tanh": False, "softplus": False, "_prelu_kernel": False,
     "rrelu_with_noise": False, "log_sigmoid_forward": False, "clamp_min": False, "clamp": False,
+    "celu": False, "maximum": True, "erf": False, "sin": False, "softshrink": False,
+    "hardshrink": False,
 }  # fmt: skip
 # The places of the two factors among the arguments of a product.
 PRODUCTS = {
@@ -60,6 +64,8 @@ class Product:
         input: what is multiplied, (B, C, H, W) or (rows, C).
         output: the result before a bias of its own kind of layer is told apart: as executed.
         number: the place on the tape, by which autograd knows the operation.
+        axes: where the samples and channels of the output lie.
+        groups: the number of products with weights of their own, in the output's first dimension.
     """
 
     operation: str
@@ -67,16 +73,19 @@ class Product:
     input: Tensor
     output: Tensor
     number: int
+    axes: Axes = NOWHERE
+    groups: int = 1
 
 
 @dataclass
 class Bend:
-    """An elementwise non-linearity: its operation, input, output and place on the tape."""
+    """An elementwise non-linearity: its operation, input, output, place on the tape and axes."""
 
     operation: str
     input: Tensor
     output: Tensor
     number: int
+    axes: Axes = NOWHERE
 
     @property
     def active(self) -> Tensor:
@@ -100,6 +109,7 @@ class Tape:
         start: the place at which the pass began; two passes differ in it alone.
         kept: outputs of operations that were asked for, with their graphs, by their place
             relative to the start.
+        kept_axes: where the samples and channels of these outputs lie.
     """
 
     images: Tensor
@@ -111,6 +121,7 @@ class Tape:
     network: nn.Module
     start: int
     kept: dict[int, Tensor]
+    kept_axes: dict[int, Axes]
     _nodes: dict[int, Node] = field(repr=False, default_factory=dict)
 
     @property
@@ -187,23 +198,27 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
         parameter.requires_grad_(parameter.is_floating_point())
     leaf = images.detach().clone().requires_grad_()
     start = _number() + 1
-    listener = _Listener(leaf, start, keep)
-    with torch.enable_grad(), attention_in_steps(), safe_strides(), listener:
+    sizes = {id(parameter): parameter.numel() for parameter in copy.parameters()}
+    listener = _Listener(leaf, start, keep, sizes)
+    with torch.enable_grad(), step_by_step(), attention_in_steps(), safe_strides(), listener:
         logits = check_logits(copy(leaf.clone()), len(images))
     if not bool(logits.isfinite().all()):
         raise UndefinedError("the logits are not finite numbers")
     nodes, leaves = _below(logits.grad_fn)
     named: dict[str, Tensor] = {name: p for name, p in copy.named_parameters() if id(p) in leaves}
     products = [
-        Product(operation, tuple(n for n, p in named.items() if id(p) in owners), x, y, number)
-        for operation, owners, x, y, number in listener.products
+        Product(
+            operation, tuple(n for n, p in named.items() if id(p) in owners), x, y, number, *rest
+        )
+        for operation, owners, x, y, number, *rest in listener.products
         if number in nodes
     ]
     bends = [bend for bend in listener.bends if bend.number in nodes]
     pooled = {i: map_ for i, (map_, number) in enumerate(listener.pooled) if number in nodes}
     products = [product for product in products if product.weights]
     kept = listener.kept
-    return Tape(leaf, logits, named, products, bends, pooled, copy, start, kept, nodes)
+    axes = {place: listener.axes.get(place + start, NOWHERE) for place in kept}
+    return Tape(leaf, logits, named, products, bends, pooled, copy, start, kept, axes, nodes)
 
 
 def _below(top: Node | None) -> tuple[dict[int, Node], set[int]]:
@@ -258,32 +273,52 @@ def _varying(top: Node | None, images: Tensor) -> set[Node]:
 class _Listener(TorchDispatchMode):
     """Notes products and bends, and what their factors depend on."""
 
-    def __init__(self, images: Tensor, start: int, keep: Container[int]) -> None:
+    def __init__(
+        self, images: Tensor, start: int, keep: Container[int], sizes: dict[int, int]
+    ) -> None:
         super().__init__()
-        self.images, self.start, self.keep = images, start, keep
+        self.images, self.start, self.keep, self.sizes = images, start, keep, sizes
         self.kept: dict[int, Tensor] = {}
         self.products: list[tuple] = []
         self.bends: list[Bend] = []
         self.pooled: list[tuple[Tensor, int]] = []
+        self.axes: dict[int, Axes] = {}
+        self.number = start  # of the operation under way
+        self._former: tuple[str, int] = "", start
         self._varies: dict[Node, bool] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = self._noted(func, args, kwargs or {})
-        place = _number() - self.start
-        if place in self.keep and place not in self.kept:  # later ones have no node of their own
-            self.kept[place] = result[0] if isinstance(result, tuple) else result
-        return result
-
-    def _noted(self, func: Any, args: Any, kwargs: Any) -> Any:
+        entered = _number()
         name = func._schema.name.removeprefix("aten::")
         written = func._schema.is_mutable and name.endswith("_")
+        # What is written over is first copied where a derivative needs it, which is an operation
+        # with a node of its own, made after that of the operation itself.
+        self.number = entered - (written and self._former == ("clone", entered))
+        inside = written and args[0]._is_view() and any(t.requires_grad for t in _tensors(args))
+        if inside:  # what is looked at gets the node, made after that of the operation itself
+            self.number = entered + 1
+            self.axes[self.number] = self._axes_of(args[0]._base)
+        known = [(item, self._axes_of(item)) for item in _tensors((args, kwargs))]
+        known = [(item, axes) for item, axes in known if axes != NOWHERE]
         name = name.rstrip("_") if written else name
+        result = self._noted(name, written, func, args, kwargs or {}, known)
+        self._former = name, entered
+        place = self.number - self.start
+        if place in self.keep and place not in self.kept:  # later ones have no node of their own
+            self.kept[place] = result[0] if isinstance(result, list | tuple) else result
+        return result
+
+    def _noted(
+        self, name: str, written: bool, func: Any, args: Any, kwargs: Any,
+        known: list[tuple[Tensor, Axes]],
+    ) -> Any:  # fmt: skip
         if name not in BENDS and name not in PRODUCTS:
             if written:
                 self._keep(args[0])
             result = func(*args, **kwargs)
+            self._follow(name, func, args, kwargs, known, result)
             if name in POOLS and reduces_positions(args[0], result):
-                self.pooled.append((args[0], _number()))
+                self.pooled.append((args[0], self.number))
             return result
         before = args[0].detach().clone() if written else args[0].detach()
         if written:
@@ -291,14 +326,54 @@ class _Listener(TorchDispatchMode):
         factors = [(args[i], self._depends(args[i])) for i in PRODUCTS.get(name, (0,))]
         result = func(*args, **kwargs)
         output = (result[0] if isinstance(result, tuple) else result).detach()
-        number = _number()
-        if name in BENDS and factors[0][1] == "images":
-            self.bends.append(Bend(name, before, output, number))
-        elif {kind for _, kind in factors} == {"images", "parameters"}:
-            inputs, weights = sorted(factors, key=lambda pair: pair[1])
-            owners = _leaves(weights[0])
-            self.products.append((name, owners, inputs[0].detach(), output, number))
+        number = self.number
+        if {kind for _, kind in factors} == {"images", "parameters"}:
+            (inputs, _), (weights, _) = sorted(factors, key=lambda pair: pair[1])
+            moving = self._axes_of(inputs)
+            self.axes[number] = of_product(name, weights, weights is factors[0][0], moving, output)
+            owners, groups = _leaves(weights), self._groups(name, weights)
+            self.products.append(
+                (name, owners, inputs.detach(), output, number, self.axes[number], groups)
+            )
+            return result
+        self._follow(name, func, args, kwargs, known, result)
+        if name in BENDS and factors[0][1] == "images" and self._of_one(args):
+            axes = known[0][1] if known else NOWHERE
+            self.bends.append(Bend(name, before, output, number, axes))
         return result
+
+    def _of_one(self, args: Any) -> bool:
+        """Say whether no second argument depends on the images, as in a maximum of two features."""
+        return all(self._depends(other) != "images" for other in _tensors(args[1:]))
+
+    def _follow(
+        self, name: str, func: Any, args: Any, kwargs: Any, known: list, result: Any
+    ) -> None:
+        """Note where the samples and channels of a result lie."""
+        outputs = _tensors((result,))
+        if known and outputs and self.number not in self.axes:  # a view's memory has its own
+            named = dict(zip((a.name for a in func._schema.arguments), args, strict=False))
+            self.axes[self.number] = followed(name, named | kwargs, known, outputs[0])
+
+    def _axes_of(self, tensor: Tensor | None) -> Axes:
+        if tensor is None:
+            return NOWHERE
+        if tensor is self.images:
+            return Axes(Axis(0, len(tensor)), Axis(1, tensor.shape[1]))
+        node = tensor.grad_fn if tensor.requires_grad else None
+        if node is None:
+            return NOWHERE
+        found = self.axes.get(node._sequence_nr(), NOWHERE)  # type: ignore[attr-defined]
+        if found == NOWHERE and tensor._is_view():  # of something that was written into
+            return seen_as(tensor, self._axes_of(tensor._base))
+        return found
+
+    def _groups(self, name: str, weights: Tensor) -> int:
+        """Return how many matrices of a batch of them have entries of their own."""
+        if name not in ("bmm", "baddbmm") or len(weights) == 1:
+            return 1
+        entries = sum(self.sizes.get(owner, 0) for owner in _leaves(weights))
+        return len(weights) if weights.numel() <= entries else 1
 
     def _keep(self, written: Tensor) -> None:
         """Copy what was noted of a memory that is about to be written into."""
@@ -308,8 +383,8 @@ class _Listener(TorchDispatchMode):
             return tensor.clone() if tensor.untyped_storage().data_ptr() == place else tensor
 
         self.products = [
-            (name, owners, kept(factor), kept(output), number)
-            for name, owners, factor, output, number in self.products
+            (name, owners, kept(factor), kept(output), *rest)
+            for name, owners, factor, output, *rest in self.products
         ]
         for bend in self.bends:
             bend.input, bend.output = kept(bend.input), kept(bend.output)
@@ -336,6 +411,17 @@ class _Listener(TorchDispatchMode):
                 own = node.name().endswith(LEAF) and _variable(node) is self.images
                 self._varies[node] = own or any(self._varies[child] for child in below)
         return self._varies[top]
+
+
+def _tensors(items: Any) -> list[Tensor]:
+    """Return the tensors among arguments or results, those of lists and dictionaries too."""
+    if isinstance(items, Tensor):
+        return [items]
+    if isinstance(items, dict):
+        items = list(items.values())
+    if isinstance(items, list | tuple):
+        return [tensor for item in items for tensor in _tensors(item)]
+    return []
 
 
 def _leaves(tensor: Tensor) -> set[int]:

@@ -7,6 +7,7 @@ from torch import nn
 
 import proxies
 from proxies.conditions import OptionError
+from proxies.hessian_spectrum import _estimated
 from proxies.stochastic import hutchinson, quadrature, signs
 from tests.any_modules import Around, exact_parameter_hessian
 from tests.small_networks import Smooth, batch, cell_network, dense_input_hessian
@@ -99,6 +100,12 @@ def test_the_input_trace_of_a_smooth_network_is_estimated():
     off = 2 * (dense.square().sum((1, 2)) - dense.diagonal(dim1=1, dim2=2).square().sum(1))
     assert error == pytest.approx(float(off.sum() / 25 / 400) ** 0.5, rel=0.15)
     assert abs(found.value - expected) < 4 * error
+
+
+def test_an_estimate_that_may_be_of_either_sign_says_so():
+    rows = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
+    assert "its sign is not known" in (_estimated(rows, "products").reason or "")
+    assert _estimated(rows + 9, "products").reason is None
 
 
 def test_the_trace_over_the_parameters():

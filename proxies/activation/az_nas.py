@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pixel_unshuffle
 
-from proxies.activation.blocks import blocks, channels_last_rows
+from proxies.activation.blocks import blocks
+from proxies.axes import channels_second
 from proxies.conditions import UndefinedError
 from proxies.probe import Probe, Score
 
@@ -44,8 +45,9 @@ def az_trainability(probe: Probe) -> Score:
     (equation 5). Where a block halves the resolution, the pixels of a window of g_in are
     channels, as in the authors' code, which also gives −∞ to a block that is the identity.
     """
-    ends, parts = blocks(probe).ends, []
-    for number, (start, end) in enumerate(pairwise(ends)):
+    found, parts = blocks(probe), []
+    pairs = pairwise(zip(found.ends, found.axes, strict=True))
+    for number, ((start, before), (end, after)) in enumerate(pairs):
         if start.dim() != end.dim():  # from an image to tokens
             continue
         source = probe.generator("az trainability", number)
@@ -53,7 +55,9 @@ def az_trainability(probe: Probe) -> Score:
         (backward,) = torch.autograd.grad(
             end, start, signs, retain_graph=True, materialize_grads=True
         )
-        parts.append(_trainability(backward, signs))
+        parts.append(
+            _trainability(channels_second(backward, before), channels_second(signs, after))
+        )
     if not parts:
         raise UndefinedError("no block starts and ends with feature maps of one kind")
     return Score(float(torch.stack(parts).mean()), details={"blocks": len(parts)})
@@ -63,7 +67,7 @@ def _trainability(backward: Tensor, signs: Tensor) -> Tensor:
     stride = backward.shape[-1] // signs.shape[-1] if backward.dim() == 4 else 1
     if stride > 1 and all(size % stride == 0 for size in backward.shape[2:]):
         backward = pixel_unshuffle(backward, stride)
-    first, last = (channels_last_rows(x.detach()).double() for x in (backward, signs))
+    first, last = (x.detach().movedim(1, -1).flatten(0, -2).double() for x in (backward, signs))
     if len(first) != len(last):
         raise UndefinedError(
             f"a block turns {len(first)} positions into {len(last)}: gradients on both sides "
@@ -78,12 +82,12 @@ def _trainability(backward: Tensor, signs: Tensor) -> Tensor:
 def _entropies(probe: Probe) -> Tensor:
     return probe.shared(
         "entropies of blocks",
-        lambda: torch.stack([_entropy(end.detach()) for end in blocks(probe).ends]),
+        lambda: torch.stack([_entropy(rows) for rows in blocks(probe).features()]),
     )
 
 
-def _entropy(features: Tensor) -> Tensor:
-    rows = channels_last_rows(features).double()
+def _entropy(rows: Tensor) -> Tensor:
+    rows = rows.double()
     centred = rows - rows.mean(0)
     values = torch.linalg.eigvalsh(centred.mT @ centred).clamp(min=0)
     if not bool(values.isfinite().all()):

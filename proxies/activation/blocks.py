@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from proxies.axes import NOWHERE, Axes, channels_second
 from proxies.conditions import UndefinedError
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe
@@ -22,14 +23,22 @@ from testbed.networks.normalise import behind_normalisation
 from testbed.networks.strides import safe_strides
 from testbed.spaces.design import designs
 
-__all__ = ["Blocks", "blocks", "channels_last_rows"]
+__all__ = ["Blocks", "blocks"]
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The ends of the blocks, with their graph, from the first on; (B, C, H, W) or (B, T, C)."""
+    """The ends of the blocks, with their graph, from the first on, and how their axes lie."""
 
     ends: list[Tensor]
+    axes: list[Axes]
+
+    def features(self) -> list[Tensor]:
+        """Return the ends without their graph, as (positions of all images, channels)."""
+        return [
+            channels_second(end.detach(), axes).movedim(1, -1).flatten(0, -2)
+            for end, axes in zip(self.ends, self.axes, strict=True)
+        ]
 
 
 def blocks(probe: Probe) -> Blocks:
@@ -41,13 +50,6 @@ def blocks(probe: Probe) -> Blocks:
     return probe.shared("blocks", lambda: _blocks(probe))
 
 
-def channels_last_rows(features: Tensor) -> Tensor:
-    """Return feature maps as (positions of all images, channels)."""
-    if features.dim() == 4:
-        features = features.movedim(1, -1)
-    return features.flatten(0, -2)
-
-
 def _blocks(probe: Probe) -> Blocks:
     require_weights(probe.tape)  # whose logits are finite
     network, images = behind_normalisation(
@@ -56,8 +58,9 @@ def _blocks(probe: Probe) -> Blocks:
     known = getattr(network, "blocks_in_turn", None) if designs(network) else None
     if known is not None:
         network.requires_grad_(False)
-        return Blocks(_in_turn(known(), images))
-    return Blocks(_of_graph(probe))
+        ends = _in_turn(known(), images)
+        return Blocks(ends, [NOWHERE] * len(ends))
+    return _of_graph(probe)
 
 
 def _in_turn(modules: Sequence[nn.Module], images: Tensor) -> list[Tensor]:
@@ -69,27 +72,34 @@ def _in_turn(modules: Sequence[nn.Module], images: Tensor) -> list[Tensor]:
     return ends
 
 
-def _of_graph(probe: Probe) -> list[Tensor]:
+def _of_graph(probe: Probe) -> Blocks:
     tape = probe.tape
     tape = record(probe.network, probe.fast.arrange(probe.images), set(tape.bottlenecks()))
     count = len(probe.images)
-    maps = {place: kept for place, kept in sorted(tape.kept.items()) if _is_map(kept, count)}
+    maps = [
+        place for place, kept in sorted(tape.kept.items())
+        if _is_map(kept, tape.kept_axes[place], count)
+    ]  # fmt: skip
     products = [product.number - tape.start for product in tape.products]
-    maps = {place: kept for place, kept in maps.items() if products and place >= products[0]}
-    places, ends = list(maps), []
-    for place, following in zip(places, [*places, None][1:], strict=True):
-        if following is None or any(place < product <= following for product in products):
-            ends.append(maps[place])
-    if not ends:
+    maps = [place for place in maps if products and place >= products[0]]
+    chosen = [
+        place for place, following in zip(maps, [*maps[1:], None], strict=True)
+        if following is None or any(place < product <= following for product in products)
+    ]  # fmt: skip
+    if not chosen:
         raise UndefinedError(
             "the network has no feature map that all paths pass through: there are no blocks"
         )
-    return ends
+    return Blocks([tape.kept[p] for p in chosen], [tape.kept_axes[p] for p in chosen])
 
 
-def _is_map(features: Tensor, count: int) -> bool:
-    if not features.requires_grad or len(features) != count:
+def _is_map(features: Tensor, axes: Axes, count: int) -> bool:
+    """Say whether features have images, channels and several positions."""
+    if not features.requires_grad or not features.numel():
         return False
-    if features.dim() == 4:
-        return features.shape[2] * features.shape[3] > 1
-    return features.dim() == 3 and features.shape[1] > 1
+    if axes.sample is None or axes.channel is None:
+        known = len(features) == count and features.dim() in (3, 4)
+        channels = features.shape[1 if features.dim() == 4 else -1]
+        return known and features.numel() > count * channels
+    whole = axes.sample.whole and axes.channel.whole and axes.sample.size == count
+    return whole and features.numel() > count * axes.channel.size

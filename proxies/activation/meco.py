@@ -38,7 +38,7 @@ def meco(probe: Probe, *, size: int = 64) -> Score:
             f"the network fails on an image of {size} × {size} (the option size): "
             f"{explained(error)}"
         ) from error
-    maps = [product.output for product in tape.products if product.output.dim() == 4]
+    maps = [product.output for product in tape.products if product.operation == "convolution"]
     if not maps:
         raise UndefinedError("no convolution reaches the logits: there are no channels")
     return Score(sum(_least(features[0].flatten(1)) for features in maps))

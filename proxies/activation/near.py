@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules import activation
 
-from proxies.activation.blocks import channels_last_rows
+from proxies.axes import rows_of_channels
 from proxies.conditions import UndefinedError
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
@@ -35,7 +35,10 @@ def near(probe: Probe) -> Score:
         raise UndefinedError("no elementwise non-linearity reaches the logits: there are no layers")
     total = 0.0
     for number, bend in enumerate(bends):
-        before, after = channels_last_rows(bend.input), channels_last_rows(bend.output)
+        before, after = (
+            rows_of_channels(bend.input, bend.axes),
+            rows_of_channels(bend.output, bend.axes),
+        )
         source = probe.generator("near", number)
         chosen = torch.randperm(len(before), generator=source)[: before.shape[1]]
         chosen = chosen.to(before.device)

@@ -7,10 +7,12 @@ this for ReLUs; for smooth units (GELU, SiLU, …) the sign of the input is the 
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from proxies.axes import sample_first
 from proxies.conditions import OptionError, UndefinedError
 from proxies.cost import params
 from proxies.probe import Probe, Score
@@ -45,7 +47,7 @@ def swap(probe: Probe) -> Score:
     at most 2^B. The authors count ReLUs with spatial positions only, and take the mean over 32
     batches of 16 images.
     """
-    return Score(float(count_distinct([bend.active.flatten(1) for bend in _bends(probe)])))
+    return Score(float(count_distinct(_units(probe, _active))))
 
 
 def swap_reg(probe: Probe, *, mu: float = 0.9, sigma: float = 0.9) -> Score:
@@ -63,7 +65,7 @@ def distinct_units(probe: Probe) -> list[int]:
     """Return the number of distinct units of each non-linearity, in the order of execution."""
     return probe.shared(
         "distinct units",
-        lambda: [count_distinct([bend.active.flatten(1)]) for bend in _bends(probe)],
+        lambda: [count_distinct([states]) for states in _units(probe, _active)],
     )
 
 
@@ -92,24 +94,34 @@ def agreement(probe: Probe) -> Tensor:
 def _agreement(probe: Probe) -> Tensor:
     count = len(probe.images)
     total = torch.zeros((count, count), dtype=torch.float64)
-    for bend in _bends(probe):
+    for units in _units(probe, _input):
         # ±1 and not 0/1: one product counts agreements in both states. Exact: integers < 2²⁴ a
         # block in float32, added up in float64.
-        for block in bend.input.flatten(1).split(2**22, 1):
+        for block in units.split(2**22, 1):
             signs = torch.where(block > 0, 1.0, -1.0).float()
             total += ((signs @ signs.mT).double() + signs.shape[1]).cpu() / 2
     return total
 
 
-def _bends(probe: Probe) -> list[Bend]:
-    """Return the non-linearities of the pass, whose units belong to single images."""
-    bends, count = probe.tape.bends, len(probe.images)
+def _units(probe: Probe, value: Callable[[Bend], Tensor]) -> list[Tensor]:
+    """Return a value of each non-linearity's units, (B, units), that belong to single images."""
+    bends, count, found = probe.tape.bends, len(probe.images), []
     if not bends:
         raise UndefinedError("no elementwise non-linearity reaches the logits: there are no units")
     for bend in bends:
-        if len(bend.input) != count:
+        units = sample_first(value(bend), bend.axes, count)
+        if units is None:
             raise UndefinedError(
                 f"a non-linearity sees {len(bend.input)} rows for {count} images: its units belong "
                 "to no single image"
             )
-    return bends
+        found.append(units)
+    return found
+
+
+def _active(bend: Bend) -> Tensor:
+    return bend.active
+
+
+def _input(bend: Bend) -> Tensor:
+    return bend.input

@@ -7,7 +7,7 @@ Models", ICLR 2025, arXiv:2504.15983.
 import torch
 from torch import Tensor
 
-from proxies.activation.blocks import channels_last_rows
+from proxies.axes import rows_of_channels
 from proxies.conditions import OptionError, UndefinedError
 from proxies.cost import params
 from proxies.probe import Probe, Score
@@ -27,7 +27,7 @@ def wpca(probe: Probe, *, share: float = 0.99) -> Score:
     bends = probe.tape.bends
     if not bends:
         raise UndefinedError("no elementwise non-linearity reaches the logits: no hidden features")
-    components = sum(_components(channels_last_rows(bend.input), share) for bend in bends)
+    components = sum(_components(rows_of_channels(bend.input, bend.axes), share) for bend in bends)
     return Score(params(probe).value * components, details={"components": components})
 
 
