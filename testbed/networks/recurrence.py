@@ -7,7 +7,6 @@ would see no product with weights and no gate in it, though in float64, or on a 
 from typing import Any
 
 import torch
-from torch.backends import mkldnn
 from torch.overrides import TorchFunctionMode
 
 __all__ = ["step_by_step"]
@@ -19,9 +18,9 @@ class step_by_step(TorchFunctionMode):  # noqa: N801 - used as a context manager
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is not torch.lstm:
             return func(*args, **(kwargs or {}))
-        # Not `flags`, which sets, and warns about, more than this.
-        before, *_ = mkldnn.set_flags(False, _fp32_precision=None)  # pyright: ignore[reportArgumentType]
+        before = torch._C._get_mkldnn_enabled()  # `mkldnn.flags` sets, and warns about, more
+        torch._C._set_mkldnn_enabled(False)
         try:
             return func(*args, **(kwargs or {}))
         finally:
-            mkldnn.set_flags(before, _fp32_precision=None)  # pyright: ignore[reportArgumentType]
+            torch._C._set_mkldnn_enabled(before)
