@@ -7,7 +7,7 @@ RUN := $(abspath $(BIN))/robustness-proxies
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test thorough zoo fuzz lint docs interrupt kill bench clean
+.PHONY: demo test thorough zoo fuzz lint docs dist matrix interrupt kill bench clean
 
 # Train small networks on digits, attack them, score them untrained, and see how well the one
 # ranks the other: the README's commands. Each step resumes where an interrupted one stopped.
@@ -49,6 +49,17 @@ lint: $(READY)
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
+# Wheel and sdist in dist/, as a package index takes them.
+dist: $(VENV)/.dist
+	rm -rf dist build
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
+# The wheel used on the oldest Python with the lowest versions, and on the newest with the newest;
+# downloads gigabytes, and writes docs/reference/versions.md.
+matrix: dist
+	$(BIN)/python -m scripts.matrix dist/*.whl
+
 # Interrupts every long command at 20 random moments by each signal; takes an hour.
 interrupt: $(READY)
 	$(BIN)/python -m scripts.interrupt
@@ -72,5 +83,9 @@ $(VENV)/.docs: $(READY)
 	$(BIN)/pip install --quiet --editable '.[docs]'
 	@touch $@
 
+$(VENV)/.dist: $(READY)
+	$(BIN)/pip install --quiet build twine
+	@touch $@
+
 clean:
-	rm -rf $(VENV) runs build site *.egg-info
+	rm -rf $(VENV) runs build dist site *.egg-info

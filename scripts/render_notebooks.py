@@ -69,21 +69,18 @@ def page(notebook: Any, name: str, figures: Path) -> str:
 
 def joined(outputs: list[Any]) -> Iterator[Any]:
     """Yield outputs, what was printed in several pieces as one."""
-    printed = None
+    printed = ""
     for output in outputs:
-        if output["output_type"] == "stream" and output["name"] == "stdout":
-            if printed is None:
-                printed = {"output_type": "stream", "text": ""}
-            printed["text"] += output["text"]
-            continue
         if output["output_type"] == "stream":
-            continue  # bars and warnings on standard error are of the run
-        if printed is not None:
-            yield printed
-            printed = None
-        yield output
-    if printed is not None:
-        yield printed
+            # Bars and warnings on standard error are of the run.
+            printed += output["text"] if output["name"] == "stdout" else ""
+        elif output["data"].get("text/html", "").startswith("<pre"):
+            printed += output["data"]["text/plain"].rstrip("\n") + "\n"  # a console's line
+        else:
+            yield {"output_type": "stream", "text": printed}
+            printed = ""
+            yield output
+    yield {"output_type": "stream", "text": printed}
 
 
 def shown(output: Any) -> tuple[str, str]:

@@ -103,8 +103,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path())
     options = parser.parse_args()
     found = table(options.truth)
-    found.to_csv(options.out / "weights.csv", index=False, float_format="%.6g")
-    write_between(options.out / "weights.md", "\n".join(markdown(found)))
+    kept = options.out / "weights.csv"
+    found.to_csv(kept, index=False, float_format="%.6g")
+    # From what is kept, so that page and table cannot differ by a rounding.
+    write_between(options.out / "weights.md", "\n".join(markdown(pd.read_csv(kept))))
 
 
 if __name__ == "__main__":

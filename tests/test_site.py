@@ -158,13 +158,14 @@ def test_outputs_of_a_notebook_become_a_page(tmp_path):
     ]
     shown = {"image/svg+xml": "<svg/>", "text/plain": "<Figure>"}
     table = {"text/html": "<table>\n\n</table>", "text/plain": "x"}
-    outputs = [{"output_type": "display_data", "data": data} for data in (shown, table)]
+    line = {"text/html": "<pre>c\n</pre>", "text/plain": "c\n"}  # as rich's console shows it
+    outputs = [{"output_type": "display_data", "data": data} for data in (line, shown, table)]
     notebook = SimpleNamespace(
         cells=[cell("markdown", "# T"), cell("code", "f()\n", *printed, *outputs)]
     )
     page = render_notebooks.page(notebook, "n", tmp_path)
     assert page.partition("-->\n\n")[2] == (
-        "# T\n\n```python\nf()\n```\n\n```text\na\nb\n```\n\n"
+        "# T\n\n```python\nf()\n```\n\n```text\na\nb\nc\n```\n\n"
         "![Output of the cell above.](n_1.svg)\n\n<table>\n</table>\n"
     )
     assert (tmp_path / "n_1.svg").read_text() == "<svg/>"
