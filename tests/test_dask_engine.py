@@ -1,7 +1,14 @@
 """Dask's workers, of this machine and of a scheduler of others, give what one process gives."""
 
+import os
+import signal
+import sys
+import threading
+import time
+
 import pytest
 
+from scripts.kill import workers
 from testbed.engine import EngineError, run
 from testbed.engine.names import Engine
 from testbed.engine.parcels import Parcel
@@ -74,3 +81,23 @@ def test_a_worker_that_dies_while_the_job_is_sent_does_not_end_the_run(deaths, m
     with pytest.raises(EngineError, match=r"Stream is closed.*run the same command to go on"), sent:
         pass
     assert len(told) == dask_run.TRIES
+
+
+@thorough
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+def test_a_worker_that_dies_while_it_starts_costs_another_start(heavy, monkeypatch):
+    mark, killed = f"{os.getpid()}-start", []
+    monkeypatch.setenv("KILL_TRIAL", mark)
+
+    def kill():
+        while not (found := workers(mark)):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        os.kill(found[0], signal.SIGKILL)
+        killed.append(found[0])
+
+    threading.Thread(target=kill, daemon=True).start()
+    found = dict(run(heavy, ITEMS, workers=2, engine=Engine.parse("dask")))
+    same(found, dict(run(heavy, ITEMS)))
+    assert killed
+    assert not workers(mark)

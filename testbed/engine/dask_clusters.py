@@ -20,6 +20,7 @@ from testbed.engine.outcome import EngineError
 __all__ = ["connected"]
 
 CONNECT = "10s"
+STARTS = 3  # of workers here
 FIRST_WORKER = 60  # seconds to wait for one at a scheduler of others
 # Before any worker starts. Its own choice of threads would change the last bits of a score.
 SETTINGS: dict[str, Any] = {
@@ -69,8 +70,15 @@ def connected(engine: Engine, workers: int) -> Iterator[tuple[Client, int]]:
 def _cluster(asked: ClusterFile | None, workers: int) -> Iterator[Any]:
     cluster = None
     try:
-        with interrupts.held():
-            cluster = _local(workers) if asked is None else _jobs(asked)
+        for last in (*[False] * (STARTS - 1), True):
+            try:
+                with interrupts.held():
+                    cluster = _local(workers) if asked is None else _jobs(asked)
+                break
+            except EngineError:
+                # One worker that dies while it starts takes all of a LocalCluster with it.
+                if last or asked is not None:
+                    raise
         yield cluster
     finally:
         if cluster is not None:
