@@ -142,3 +142,14 @@ def test_two_files_of_one_attack_are_refused(two_norms):
     write_table(two_norms, "apgd@Linf", "accuracy", {str(i): [0.5] for i in IDS})
     with pytest.raises(TruthError, match="two files hold apgd@1"):
         Truth.open(two_norms).targets()
+
+
+def test_a_truth_of_few_targets_shows_all_and_one_without_the_usual_ones_too():
+    assert choose_targets(["pgd@8"]) == ["pgd@8"]
+    assert choose_targets(["clean", "pgd@8"]) == ["clean", "pgd@8"]
+    unusual = [f"fog@{level}" for level in range(1, 6)] + [f"snow@{level}" for level in range(1, 6)]
+    unusual += [f"frost@{level}" for level in range(1, 6)]
+    assert choose_targets(unusual) == unusual
+    assert choose_targets(["clean", *unusual]) == ["clean"]
+    with pytest.raises(RankingError, match="no target chosen"):
+        choose_targets([])
