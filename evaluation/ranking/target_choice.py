@@ -24,7 +24,7 @@ def choose_targets(
         known: the columns of :meth:`Truth.targets`.
         chosen: names as :meth:`Target.parse` reads them (``fgsm@1``, ``FGSM@1``), or ``all``;
             None for ``DEFAULT_TARGETS``, as far as they are there, and for all of a truth that has
-            no more than these or none of these, unless attacks are given.
+            none of these, or few columns and no attack among them, unless attacks are given.
         attacks: attacks or corruptions without ε or severity. ``fgsm`` is FGSM in every norm,
             ``fgsm@L2`` in one.
 
@@ -34,8 +34,9 @@ def choose_targets(
     there = {Target.parse(name): name for name in known}
     if chosen is None:
         usual = [name for name in DEFAULT_TARGETS if name in there.values()]
-        few = len(there) <= len(DEFAULT_TARGETS) or not usual
-        chosen = [] if attacks else list(there.values()) if few else usual
+        told = any(Target.parse(name).is_attack for name in usual)
+        all_ = not usual or (not told and len(there) <= len(DEFAULT_TARGETS))
+        chosen = [] if attacks else list(there.values()) if all_ else usual
     picked = []
     for word in chosen:
         if word.lower() == "all":

@@ -181,7 +181,7 @@ Targets = Annotated[
     typer.Option(
         help="Names, separated by commas: clean, fgsm@1 (ε in units of 1/255), fog@3 "
         "(severity), 'mean corruption', 'mean adversarial'; or all. "
-        "All of up to 13 if not given, else a selection of them.",
+        "A selection of 13 if not given; all of a truth of others.",
         show_default=False,
     ),
 ]
