@@ -29,7 +29,7 @@ from testbed.networks.logits import check_logits
 from testbed.networks.recurrence import step_by_step
 from testbed.networks.strides import safe_strides
 
-__all__ = ["BENDS", "POOLS", "Bend", "Product", "Tape", "record", "reduces_positions"]
+__all__ = ["BENDS", "POOLS", "Bend", "Product", "Tape", "below", "record", "reduces_positions"]
 
 # Elementwise non-linearities by the name of their operation, and whether they are zero for
 # negative inputs, so that the sign of the output is the state of the unit.
@@ -204,7 +204,7 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
         logits = check_logits(copy(leaf.clone()), len(images))
     if not bool(logits.isfinite().all()):
         raise UndefinedError("the logits are not finite numbers")
-    nodes, leaves = _below(logits.grad_fn)
+    nodes, leaves = below(logits.grad_fn)
     named: dict[str, Tensor] = {name: p for name, p in copy.named_parameters() if id(p) in leaves}
     products = [
         Product(
@@ -221,7 +221,7 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
     return Tape(leaf, logits, named, products, bends, pooled, copy, start, kept, axes, nodes)
 
 
-def _below(top: Node | None) -> tuple[dict[int, Node], set[int]]:
+def below(top: Node | None) -> tuple[dict[int, Node], set[int]]:
     """Return the nodes of a graph by their numbers, and the identities of its leaves."""
     nodes: dict[int, Node] = {}
     leaves, seen, waiting = set(), set(), [top]
@@ -426,7 +426,7 @@ def _tensors(items: Any) -> list[Tensor]:
 
 def _leaves(tensor: Tensor) -> set[int]:
     """Return the identities of the leaves that a tensor is made of."""
-    return {id(tensor)} if tensor.grad_fn is None else _below(tensor.grad_fn)[1]
+    return {id(tensor)} if tensor.grad_fn is None else below(tensor.grad_fn)[1]
 
 
 def _number() -> int:

@@ -241,3 +241,23 @@ def test_a_network_without_units_has_no_patterns():
         assert math.isnan(found.value)
         assert "no elementwise non-linearity" in found.reason
     assert cnn()[0].weight.grad is None
+
+
+class DeadBranch(nn.Module):
+    """A network with a batch norm, and perhaps another one that leads nowhere."""
+
+    def __init__(self, dead):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm = nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6)
+        self.head = nn.Linear(6, CLASSES)
+        self.aside = nn.Sequential(nn.Conv2d(3, 9, 3), nn.BatchNorm2d(9)) if dead else None
+
+    def forward(self, x):
+        if self.aside is not None:
+            self.aside(x)
+        return self.head(self.norm(self.conv(x)).relu().mean((2, 3)))
+
+
+def test_zen_leaves_out_batch_norms_that_lead_nowhere():
+    assert score(DeadBranch(True), "zen").value == score(DeadBranch(False), "zen").value

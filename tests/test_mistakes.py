@@ -284,6 +284,7 @@ MISTAKES = {
         ("--truth truth --scores notes.txt", "notes.txt"),
         ("--truth truth --scores picture.csv", "picture.csv"),
         ("--truth truth --scores columns.csv", "no column network"),
+        ("--truth truth --scores wide.csv", "proxy, value; got network, one, two; a column"),
         ("--truth truth --scores folder.csv", "folder.csv"),
         ("--truth truth --scores truth", "truth"),
         ("--truth truth --scores other.csv", "none of the 40 scored networks"),
@@ -407,6 +408,7 @@ def place(tmp_path_factory):
     texts = {
         "notes.txt": "Some notes.\n", "empty.txt": "", "empty.csv": "", "empty.sqlite": "",
         "words.txt": "conv\n", "text.sqlite": "no database, though it is long enough" * 9,
+        "wide.csv": "network,one,two\nx,1,2\n",
         "broken.json": '{"ids": ', "columns.csv": "a,b\n1,2\n", "net.py": NETWORKS,
         "report.html": "<html>",
     }  # fmt: skip

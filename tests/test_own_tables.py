@@ -58,6 +58,8 @@ def test_percent_or_fraction_is_decided_for_the_file_and_said(tmp_path):
     )
     assert percent.targets()["clean"].tolist() == [0.931, 0.5]
     assert any("read as percent: the largest is 93.1" in note for note in percent.facts.notes)
+    mixed = open_truth(csv(tmp_path, HEADER, "a,pgd@8,40", "b,pgd@8,.4", "c,pgd@8,0"))
+    assert any("is 40, and 1 of 3 are at most 1 %" in note for note in mixed.facts.notes)
     fraction = open_truth(csv(tmp_path, HEADER, "a,clean,1", "b,clean,0.5"))
     assert fraction.targets()["clean"].tolist() == [1, 0.5]
     assert not any("percent" in note for note in fraction.facts.notes)

@@ -142,3 +142,15 @@ def test_two_files_of_one_attack_are_refused(two_norms):
     write_table(two_norms, "apgd@Linf", "accuracy", {str(i): [0.5] for i in IDS})
     with pytest.raises(TruthError, match="two files hold apgd@1"):
         Truth.open(two_norms).targets()
+
+
+def test_a_truth_without_usual_attacks_shows_what_it_has():
+    assert choose_targets(["pgd@8"]) == ["pgd@8"]
+    assert choose_targets(["clean", "pgd@8"]) == ["clean", "pgd@8"]
+    unusual = [f"fog@{level}" for level in range(1, 6)] + [f"snow@{level}" for level in range(1, 6)]
+    unusual += [f"frost@{level}" for level in range(1, 6)]
+    assert choose_targets(unusual) == unusual
+    assert choose_targets(["clean", "fgsm@1", "pgd@8"]) == ["clean", "fgsm@1", "pgd@8"]
+    assert choose_targets(["clean", *unusual]) == ["clean"]
+    with pytest.raises(RankingError, match="no target chosen"):
+        choose_targets([])

@@ -61,8 +61,8 @@ def default_targets(known: Iterable[str]) -> list[str]:
 
     Clean accuracy, all attacks and the mean corruption where these are no more than
     ``DEFAULT_TARGETS``. Else those of ``DEFAULT_TARGETS`` and, of an attack that is not among
-    them, its ε in the middle, so that no attack of a truth is passed over. All where there are
-    single corruptions and means only.
+    them, its ε in the middle, so that no attack of a truth is passed over. All of a few where
+    there is no attack, and all where there are single corruptions only.
     """
     there = {name: Target.parse(name) for name in known}
     attacks: dict[str, list[str]] = {}
@@ -71,6 +71,8 @@ def default_targets(known: Iterable[str]) -> list[str]:
             attacks.setdefault(target.family.key, []).append(name)
     usual = [name for name in there if name in DEFAULT_TARGETS]
     every = {*usual, *(name for names in attacks.values() for name in names)}
+    if not attacks and len(there) <= len(DEFAULT_TARGETS):
+        return list(there)
     if len(every) <= len(DEFAULT_TARGETS):
         return [name for name in there if name in every] or list(there)
     middles = [n[(len(n) - 1) // 2] for n in attacks.values() if not set(n) & set(usual)]

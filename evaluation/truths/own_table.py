@@ -154,6 +154,9 @@ def _unit(cells: Cells, rows: list[Row], path: Path) -> tuple[str, str]:
         if unit == "percent":
             _refuse_mixture(finite, largest, path)
             said = f"Its accuracies are read as percent: the largest is {largest[3]:g}."
+            small = sum(0 < row[3] <= 1 for row in finite)
+            if small:
+                said = f"{said[:-1]}, and {small} of {len(finite)} are at most 1 %."
     allowed = FRACTION if unit == "fraction" else PERCENT
     for row in (largest, smallest):
         if not allowed.holds(row[3]):

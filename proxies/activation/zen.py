@@ -5,17 +5,19 @@ algorithm 1.
 """
 
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxies.conditions import OptionError, UndefinedError
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
-from proxies.tape import POOLS, record, reduces_positions
+from proxies.tape import POOLS, below, record, reduces_positions
 from testbed.networks.copying import unwrapped, working_copy
 
 __all__ = ["zen"]
@@ -29,8 +31,8 @@ def zen(probe: Probe, *, repeats: int = 4, step: float = 0.01, batch: int = 16) 
     Weights of convolutions and matrix products, x and z are drawn from N(0, 1); biases are 0.
     h is the last feature map whose positions are averaged, or what enters the last matrix product
     where there is none. σ²_c is the variance in the batch of channel c in front of a batch norm;
-    these terms put back what the batch norms, in train mode, divide away; one that is given zeros
-    has none. E is the mean over the
+    these terms put back what the batch norms, in train mode, divide away; one that is given zeros,
+    or whose output does not reach the logits, has none. E is the mean over the
     batch of the sum over channels and positions, as in the authors' code.
 
     The authors repeat 32 times and read running variances, NAS-Bench-Suite-Zero repeats once.
@@ -50,8 +52,9 @@ def zen(probe: Probe, *, repeats: int = 4, step: float = 0.01, batch: int = 16) 
         network = network.double()
     for norm in norms:
         norm.train()
+    alive = _alive(network, norms, probe.images)
     values = torch.tensor([
-        _once(probe, network, norms, probe.generator("zen", number), batch, step)
+        _once(probe, network, alive, probe.generator("zen", number), batch, step)
         for number in range(repeats)
     ], dtype=torch.float64)  # fmt: skip
     if not bool(values.isfinite().all()):
@@ -60,8 +63,8 @@ def zen(probe: Probe, *, repeats: int = 4, step: float = 0.01, batch: int = 16) 
 
 
 def _once(
-    probe: Probe, network: nn.Module, norms: list[_NormBase], source: torch.Generator,
-    batch: int, step: float,
+    probe: Probe, network: nn.Module, alive: list[tuple[_NormBase, list[bool]]],
+    source: torch.Generator, batch: int, step: float,
 ) -> float:  # fmt: skip
     _draw(network, set(probe.tape.weights), source)
     place = max(probe.tape.pooled, default=None)
@@ -69,19 +72,47 @@ def _once(
     images, shift = (torch.randn(shape, generator=source).to(like) for _ in range(2))
     logs: list[float] = []
 
-    def see(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        variances = inputs[0].detach().double().transpose(0, 1).flatten(1).var(1)
+    def see(features: Tensor, reaches: bool) -> None:
+        if not reaches:
+            return
+        variances = features.detach().double().transpose(0, 1).flatten(1).var(1)
         variance = float(variances.mean())
         if variance > 0:  # of zeros, which a dead branch gives, nothing was divided away
             logs.append(math.log(variance) / 2)
 
-    handles = [norm.register_forward_pre_hook(see) for norm in norms]
+    def hook(calls: Iterator[bool]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda _, inputs: see(inputs[0], next(calls, True))
+
+    handles = [norm.register_forward_pre_hook(hook(iter(calls))) for norm, calls in alive]
     before = _features(network, images, place)
     for handle in handles:
         handle.remove()
     moved = (_features(network, images + step * shift, place) - before).double().abs()
     distance = float(moved.flatten(1).sum(1).mean())
     return math.log(distance) + sum(logs) if distance > 0 else math.nan
+
+
+def _alive(
+    network: nn.Module, norms: list[_NormBase], images: Tensor
+) -> list[tuple[_NormBase, list[bool]]]:
+    """Return for each batch norm whether the outputs of its calls reach the logits."""
+    outputs: list[list[Node | None]] = [[] for _ in norms]
+
+    def hook(own: list[Node | None]) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda _, __, output: own.append(output.grad_fn)
+
+    handles = [
+        norm.register_forward_hook(hook(own)) for norm, own in zip(norms, outputs, strict=True)
+    ]
+    like = next(network.parameters())
+    with torch.enable_grad():
+        logits = network(images[:1].repeat(2, 1, 1, 1).to(like).requires_grad_() * 1)
+    for handle in handles:
+        handle.remove()
+    nodes = set(below(logits.grad_fn)[0].values())
+    return [
+        (norm, [node in nodes for node in own]) for norm, own in zip(norms, outputs, strict=True)
+    ]
 
 
 def _features(network: nn.Module, images: Tensor, place: int | None) -> Tensor:

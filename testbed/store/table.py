@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from testbed.basis.foreign_text import shown
 from testbed.store.columns import NEEDED, Column, Key, columns_of
 from testbed.store.errors import StoreError
 from testbed.store.frame import frame
@@ -181,7 +182,16 @@ class Table:
         if foreign:
             given = [one for one in self.columns if one.default is not NEEDED]
             filled |= {one.name: [one.default] * length for one in given}
+        if foreign and (missing := [n for n in self.types if n not in {**filled, **columns}]):
+            raise StoreError(self._without(missing, list(columns)))
         return frame({**filled, **columns}, self.types)
+
+    def _without(self, missing: list[str], got: list[str]) -> str:
+        needed = [c.name for c in self.columns if c.name in self.types and c.default is NEEDED]
+        words = f"no column {', '.join(missing)}; expected a row a result, with the columns "
+        words += f"{', '.join(needed)}; got {shown(', '.join(map(str, got))) or 'none'}"
+        wide = self.name == "scores" and missing == ["proxy", "value"]
+        return words + "; a column a proxy becomes such rows by pandas' melt" if wide else words
 
     def _there(self, connection: sqlite3.Connection) -> set[str]:
         """Return the names of the columns in the file; none where it lacks the table."""
