@@ -83,7 +83,7 @@ def _of_graph(probe: Probe) -> Blocks:
     products = [product.number - tape.start for product in tape.products]
     maps = [place for place in maps if products and place >= products[0]]
     chosen = [
-        place for place, following in zip(maps, [*maps[1:], None], strict=True)
+        place for place, following in zip(maps, [*maps, None][1:], strict=True)
         if following is None or any(place < product <= following for product in products)
     ]  # fmt: skip
     if not chosen:
