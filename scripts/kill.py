@@ -91,8 +91,9 @@ class Trial:
             if whom is None or victim is None:
                 self.lasts[self.case.name, self.engine] = time.monotonic() - begun
             if victim == process.pid:
-                # Jobs of a cluster end when they have done their part, and others' workers stay.
-                stay = self.engine == "slurm"
+                # Jobs of a cluster end when they have done their part; others' workers stay, and
+                # one of theirs that died before may have been started anew.
+                stay = self.engine in ("slurm", "dask://")
                 left = [] if stay else after_a_while(
                     lambda: {*marked(env["KILL_TRIAL"])} - others
                 )  # fmt: skip
