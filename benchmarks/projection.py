@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from benchmarks.harness import architecture, cifar_like
 from benchmarks.store_size import cost
 from evaluation.attacks import evaluate, make
 from proxies.job import Scored, ScoringJob, Task
+from testbed.basis.terminal import plain_console
 from testbed.command.job import Count, Execution, run_job
 from testbed.engine.memory import keep_freed_memory
 from testbed.engine.names import Engine
@@ -133,7 +133,7 @@ def _run(engine: Engine, count: int) -> float:
     ready = job(Ready)
     with tempfile.TemporaryDirectory() as name, Store(Path(name) / "a.sqlite") as store:
         asked, begun = tasks(ready, count), time.process_time()
-        console = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+        console = plain_console(file=open(os.devnull, "w"))  # noqa: SIM115
         how = Execution("benchmarks.projection", 2, engine=engine)
         ending = run_job(ready, asked, store, how, console, _Silent())
         if ending.failed or ending.left:
