@@ -21,6 +21,7 @@ from evaluation.search.curves import curves
 from evaluation.truths.published import Truth
 from testbed.command.plots import Powers
 from tests.score_frames import frame, score_rows
+from tests.thorough import thorough
 from tests.truth_folder import IDS, write_truth
 
 NAMES = (
@@ -38,13 +39,16 @@ def scores(names=NAMES, **fields):
     return frame(*(score_rows(name, images="cifar10", **fields) for name in names))
 
 
-@pytest.fixture(scope="module")
-def folder(truth, tmp_path_factory):
+@pytest.fixture
+def folder(truth, tmp_path, few_figures):
     strange = study(truth, scores(), targets=["clean", "fgsm@1"])
-    return write_report(strange, tmp_path_factory.mktemp("r")).parent
+    return write_report(strange, tmp_path / "r").parent
 
 
-def test_figures_of_strange_names_are_well_formed_and_print_them(folder):
+@thorough
+def test_figures_of_strange_names_are_well_formed_and_print_them(truth, tmp_path):
+    strange = study(truth, scores(), targets=["clean", "fgsm@1"])
+    folder = write_report(strange, tmp_path).parent
     pictures = list(folder.glob("*.svg"))
     assert len(pictures) > 10
     texts = [ElementTree.parse(path).getroot() for path in pictures]
