@@ -94,12 +94,18 @@ CASES = (
 )  # fmt: skip
 
 
+def heed() -> None:
+    """Let signals end what comes, though this process may ignore them, as under nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(case: Case, folder: Path, places: dict[str, str]) -> subprocess.Popen[str]:
     """Start a command in a folder and in a process group of its own."""
     words = [word.format(**places) for word in case.words]
     return subprocess.Popen(
         [sys.executable, "-m", *words], cwd=folder, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 

@@ -109,8 +109,6 @@ def test_costs(item: Case):
 
 
 def test_every_other_proxy_has_a_number_or_a_reason(item: Case):
-    if item.name.startswith(("resnet", "densenet")) and not whole():
-        pytest.skip("convolutions, batch norms and ReLUs, as in the contracts")
     told = {*FIRST_ORDER, *SECOND_ORDER, "params", "flops"}
     names = [name for name in chosen(["all"]) if name not in told]
     for name, one in proxies.score(item.fresh, item.images, item.labels, names).items():
