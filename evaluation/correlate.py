@@ -87,7 +87,7 @@ def correlate(
     from evaluation.ranking.statistics_table import print_statistics
     from evaluation.ranking.suite_zero import read_any_scores
     from evaluation.ranking.table import rank
-    from evaluation.ranking.where import chosen_scores
+    from evaluation.ranking.where import chosen_scores, fitting_scores
     from evaluation.truths import open_truth
     from testbed.files.formulas import defused
 
@@ -95,12 +95,12 @@ def correlate(
     dataset = images_name(dataset)
     frame = read_any_scores(scores or RANDOM_CIFAR10, dataset)
     opened = open_truth(truth, dataset, split_words(truth_where or ""), space)
-    roster = Roster.of(opened)
-    roster.refuse_other(asked)
-    if scores is None and not roster.in_package:
-        frame = frame.iloc[:0]  # what is left are the baselines of the space
+    if asked is not None:
+        Roster.of(opened).refuse_other(asked)
+    conditions = split_words(where or "")
+    frame = fitting_scores(frame, scores is not None, conditions, opened.facts.space)
     ranking = rank(
-        chosen_scores(frame, split_words(where or "")),
+        chosen_scores(frame, conditions),
         opened,
         None if proxies is None else split_words(proxies),
         None if targets is None else split_words(targets),

@@ -1,10 +1,14 @@
-"""The tables of a document that a script writes, between two marks."""
+"""The tables of a document that a script writes, between two marks, and how they spell τ."""
 
 from pathlib import Path
 
-__all__ = ["BEGIN", "END", "write_between"]
+from testbed.command.numbers import Spelling
+
+__all__ = ["BEGIN", "CELL", "END", "PLAIN_CELL", "write_between"]
 
 BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
+CELL = Spelling("−", " ± ")
+PLAIN_CELL = Spelling("-", " ± ")
 
 
 def write_between(page: Path, tables: str) -> None:

@@ -21,7 +21,7 @@ from evaluation.ranking.ranking import Ranking
 from evaluation.ranking.table import rank
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
-from scripts.marks import write_between
+from scripts.marks import PLAIN_CELL, write_between
 from testbed.store import read_scores
 from testbed.tables import RANDOM_CIFAR10, STUDY_500
 
@@ -59,7 +59,7 @@ def _cell(row: pd.Series, interval: bool) -> str:
     if interval:
         text = f"{row['tau']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
         return text.replace("0.", ".")
-    return f"{row['tau']:+.3f} ± {row['standard_error']:.3f}".replace("0.", ".")
+    return PLAIN_CELL.signed(row["tau"], row["standard_error"])
 
 
 def _tables(title: str, ranking: Ranking, ceilings: Mapping[str, float]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from evaluation.search.held_out import held_out_taus
 from evaluation.search.predictor import proxy_features
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
-from scripts.marks import write_between
+from scripts.marks import CELL, write_between
 from testbed.catalogue.registry import PROXIES
 from testbed.spaces import registry
 from testbed.spaces.nasbench201.regimes import REGIME_SCORES
@@ -148,9 +148,8 @@ def markdown(found: pd.DataFrame) -> Iterator[str]:
 
 
 def _cell(row: pd.Series, with_gain: bool) -> str:
-    tau = f"{row['tau']:.3f} ± {row['standard_error']:.3f}"
-    gain = f" ({row['gain']:+.3f} ± {row['gain_error']:.3f})" if with_gain else ""
-    return f"{tau}{gain}".replace("0.", ".").replace("-", "−")
+    tau = CELL.signed(row["tau"], row["standard_error"]).removeprefix("+")
+    return f"{tau} ({CELL.signed(row['gain'], row['gain_error'])})" if with_gain else tau
 
 
 def main() -> None:

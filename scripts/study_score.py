@@ -19,7 +19,7 @@ from evaluation.correlation import confidence_interval, partial_tau_b, tau_b
 from evaluation.report.figures.style import figure, styled
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
-from scripts.marks import write_between
+from scripts.marks import PLAIN_CELL, write_between
 from scripts.score_candidates import KEPT, candidate_scores
 
 TARGETS = ("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1", "mean corruption")
@@ -74,7 +74,7 @@ def markdown(found: pd.DataFrame) -> Iterator[str]:
             for name, own in part.groupby("score", sort=False):
                 cells = own.set_index("target").loc[list(TARGETS)]
                 words = [
-                    f"{tau:+.3f} ± {error:.3f}".replace("0.", ".")
+                    PLAIN_CELL.signed(tau, error)
                     for tau, error in zip(cells["tau"], cells["standard_error"], strict=True)
                 ]
                 shown = f"**`{name}`**" if name in KEPT else f"`{name}`"

@@ -18,7 +18,7 @@ import pandas as pd
 from evaluation.correlation import confidence_interval, tau_b
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
-from scripts.marks import write_between
+from scripts.marks import CELL, write_between
 from testbed.catalogue.registry import PROXIES
 from testbed.spaces import registry
 from testbed.spaces.nasbench201.regimes import REGIME_SCORES
@@ -67,7 +67,7 @@ def markdown(found: pd.DataFrame) -> Iterator[str]:
     for target, goal in GOALS.items():
         own = found[found["target"] == target].set_index(["half", "proxy"])
         even, odd = own.loc["even"], own.loc["odd"]
-        yield f"\n### {Target.parse(target)}, goal {_short(goal)}\n"
+        yield f"\n### {Target.parse(target)}, goal {CELL.unsigned(goal)}\n"
         yield (
             f"Of {count} scores that look at a network; {int(even['n'].max())} networks of even "
             f"number, {int(odd['n'].max())} of odd number.\n"
@@ -85,15 +85,7 @@ def markdown(found: pd.DataFrame) -> Iterator[str]:
 
 
 def _cell(row: pd.Series) -> str:
-    return f"{_signed(row['tau'])} ± {_short(row['standard_error'])}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("0.", ".", 1).replace("-", "−")
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}".replace("0.", ".", 1)
+    return CELL.signed(row["tau"], row["standard_error"])
 
 
 def main() -> None:

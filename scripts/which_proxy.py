@@ -16,6 +16,7 @@ from evaluation.truths.targets import Target
 from scripts.marks import write_between
 from testbed.basis.errors import InputError
 from testbed.catalogue.registry import PROXIES
+from testbed.command.numbers import Spelling
 from testbed.store import read_scores
 from testbed.tables import STUDY_500
 
@@ -109,10 +110,8 @@ def _advice(cells: pd.DataFrame, others: Sequence[str]) -> str:
 
 def _tau(cells: pd.DataFrame, name: str) -> str:
     tau, error = (float(cells.at[name, column]) for column in ("tau", "standard_error"))
-    if tau != tau:
-        return "–"  # one score for all of these networks
-    # Of one piece, however narrow the column.
-    return f"{tau:+.3f}\u00a0±\u00a0{error:.3f}".replace("0.", ".").replace("-", "−")
+    # A dash if all of these networks have one score; of one piece, however narrow the column.
+    return Spelling("−", "\u00a0±\u00a0").signed(tau, error)
 
 
 def _seconds(seconds: float) -> str:

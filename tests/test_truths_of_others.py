@@ -57,6 +57,14 @@ def test_without_scores_the_baselines_of_its_space_are_ranked(cells, tmp_path, f
     assert "paths" not in text
 
 
+def test_conditions_need_scores_to_choose_among(cells, tmp_path):
+    search_words = ("--queries", 3, "--runs", 2, "--algorithm", "random", "--objective", "clean")
+    for app, more in ((correlate, ()), (report, ("--out", tmp_path / "r")), (search, search_words)):
+        code, text = said(app, "--truth", cells, "--where", "seed=0", *more)
+        assert code == 2
+        assert "add --scores FILE" in text
+
+
 def test_networks_of_no_space_take_scores(own, tmp_path):
     for app, where in ((correlate, ()), (report, ("--out", tmp_path / "r"))):
         code, text = said(app, "--truth", own, *where)

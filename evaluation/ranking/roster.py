@@ -73,11 +73,6 @@ class Roster:
         """Say whether networks go by published numbers."""
         return self.space is not None and self.space.by_number
 
-    @property
-    def in_package(self) -> bool:
-        """Say whether the scores that come with the package may be of these networks."""
-        return self.space is registry.get(registry.DEFAULT)
-
     def labels(self, names: pd.Series) -> pd.Series:
         """Return how the truth calls networks, by their names or numbers in a table of scores.
 

@@ -8,12 +8,34 @@ import pandas as pd
 from evaluation.ranking.labels import printable
 from evaluation.ranking.score_columns import BASELINES, RankingError
 from testbed.basis.errors import did_you_mean
+from testbed.spaces.registry import DEFAULT
 from testbed.store.canonical import flat
 
-__all__ = ["chosen_scores"]
+__all__ = ["chosen_scores", "fitting_scores"]
 
 COLUMNS = ("images", "init", "seed")
 SHOWN = 12  # values in a message
+
+
+def fitting_scores(
+    scores: pd.DataFrame, given: bool, conditions: Sequence[str], space: str | None
+) -> pd.DataFrame:
+    """Return the scores; none if they would be the package's, of networks of another space.
+
+    Args:
+        scores: a table of one row for each score.
+        given: whether a user gave it; else it is the package's.
+        conditions: of ``--where``, which has nothing to choose from then.
+        space: the key of the search space of the networks that are ranked; None if unknown.
+
+    Raises:
+        RankingError: if there are conditions and no scores.
+    """
+    if given or space == DEFAULT:
+        return scores
+    if conditions:
+        raise RankingError("--where chooses among scores: add --scores FILE, of these networks")
+    return scores.iloc[:0]
 
 
 def chosen_scores(scores: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:

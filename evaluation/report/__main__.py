@@ -106,7 +106,7 @@ def report(
 
     from evaluation.ranking.roster import Roster
     from evaluation.ranking.suite_zero import read_any_scores
-    from evaluation.ranking.where import chosen_scores
+    from evaluation.ranking.where import chosen_scores, fitting_scores
     from evaluation.report.page import Made
     from evaluation.report.prose.headline import headline
     from evaluation.report.runs import measured, read_runs
@@ -121,9 +121,10 @@ def report(
     asked = None if space is None else get(space)  # a user's own is known from here on
     dataset = images_name(dataset)
     opened = open_truth(truth, dataset, split_words(truth_where or ""), space)
-    roster, drawn = Roster.of(opened), asked
-    roster.refuse_other(asked)
-    if archs:
+    drawn = asked
+    if asked is not None or archs:
+        roster = Roster.of(opened)
+        roster.refuse_other(asked)
         drawn = asked or (space_of_words(archs) if roster.by_number else roster.space)
     if archs and drawn is None:
         raise InputError("--archs draws cells, and the networks of the truth are of no known space")
@@ -131,10 +132,10 @@ def report(
     conditions = split_words(where or "")
     frame = None
     if not alone:
-        frame = read_any_scores(path, dataset)
-        alone = scores is None and not roster.in_package
-        # Of another space the package has none: the baselines are left.
-        frame = chosen_scores(frame.iloc[:0] if alone else frame, conditions)
+        found_there = read_any_scores(path, dataset)
+        frame = fitting_scores(found_there, scores is not None, conditions, opened.facts.space)
+        alone = frame.empty  # but for the baselines of the space: no run has made them
+        frame = chosen_scores(frame, conditions)
     searches = None if search is None else read_searches(search)
     with progress(plain_console(stderr=True)) as bar:
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -36,9 +36,7 @@ from testbed.tables import RANDOM_CIFAR10
 from testbed.train.recipe import PRESETS, override, preset_named
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from testbed.spaces.space import SearchSpace
+    pass
 
 __all__ = ["main"]
 
@@ -169,7 +167,7 @@ def search(
 
     from evaluation.ranking.coverage import left_seeds
     from evaluation.ranking.score_columns import other_images, score_columns
-    from evaluation.ranking.where import chosen_scores
+    from evaluation.ranking.where import chosen_scores, fitting_scores
     from evaluation.search.live_setup import LiveSettings, live_candidates
     from evaluation.search.problem import truth_candidates, truth_problem
     from evaluation.search.proxy_scores import choose_proxies
@@ -180,19 +178,21 @@ def search(
     _check_fit(algorithms, proxy is not None)
     image_set = image_set or ("digits" if live else "cifar10")
     asked = None if space in (None, OWN) else get(str(space))  # a user's own is known from here on
+    conditions = split_words(where or "")
     frame, truth_there = read_scores(scores or RANDOM_CIFAR10), None
     if truth is None:
         record = asked or get(DEFAULT)
         record.check(**{n: v for n, v in (("channels", channels), ("cells", cells)) if v})
-        frame = _fitting(frame, scores, where, record)
+        frame = fitting_scores(frame, scores is not None, conditions, record.key)
         candidates = live_candidates(record, recipe, frame, proxy is not None)
     else:
         chosen = split_words(truth_where or "")
         truth_there = open_truth(truth, images_name(image_set), chosen, space)
         candidates = truth_candidates(truth_there)
         candidates.roster.refuse_other(asked)
-        frame = _fitting(frame, scores, where, candidates.roster.space)
-    frame = chosen_scores(frame, split_words(where or ""))
+        there = truth_there.facts.space
+        frame = fitting_scores(frame, scores is not None, conditions, there)
+    frame = chosen_scores(frame, conditions)
     proxies = choose_proxies(frame, split_words(proxy or ""), candidates)
     targets, notices = split_words(objective), plain_console(stderr=True)
     hands = force.count("cpu") if workers or engine else None
@@ -241,17 +241,6 @@ def _settings(
     attacks = list(dict.fromkeys(target.name for target in chosen if target.is_attack))
     former = square_queries is not None and "square" in attacks
     return assigned([*([f"square.queries={square_queries}"] * former), *assignments], attacks)
-
-
-def _fitting(
-    frame: "pd.DataFrame", scores: Path | None, where: str | None, record: "SearchSpace[Any] | None"
-) -> "pd.DataFrame":
-    """Return the scores; none if they would be the published ones of networks of another space."""
-    if scores is not None or record is get(DEFAULT):
-        return frame
-    if where is not None:
-        raise InputError("--where chooses among scores: add --scores FILE, of these networks")
-    return frame.iloc[:0]
 
 
 def _check(

@@ -105,18 +105,25 @@ def _agreement(probe: Probe) -> Tensor:
 
 def _units(probe: Probe, value: Callable[[Bend], Tensor]) -> list[Tensor]:
     """Return a value of each non-linearity's units, (B, units), that belong to single images."""
-    bends, count, found = probe.tape.bends, len(probe.images), []
+    bends = probe.tape.bends
     if not bends:
         raise UndefinedError("no elementwise non-linearity reaches the logits: there are no units")
-    for bend in bends:
-        units = sample_first(value(bend), bend.axes, count)
-        if units is None:
-            raise UndefinedError(
-                f"a non-linearity sees {len(bend.input)} rows for {count} images: its units belong "
-                "to no single image"
-            )
-        found.append(units)
-    return found
+    return [by_sample(bend, value(bend), len(probe.images)) for bend in bends]
+
+
+def by_sample(bend: Bend, values: Tensor, count: int, what: str = "image") -> Tensor:
+    """Return what a non-linearity's units have, (count, units), each unit's of single samples.
+
+    Raises:
+        UndefinedError: if its units belong to no single sample.
+    """
+    units = sample_first(values, bend.axes, count)
+    if units is None:
+        raise UndefinedError(
+            f"a non-linearity sees {len(bend.input)} rows for {count} {what}s: its units belong "
+            f"to no single {what}"
+        )
+    return units
 
 
 def _active(bend: Bend) -> Tensor:

@@ -5,13 +5,11 @@ ICLR 2021; Xiong et al., ICML 2020.
 """
 
 import torch
-from torch import Tensor
 
-from proxies.activation.patterns import count_distinct
-from proxies.axes import sample_first
+from proxies.activation.patterns import by_sample, count_distinct
 from proxies.conditions import OptionError, UndefinedError
 from proxies.probe import Probe, Score
-from proxies.tape import Bend, record
+from proxies.tape import record
 from testbed.networks.outcome import explained
 
 __all__ = ["linear_regions"]
@@ -43,16 +41,7 @@ def linear_regions(probe: Probe, *, samples: int = 512, size: int = 4) -> Score:
     if not tape.bends:
         raise UndefinedError("no elementwise non-linearity reaches the logits: there are no units")
     # A point is a column: its states are those of all units.
-    count = count_distinct([torch.cat([_of_points(bend, samples) for bend in tape.bends])])
+    states = [by_sample(bend, bend.active, samples, "point").mT for bend in tape.bends]
+    count = count_distinct([torch.cat(states)])
     full = f"all {samples} points fall into regions of their own: there are at least as many"
     return Score(float(count), full if count == samples else None)
-
-
-def _of_points(bend: Bend, samples: int) -> Tensor:
-    states = sample_first(bend.active, bend.axes, samples)
-    if states is None:
-        raise UndefinedError(
-            f"a non-linearity sees {len(bend.input)} rows for {samples} points: its units belong "
-            "to no single point"
-        )
-    return states.mT

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from testbed.basis.errors import InputError
 from testbed.spaces.errors import GenotypeError, SpaceError
 from testbed.spaces.names import MOST_CELLS, MOST_CHANNELS
-from testbed.spaces.sizes import check_counts
+from testbed.spaces.sizes import MOST_CLASSES, check_counts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +113,10 @@ class SearchSpace(ABC, Generic[G]):
             InputError: if a size is no whole number of at least 1, or too large, or is none that
                 the space has.
         """
+        check_counts(
+            ("classes", classes, MOST_CLASSES),
+            ("channels of the images", in_channels, MOST_CHANNELS),
+        )
         bounds = {"channels": MOST_CHANNELS, "cells": MOST_CELLS}
         for word, value in sizes.items():
             most = bounds.get(word, MOST_CHANNELS)

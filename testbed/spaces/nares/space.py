@@ -3,16 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from testbed.spaces.nares import cost
 from testbed.spaces.nares.genotype import CHOICES, Genotype
-from testbed.spaces.sizes import MOST_CLASSES, check_counts
 from testbed.spaces.space import SearchSpace
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["NARes"]
-
-MOST_CHANNELS = 1024
 
 
 class NARes(SearchSpace[Genotype]):
@@ -60,20 +58,10 @@ class NARes(SearchSpace[Genotype]):
 
         return Network(genotype, classes, in_channels)
 
-    def check(self, *, classes: int = 10, in_channels: int = 3, **sizes: int) -> None:
-        """Refuse a number of classes or channels that is none, or too large to be meant."""
-        super().check(**sizes)
-        check_counts(
-            ("classes", classes, MOST_CLASSES),
-            ("channels of the images", in_channels, MOST_CHANNELS),
-        )
-
     def parameters(
         self, genotype: Genotype, *, classes: int = 10, in_channels: int = 3, **sizes: int
     ) -> int:
         """Return the number of parameters in closed form."""
-        from testbed.spaces.nares import cost
-
         return cost.parameters(genotype, classes, in_channels)
 
     def flops(
@@ -86,6 +74,4 @@ class NARes(SearchSpace[Genotype]):
         **sizes: int,
     ) -> int | None:
         """Return the multiply-accumulates in closed form."""
-        from testbed.spaces.nares import cost
-
         return cost.flops(genotype, classes, in_channels, resolution)
