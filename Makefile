@@ -73,18 +73,19 @@ bench: $(READY)
 
 $(READY): pyproject.toml tests/zoo/timm.txt
 	$(PYTHON) -m venv $(VENV)
-	# First and alone: later packages would pull another build of it.
-	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[dev]'
-	$(BIN)/pip install --quiet --no-deps --requirement tests/zoo/timm.txt
+	# First and alone: later packages would pull another build of it. What is imported is compiled
+	# then; compiling everything takes longer than fetching it.
+	$(BIN)/pip install --quiet --no-compile torch==2.13.0
+	$(BIN)/pip install --quiet --no-compile --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-compile --no-deps --requirement tests/zoo/timm.txt
 	@touch $(READY)
 
 $(VENV)/.docs: $(READY)
-	$(BIN)/pip install --quiet --editable '.[docs]'
+	$(BIN)/pip install --quiet --no-compile --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.dist: $(READY)
-	$(BIN)/pip install --quiet build twine
+	$(BIN)/pip install --quiet --no-compile build twine
 	@touch $@
 
 clean:

@@ -1,4 +1,5 @@
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -89,6 +90,19 @@ def test_where_an_interval_is_unknown_it_is_nan():
     alike = tau_difference(tau_b(x, [1, 3, 2, 5, 4]), tau_b(x**3, [1, 3, 2, 5, 4]))
     assert (alike.value, alike.standard_error, alike.p) == (0, 0, 1)
     assert math.isnan(tau_difference(tau_b(x, x), tau_b(x, np.ones(5))).p)
+
+
+def test_no_sample_makes_tau_certain():
+    every = [tau_b(range(n), order) for n in range(3, 7) for order in product(range(n), repeat=n)]
+    level = [result for result in every if result.standard_error < 1e-9]
+    assert len({round(abs(result.tau), 4) for result in level}) > 3  # not at τ = ±1 only
+    for result in level:
+        assert math.isnan(result.known_error)
+        assert all(map(math.isnan, confidence_interval(result)))
+    one, other = (tau_b(range(4), order) for order in ([0, 1, 2, 3], [3, 2, 1, 0]))
+    apart = tau_difference(one, other)
+    assert apart.value == 2
+    assert all(map(math.isnan, (apart.low, apart.high, apart.p)))
 
 
 def test_bad_questions_are_refused():

@@ -11,7 +11,7 @@ from functools import cache
 
 from scipy import special, stats
 
-from evaluation.correlation.tau_b import TauB
+from evaluation.correlation.tau_b import ROUNDING, TauB
 from testbed.basis.errors import InputError
 
 __all__ = ["Difference", "confidence_interval", "tau_difference"]
@@ -28,7 +28,8 @@ class Difference:
             undefined.
         p: the two-sided p-value of the hypothesis that the population's difference is 0; it is
             1 if the two rank every sample alike.
-        low: the lower end of the confidence interval.
+        low: the lower end of the confidence interval; NaN where the error is unknown, or 0 though
+            the two differ.
         high: the upper end of the confidence interval.
     """
 
@@ -44,14 +45,14 @@ def confidence_interval(tau: TauB, level: float = 0.95) -> tuple[float, float]:
 
     It is tanh(artanh τ ± q · σ / (1 − τ²)), σ being the standard error and q the quantile of
     Student's t with n − 2 degrees of freedom. The ends are NaN where τ-b or its error is
-    undefined, and at τ = ±1, where the error is 0 because the approximation ends, not because
-    τ is known.
+    undefined, and where the error is 0 because the approximation ends, not because τ is known: at
+    τ = ±1, and where a few samples happen to have equal influence.
 
     Raises:
         ValueError: if the level is not between 0 and 1.
     """
-    width = _quantile(level, len(tau.influence) - 2) * tau.standard_error
-    if math.isnan(width) or abs(tau.tau) >= 1 or tau.standard_error == 0:
+    width = _quantile(level, len(tau.influence) - 2) * tau.known_error
+    if math.isnan(width) or abs(tau.tau) >= 1:
         return math.nan, math.nan
     centre, half = math.atanh(tau.tau), width / (1 - tau.tau**2)
     return math.tanh(centre - half), math.tanh(centre + half)
@@ -81,10 +82,10 @@ def tau_difference(first: TauB, second: TauB, level: float = 0.95, sign: int = 1
         return Difference(value, math.nan, math.nan, math.nan, math.nan)
     influence = first.influence - sign * second.influence
     error = float(influence.std(ddof=1)) / math.sqrt(n)
-    # Rounding leaves some 1e-18 where the two are the same ranking.
-    if error < 1e-12:
-        p = 1.0 if abs(value) < 1e-12 else math.nan
-        return Difference(value, error, p, value, value)
+    if error < ROUNDING:
+        if abs(value) < ROUNDING:
+            return Difference(value, error, 1.0, value, value)
+        return Difference(value, error, math.nan, math.nan, math.nan)
     # What stats.t.sf is, without the checks that take ten times as long.
     p = float(2 * special.stdtr(n - 2, -abs(value) / error))
     low, high = value - quantile * error, value + quantile * error

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from testbed.basis.errors import InputError
 
 __all__ = [
+    "ROUNDING",
     "TauB",
     "checked",
     "dense_ranks",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 Integers = NDArray[np.int64]
+ROUNDING = 1e-12  # what may be left of an error, or of a difference, that is 0
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class TauB:
         standard_error: the asymptotic standard error, which is the standard deviation of the
             influence values over √n. It is the spread of τ-b over samples of n networks that are
             drawn as these were. It does not contain the noise in the scores or accuracies
-            themselves, and is 0 at τ = ±1, where the approximation ends. It is NaN where τ-b is
-            undefined or n < 3.
+            themselves, and is 0 where the approximation ends: at τ = ±1, and where a few samples
+            happen to have equal influence. It is NaN where τ-b is undefined or n < 3.
         influence: the influence of each sample on τ-b, (n,), of mean 0. The standard deviation
             of the difference of two such arrays, over √n, is the standard error of the
             difference of two τ-b measured on the same samples.
@@ -55,6 +57,11 @@ class TauB:
     tau: float
     standard_error: float
     influence: NDArray[np.float64]
+
+    @property
+    def known_error(self) -> float:
+        """The standard error, or NaN where it is 0: no sample makes τ-b certain."""
+        return math.nan if self.standard_error < ROUNDING else self.standard_error
 
 
 def kendall_tau_b(x: ArrayLike, y: ArrayLike) -> float:

@@ -98,7 +98,7 @@ class PairStatistics:
             low, high = confidence_interval(tau)
             row = {
                 "tau": tau.tau,
-                "standard_error": tau.standard_error,
+                "standard_error": tau.known_error,
                 "tie_fraction": facts["tie_fraction"],
                 "ties_flag": facts["tie_fraction"] > MANY_TIES,
                 "low": low,
@@ -143,7 +143,7 @@ class PairStatistics:
 
 
 def _named(name: str, tau: TauB) -> dict[str, float]:
-    return {name: tau.tau, f"{name}_error": tau.standard_error}
+    return {name: tau.tau, f"{name}_error": tau.known_error}
 
 
 def _difference(other: str, tau: TauB, given: TauB | None) -> dict[str, float]:

@@ -24,7 +24,7 @@ def pairwise_tau(table: pd.DataFrame, watch: Callable[[Iterable], Iterable] = it
     for x, y in watch(list(combinations(complete.columns, 2))):
         tau = tau_b(complete[x], complete[y])
         low, high = confidence_interval(tau)
-        rows.append((x, y, tau.tau, tau.standard_error, low, high, len(complete)))
+        rows.append((x, y, tau.tau, tau.known_error, low, high, len(complete)))
     names = ["x", "y", "tau", "standard_error", "low", "high", "n"]
     return pd.DataFrame(rows, columns=names)
 
