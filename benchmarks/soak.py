@@ -3,8 +3,9 @@
 ``python -m benchmarks.soak [--networks 20000] [--engine processes] [--proxies params]``.
 The networks are one linear layer of a user's own, so that nearly all of the time is the toolkit's:
 building, scoring, sending, saving. The memory of the driver and of all its workers is looked at
-every second; the run is flat if no sample of the second half is more than 5 % above the median of
-the second quarter, when all there is to import has been imported.
+every second from the first results in the file on: before that the command lists what there is to
+do, some hundred bytes a score. The run is flat if no sample of the second half is more than 5 %
+above the median of the second quarter, when all there is to import has been imported.
 """
 
 import argparse
@@ -22,6 +23,7 @@ __all__ = ["main", "resident"]
 ROOT = Path(__file__).resolve().parents[1]
 BETWEEN = 1.0  # seconds
 FLAT = 1.05
+BEGUN = 2  # times the size of a file without results: a part of them is saved
 PAGE = os.sysconf("SC_PAGE_SIZE") / 2**20 if hasattr(os, "sysconf") else 1 / 256
 TINY = """
 from torch import nn
@@ -62,16 +64,26 @@ def resident(processes: Sequence[int]) -> list[float]:
     return sizes
 
 
-def watch(process: subprocess.Popen[str]) -> tuple[list[tuple[float, float, float]], float]:
-    """Return (second, MiB of the driver, MiB of its workers) over a run, and its CPU seconds."""
-    samples, begun = [], time.monotonic()
+def watch(
+    process: subprocess.Popen[str], file: Path
+) -> tuple[list[tuple[float, float, float]], float]:
+    """Return (second, MiB of the driver, MiB of its workers) while results come, and CPU seconds.
+
+    Args:
+        process: the driver.
+        file: of the results.
+    """
+    samples, begun, empty = [], time.monotonic(), 0
     while True:
         found, status, usage = os.wait4(process.pid, os.WNOHANG)
         if found:
             process.returncode = os.waitstatus_to_exitcode(status)
             return samples, usage.ru_utime + usage.ru_stime
-        driver, *others = resident(family(process.pid)) or [0.0]
-        samples.append((time.monotonic() - begun, driver, sum(others)))
+        size = file.stat().st_size if file.exists() else 0
+        empty = empty or size
+        if size > BEGUN * empty:
+            driver, *others = resident(family(process.pid)) or [0.0]
+            samples.append((time.monotonic() - begun, driver, sum(others)))
         time.sleep(BETWEEN)
 
 
@@ -94,7 +106,7 @@ def run(count: int, words: Sequence[str]) -> tuple[list[tuple[float, float, floa
             cwd=folder, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
-        samples, seconds = watch(process)
+        samples, seconds = watch(process, folder / "a.sqlite")
         if process.returncode:
             raise RuntimeError(f"the command ended with {process.returncode}")
         return samples, seconds

@@ -13,7 +13,8 @@ from tests import stand_in_slurm
 __all__ = ["CASES", "ENGINES", "ROOT", "Case", "cluster", "environment"]
 
 ROOT = Path(__file__).resolve().parents[1]
-ENGINES = ("serial", "processes", "dask", "dask://", "slurm")
+LIMITED = "time limit"  # processes that can be ended, each with one task
+ENGINES = ("serial", "processes", LIMITED, "dask", "dask://", "slurm")
 NETWORKS = ("--archs", "sample:5", "--channels", "8", "--cells", "1")
 
 SCHEDULER = """
@@ -78,6 +79,7 @@ CASES = (
             "random", "--epochs", "1", "--channels", "8", "--cells", "1", "--count", "20",
             "--objective", "fgsm@8",
         ),
+        ("serial", LIMITED),
     ),
     Case(
         "corrupt",
@@ -122,6 +124,8 @@ def cluster(
     env = environment(mark)
     if len(case.engines) == 1:
         yield (), env
+    elif engine == LIMITED:
+        yield ("--time-limit", "300"), env
     elif engine == "slurm":
         place = stand_in_slurm.install(folder / "slurm")
         asked = {"folder": folder / "jobs", "jobs": 2, "tasks": 2, "minutes": 5}

@@ -17,6 +17,7 @@ import torch
 from testbed.engine import EngineError, run
 from testbed.engine.memory import keep_freed_memory
 from testbed.engine.processes import _pool
+from tests.thorough import thorough
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -186,6 +187,33 @@ def test_a_broken_executor_of_the_callers_is_an_error_after_what_had_finished(tm
         with pytest.raises(EngineError, match=r"worker process died.*position: 1, 4\."):
             seen.update(outcomes)
     assert {position: outcome.value for position, outcome in seen.items()} == {0: 0, 2: 2, 3: 3}
+
+
+def plus_one(item):
+    return item + 1
+
+
+@thorough
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_process_that_dies_while_it_starts_is_started_anew_with_a_time_limit(deaths):
+    dead: set[int] = set()
+
+    def kill():
+        while len(dead) < deaths:
+            for child in {one.pid for one in multiprocessing.active_children()} - dead:
+                os.kill(child, signal.SIGKILL)
+                dead.add(child)
+            time.sleep(0.01)
+
+    threading.Thread(target=kill, daemon=True).start()
+    outcomes = run(plus_one, [1, 2], limit=60)
+    if deaths == 1:
+        assert [outcome.value for _, outcome in outcomes] == [2, 3]
+    else:
+        with pytest.raises(EngineError, match="a worker process died"):
+            list(outcomes)
+    assert len(dead) == deaths
+    assert not multiprocessing.active_children()
 
 
 def interrupt(item):

@@ -211,7 +211,7 @@ def test_a_training_that_diverges_is_a_query_without_a_value(tmp_path, monkeypat
         raise DivergedError("the loss is no number")
 
     monkeypatch.setattr(TrainingJob, "__call__", diverge)
-    output = invoke(*LIVE[:-2], "--table", "csv", "--out", tmp_path)
+    output = invoke(*LIVE[:-2], "--table", "csv", "--out", tmp_path, code=1)
     assert np.isnan(trajectories(tmp_path)["value"]).all()
     assert "the loss is no number" in output
 

@@ -280,13 +280,13 @@ def _corrupted_images(
     return load_corrupted(f"{name}-c", folder, corruption, severity, layout)
 
 
-_LAST: dict[str, nn.Module] = {}
+_LAST: list[tuple[Source, str, nn.Module]] = []
 
 
 def _built(source: Source, network: str, seed: int | None) -> nn.Module:
     # Pieces of one network follow each other: reading it once in each process is enough.
-    key = repr((source, network, seed, source.settings(network, seed)))
-    if key not in _LAST:
+    key = repr((network, seed, source.settings(network, seed)))
+    if not _LAST or _LAST[0][0] is not source or _LAST[0][1] != key:
         _LAST.clear()
-        _LAST[key] = source.build(network, seed)
-    return _LAST[key]
+        _LAST.append((source, key, source.build(network, seed)))
+    return _LAST[0][2]

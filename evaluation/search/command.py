@@ -14,7 +14,7 @@ from evaluation.search.registry import ALGORITHMS, Algorithm, choose
 from testbed.basis.errors import InputError
 from testbed.basis.foreign_text import shown
 from testbed.basis.terminal import plain_console
-from testbed.command.console import check_device, split_words, whole_numbers
+from testbed.command.console import check_device, check_limit, split_words, whole_numbers
 from testbed.command.engines import Workforce
 from testbed.command.inputs import check_choice, images_name
 from testbed.command.options import (
@@ -22,6 +22,7 @@ from testbed.command.options import (
     Assignments,
     EngineOption,
     OwnAttacks,
+    RetryFailed,
     Scores,
     Space,
     Threads,
@@ -44,7 +45,7 @@ app = application()
 OWN = "own"  # no space: names are taken as they are
 ONLY_LIVE = (
     "data_root", "preset", "epochs", "channels", "cells", "count", "weights_seed",
-    "assignments", "square_queries", "device",
+    "assignments", "square_queries", "device", "time_limit", "retry_failed",
 )  # fmt: skip
 
 
@@ -146,17 +147,29 @@ def search(
     assignments: Assignments = None,
     square_queries: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,
     device: Annotated[str, typer.Option(help="Live: cpu, cuda, cuda:1, …")] = "cpu",
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            help="Live: seconds that a training may take, or a network under one measure. They "
+            "run in a process of their own then: one that is late is ended, one that dies is tried "
+            "again; the network has failed, and the search goes on. None if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    retry_failed: RetryFailed = False,
 ) -> None:
     """Search for robust networks, and see what a proxy buys.
 
     On a truth every algorithm runs many times; the tables show the mean over what the runs
     found, ± one standard error. With --live, networks are trained and attacked when they are
-    asked for; what the folder --out holds is not done again.
+    asked for; what the folder --out holds is not done again. One that fails has no score, and
+    the search goes on.
     """
     check_choice("--format", table, TABLES)
     for kind in split_words(figures):
         check_choice("--figures", kind, FIGURES)
     _check(context, truth, live, out, workers, engine)
+    limit = check_limit(time_limit)
     force = Workforce.parse(engine, workers)
     if out is not None:
         check_folder(out)
@@ -205,7 +218,8 @@ def search(
             settings = LiveSettings(
                 recipe, image_set, data_root, count, weights_seed,
                 check_device(device), threads,
-                _settings(assignments or (), square_queries, targets), tuple(sys.argv),
+                _settings(assignments or (), square_queries, targets), tuple(sys.argv), limit,
+                retry_failed,
             )  # fmt: skip
             findings = search_live(plan, out, targets, settings, notices, candidates)
         else:
@@ -228,6 +242,8 @@ def search(
         console.print(Text(sentence))
     for path in written:
         console.print(Text(f"Written: {path}"))
+    if out is not None:
+        findings.problem.ending.report(console, out)
 
 
 def _settings(

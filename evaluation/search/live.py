@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,17 +12,21 @@ from numpy.typing import NDArray
 from evaluation.attacks.names import ATTACKS
 from evaluation.robustness.job import MeasuringJob
 from evaluation.robustness.measures import attack_measures
-from evaluation.robustness.pieces import Measure
+from evaluation.robustness.pieces import Measure, Piece
 from evaluation.search.base import Answer
 from evaluation.search.candidates import Candidates, default_candidates
 from evaluation.search.objectives import ObjectiveError
 from evaluation.truths.targets import CLEAN, Target
+from testbed.command.job import Ending
+from testbed.engine import Outcome
 from testbed.store import RobustnessRow, Store
 from testbed.train.checkpoints import settings_of
+from testbed.train.failures import has_failed
 from testbed.train.job import Task, TrainingJob, is_finished
-from testbed.train.training import DivergedError
 
-__all__ = ["Live", "live_measures", "live_target"]
+__all__ = ["Live", "LiveWork", "live_measures", "live_target"]
+
+BEFORE = "it failed in an earlier run"
 
 
 def live_measures(
@@ -67,42 +72,61 @@ def live_target(text: str) -> Target:
     return target
 
 
+@dataclass(frozen=True, eq=False)
+class LiveWork:
+    """What a live search sends to whoever computes: a training, or a piece of a measure."""
+
+    training: TrainingJob
+    measuring: MeasuringJob
+
+    def __call__(self, item: Task | Piece) -> Any:
+        """Train a network, or measure a piece."""
+        return self.training(item) if isinstance(item, Task) else self.measuring(item)
+
+
 @dataclass
 class Live:
     """Trains and attacks; what the folder and the store hold is not done again.
 
-    A training that diverges has the score NaN.
+    What fails (a training that diverges, say) is noted as `testbed.train` and
+    `evaluation.robustness` note it, and has the score NaN. It is left alone in later runs.
 
     Attributes:
         targets: what is maximised, a part of ``measured``.
         measured: names of what is measured of each network.
         measures: these, in the same order.
-        training: trains into a folder.
-        measuring: attacks the networks of that folder.
+        work: trains into a folder, and attacks the networks of that folder.
+        compute: returns the outcome of a training or a piece.
         store: keeps the results.
         run: of the store.
         seed: of the weights and the training.
+        retry: whether what failed in an earlier run is taken up again.
         watch: called after each answer, with a line on its results where they are new here.
         candidates: the networks that may be asked for.
+        ending: what failed, in this run and earlier ones, of what was asked for.
     """
 
     targets: tuple[str, ...]
     measured: tuple[str, ...]
     measures: Sequence[Measure]
-    training: TrainingJob
-    measuring: MeasuringJob
+    work: LiveWork
+    compute: Callable[[Task | Piece], Outcome[Any]]
     store: Store
     run: int
     seed: int = 0
+    retry: bool = False
     watch: Callable[[str | None], None] = lambda line: None
     candidates: Candidates = field(default_factory=default_candidates, repr=False)
+    ending: Ending = field(default_factory=lambda: Ending(0, "networks"))
     _known: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
+    _failed: set[str] = field(default_factory=set, repr=False)
     _answers: dict[int, tuple[NDArray[np.float64], float]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         there = self.store.robustness()
         rows = zip(there["digest"], there["accuracy"], there["seconds"], strict=True)
         self._known = {digest: (accuracy, seconds) for digest, accuracy, seconds in rows}
+        self._failed = set() if self.retry else self.store.failed()
 
     def scalar(self, weights: Sequence[float]) -> Callable[[int], Answer]:
         """Return candidate → weighted sum of its scores, and the seconds they cost."""
@@ -133,26 +157,59 @@ class Live:
         return self._answers[candidate]
 
     def _measure(self, network: str) -> tuple[tuple[NDArray[np.float64], float], str]:
-        task, begun = Task(network, self.seed), time.perf_counter()
-        if not is_finished(task.path(self.training.folder)):
-            try:
-                self.training(task)
-            except DivergedError as error:
-                nothing = np.full(len(self.measures), np.nan)
-                return (nothing, time.perf_counter() - begun), f"{network}: {error}"
-        settings = settings_of(self.training.folder, network, self.seed)
+        begun, folder = time.perf_counter(), self.work.training.folder
+        if why := self._training_failed(Task(network, self.seed)):
+            self._count_failure(network, [why])
+            nothing = np.full(len(self.measures), np.nan)
+            return (nothing, time.perf_counter() - begun), f"{network}: {why}"
         results = [self._result(network, measure) for measure in self.measures]
-        values = np.array([accuracy for accuracy, _ in results])
-        seconds = settings["provenance"]["seconds"] + sum(seconds for _, seconds in results)
-        words = (f"{n} {v:.1%}" for n, v in zip(self.measured, values, strict=True))
+        values, whys, words = np.full(len(results), np.nan), [], []
+        seconds = settings_of(folder, network, self.seed)["provenance"]["seconds"]
+        for place, (name, result) in enumerate(zip(self.measured, results, strict=True)):
+            if isinstance(result, str):
+                whys.append(f"{name}: {result}")
+            else:
+                values[place] = result[0]
+                seconds += result[1]
+            words.append(whys[-1] if isinstance(result, str) else f"{name} {result[0]:.1%}")
+        self._count_failure(network, whys)
         return (values, seconds), f"{network}  {', '.join(words)}"
 
-    def _result(self, network: str, measure: Measure) -> tuple[float, float]:
-        ((key,),) = self.measuring.keys(network, self.seed, [measure])
-        if key.digest not in self._known:
-            rows: list[RobustnessRow] = []
-            for piece in self.measuring.tasks([network], [self.seed], [measure]):
-                rows += self.measuring.join(piece, self.measuring(piece))
-            self.store.save_robustness(self.run, rows)
-            self._known |= {row.key.digest: (row.accuracy, row.seconds) for row in rows}
+    def _count_failure(self, network: str, whys: Sequence[str]) -> None:
+        new = [why for why in whys if not why.endswith(BEFORE)]
+        if new:
+            self.ending.failed.append((network, "; ".join(new)))
+        elif whys:
+            self.ending.failed_before += 1
+
+    def _training_failed(self, task: Task) -> str | None:
+        """Train a network, unless it is trained already; return why there is none."""
+        training = self.work.training
+        path = task.path(training.folder)
+        if is_finished(path):
+            return None
+        if not self.retry and has_failed(path):
+            return BEFORE
+        outcome = self.compute(task)
+        if outcome.error is not None:
+            training.fail(training.folder, self.run, task, outcome)
+        return outcome.error
+
+    def _result(self, network: str, measure: Measure) -> tuple[float, float] | str:
+        """Return the accuracy under a measure, and its seconds; or why there is none."""
+        measuring = self.work.measuring
+        ((key,),) = measuring.keys(network, self.seed, [measure])
+        if key.digest in self._known:
+            return self._known[key.digest]
+        if key.digest in self._failed:
+            return BEFORE
+        rows: list[RobustnessRow] = []
+        for piece in measuring.tasks([network], [self.seed], [measure]):
+            outcome = self.compute(piece)
+            if outcome.error is not None:
+                measuring.fail(self.store, self.run, piece, outcome)
+                return outcome.error
+            rows += measuring.join(piece, outcome.value)  # type: ignore[arg-type]
+        self.store.save_robustness(self.run, rows)
+        self._known |= {row.key.digest: (row.accuracy, row.seconds) for row in rows}
         return self._known[key.digest]

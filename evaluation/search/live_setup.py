@@ -11,12 +11,13 @@ import pandas as pd
 from evaluation.ranking.roster import Roster
 from evaluation.robustness.job import MeasuringJob
 from evaluation.search.candidates import Candidates, default_candidates, of_index, of_record
-from evaluation.search.live import Live, live_measures, live_target
+from evaluation.search.live import Live, LiveWork, live_measures, live_target
 from evaluation.search.objectives import ObjectiveError
 from evaluation.search.problem import Problem
 from testbed import images
 from testbed.basis import interrupts
 from testbed.command.provenance import provenance
+from testbed.engine.one_by_one import OneByOne
 from testbed.sources.trained import TrainedSource
 from testbed.spaces.registry import DEFAULT
 from testbed.spaces.space import SearchSpace
@@ -43,6 +44,9 @@ class LiveSettings:
         threads: of torch.
         attacks: by attack, what differs from its paper.
         command: the command line, for the provenance.
+        limit: seconds that a training, or a network under one measure, may take; None for as long
+            as it likes.
+        retry: whether what failed in an earlier run is taken up again.
     """
 
     recipe: Recipe
@@ -54,6 +58,8 @@ class LiveSettings:
     threads: int = 1
     attacks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     command: tuple[str, ...] = ()
+    limit: float | None = None
+    retry: bool = False
 
 
 def live_candidates(
@@ -129,17 +135,24 @@ def live_problem(
     )
     facts = {"targets": targets, "recipe": settings.recipe, "attacks": settings.attacks}
     origin = provenance(list(settings.command), settings.device, "float32", settings.threads, facts)
-    with claim(weights, training.settings()), Store(folder / "robustness.sqlite") as store:
+    work = LiveWork(training, measuring)
+    with (
+        claim(weights, training.settings()),
+        Store(folder / "robustness.sqlite") as store,
+        OneByOne(work, settings.threads, settings.limit, settings.device) as compute,
+    ):
         run, status = None, "failed"
         try:
             with interrupts.held():
                 run = store.begin_run(origin)
             live = Live(
-                targets, measured, measures, training, measuring, store, run, settings.seed, watch,
-                candidates,
+                targets, measured, measures, work, compute, store, run, settings.seed,
+                settings.retry, watch, candidates,
             )  # fmt: skip
-            yield Problem(live, None, live.table, complete=False, candidates=candidates)
-            status = "done"
+            yield Problem(
+                live, None, live.table, complete=False, candidates=candidates, ending=live.ending
+            )
+            status = live.ending.status
         except KeyboardInterrupt:
             status = "interrupted"
             raise

@@ -10,6 +10,7 @@ from evaluation.search.candidates import Candidates, default_candidates, of_inde
 from evaluation.search.objectives import Objective, ObjectiveError, Tabular, truth_objective
 from evaluation.search.proxy_scores import all_proxies, choose_proxies
 from evaluation.truths import AnyTruth
+from testbed.command.job import Ending
 
 __all__ = ["Problem", "proxy_problem", "truth_candidates", "truth_problem"]
 
@@ -26,6 +27,7 @@ class Problem:
             a known optimum.
         proxy: the proxy whose score is the objective; None if accuracies are.
         candidates: all there are, members or not.
+        ending: of the run that trains and attacks, which says what failed.
     """
 
     objective: Objective
@@ -34,6 +36,7 @@ class Problem:
     complete: bool
     proxy: str | None = None
     candidates: Candidates = field(default_factory=default_candidates, repr=False)
+    ending: Ending = field(default_factory=lambda: Ending(0), repr=False)
 
 
 def truth_candidates(truth: AnyTruth) -> Candidates:

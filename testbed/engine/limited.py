@@ -21,6 +21,8 @@ from testbed.engine.starts import Start
 
 __all__ = ["run_limited"]
 
+STILLBORN = 1  # of them killed from outside perhaps; the next one says that none can live
+
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
@@ -32,7 +34,7 @@ def run_limited(
     """Yield (position, outcome) of each item as one of ``workers`` new processes finishes it.
 
     An item that takes longer than ``seconds`` has failed: its process is killed. One whose process
-    dies is tried once more.
+    dies is tried once more; a process that dies while it starts costs no item anything.
 
     Raises:
         EngineError: if the function cannot be sent to another process, or none can be started.
@@ -96,6 +98,7 @@ class _Crew(Generic[Item, Value]):
         self._again: deque[tuple[int, Item]] = deque()
         self._died_once: set[int] = set()
         self._workers: list[_Worker] = []
+        self._stillborn = 0  # processes, one after another, that died while they started
 
     def hand_out(self, most: int) -> bool:
         """Give every worker an item, and start workers for more; say whether any has one."""
@@ -135,10 +138,19 @@ class _Crew(Generic[Item, Value]):
                 yield from self._finished(worker)
 
     def _begin_first(self, worker: _Worker) -> None:
-        if isinstance(worker.future.exception(), BrokenExecutor):
+        """Send a worker that has started its entry; one that died instead is started anew."""
+        assert worker.entry is not None
+        if not isinstance(worker.future.exception(), BrokenExecutor):
+            self._stillborn = 0
+            worker.begin(self._function, self._threads, self._seconds)
+            return
+        self._stillborn += 1
+        if self._stillborn > STILLBORN:
             entries = (one.entry for one in self._workers)
             raise LostItemsError(dict(entry for entry in entries if entry is not None))
-        worker.begin(self._function, self._threads, self._seconds)
+        self._workers.remove(worker)
+        worker.executor.shutdown()
+        self._again.append(worker.entry)
 
     def _finished(self, worker: _Worker) -> Iterator[tuple[int, Outcome[Value]]]:
         entry, worker.entry, worker.deadline = worker.entry, None, None

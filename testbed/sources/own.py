@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,6 +65,11 @@ class OwnSource:
         fingerprints = [_fingerprint(_build(name, factory, fitting)) for name in names]
         return OwnSource(names, tuple(fingerprints), factory, fitting)
 
+    @cached_property
+    def _marks(self) -> dict[str, str]:
+        # Of twenty thousand names each would be looked for among the others, at every task.
+        return dict(zip(self.names, self.fingerprints, strict=True))
+
     @property
     def init(self) -> str:
         """Return ``own``."""
@@ -89,7 +95,7 @@ class OwnSource:
     def settings(self, network: str, seed: int | None) -> dict[str, Any]:
         """Return a fingerprint of the weights: nothing else tells them apart; and the factory."""
         made = {} if self.factory is None else {"factory": self.factory}
-        return {"weights": self.fingerprints[self.names.index(network)], **made}
+        return {"weights": self._marks[network], **made}
 
     def build(self, network: str, seed: int | None) -> nn.Module:
         """Return what the function returns, in eval mode.
@@ -99,7 +105,7 @@ class OwnSource:
                 module, or returns other weights than at first.
         """
         made = _build(network, self.factory, self.fitting)
-        if _fingerprint(made) != self.fingerprints[self.names.index(network)]:
+        if _fingerprint(made) != self._marks[network]:
             raise SourceError(
                 f"{network} returns other weights at every call: load trained ones, or seed them"
             )

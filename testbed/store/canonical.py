@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,8 @@ def canonical_json(settings: Mapping[str, Any]) -> str:
         StoreError: naming the entry that is no JSON value with finite numbers.
     """
     plain = _plain(settings, "settings")
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    # One text for all equal ones: the keys of a run share a few.
+    return sys.intern(json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False))
 
 
 def details_json(details: Mapping[str, Any]) -> str:
