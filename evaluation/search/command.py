@@ -56,7 +56,8 @@ ONLY_LIVE = (
 def search(
     context: typer.Context,
     truth: Annotated[
-        Path | None, typer.Option(help="Folder of a truth (meta.json).", show_default=False)
+        Path | None,
+        typer.Option(help="A truth, of any kind that correlate reads.", show_default=False),
     ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Instead of a truth: train and attack, resumably.")
@@ -162,8 +163,8 @@ def search(
 
     On a truth every algorithm runs many times; the tables show the mean over what the runs
     found, ± one standard error. With --live, networks are trained and attacked when they are
-    asked for; what the folder --out holds is not done again. One that fails has no score, and
-    the search goes on.
+    asked for; one that fails has no score, and the search goes on. What the folder --out holds
+    is not done again.
     """
     check_choice("--format", table, TABLES)
     for kind in split_words(figures):
@@ -224,9 +225,12 @@ def search(
             findings = search_live(plan, out, targets, settings, notices, candidates)
         else:
             assert truth_there is not None
-            findings = search_truth(plan, truth_problem(truth_there, targets, frame), notices)
+            problem = truth_problem(truth_there, targets, frame)
+            findings = search_truth(plan, problem, notices, out)
     except KeyboardInterrupt:
-        rest = "; the same command goes on from here" if live else ""
+        rest = (
+            "; the same command goes on from here" if out else "; with --out FOLDER it could go on"
+        )
         typer.echo(f"interrupted{rest}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     written = findings.write(out, table, split_words(figures)) if out else []

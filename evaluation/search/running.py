@@ -12,6 +12,7 @@ from evaluation.search.base import Query
 from evaluation.search.candidates import Candidates
 from evaluation.search.findings import Findings
 from evaluation.search.job import SearchJob, Task
+from evaluation.search.kept_runs import kept_runs
 from evaluation.search.live_setup import LiveSettings, live_problem
 from evaluation.search.problem import Problem
 from evaluation.search.proxy_scores import ProxyScores
@@ -64,8 +65,17 @@ class Plan:
         return job, job.tasks(self.algorithms, self.runs)
 
 
-def search_truth(plan: Plan, problem: Problem, console: Console) -> Findings:
+def search_truth(
+    plan: Plan, problem: Problem, console: Console, folder: Path | None = None
+) -> Findings:
     """Run a plan on scores that are known, with a bar that counts runs.
+
+    Args:
+        plan: what to run.
+        problem: the scores.
+        console: of the bar.
+        folder: where runs are kept until all are over, so that an interrupted search goes on;
+            None to keep none.
 
     Raises:
         RunFailedError: if a run fails.
@@ -74,8 +84,11 @@ def search_truth(plan: Plan, problem: Problem, console: Console) -> Findings:
     job, tasks = plan.job(problem)
     slow = sum(plan.runs for algorithm in plan.algorithms if algorithm.slow)
     workers = plan.workers or (default_workers("cpu") if slow > FEW else 1)
-    bar = count_tasks(job, tasks, console)
-    return Findings(job, problem, run_all(job, tasks, workers, plan.threads, bar, plan.engine))
+    with kept_runs(job, folder) as done:
+        left = [task for task in tasks if task not in done]
+        bar = count_tasks(job, left, console)
+        run_all(job, left, workers, plan.threads, bar, plan.engine, done)
+    return Findings(job, problem, [(task, done[task]) for task in tasks])
 
 
 def search_live(
@@ -112,6 +125,7 @@ def run_all(
     threads: int = 1,
     bar: Bar | None = None,
     engine: Engine | None = None,
+    done: dict[Task, list[Query]] | None = None,
 ) -> list[tuple[Task, list[Query]]]:
     """Return the trajectory of each task, in their order.
 
@@ -122,13 +136,14 @@ def run_all(
         threads: of torch in each.
         bar: of the runs; none is shown if not given.
         engine: who computes.
+        done: where trajectories go as they come.
 
     Raises:
         RunFailedError: if a run fails.
         KeyboardInterrupt: by Ctrl-C.
         EngineError: if a worker dies.
     """
-    done: dict[Task, list[Query]] = {}
+    done = {} if done is None else done
     execution = Execution(
         "evaluation.search", workers, threads, strict=True, engine=engine or Engine()
     )

@@ -1,0 +1,75 @@
+"""An interrupted search of a truth goes on from the runs that are over."""
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from evaluation.search.command import app
+from evaluation.search.job import SearchJob
+from evaluation.search.kept_runs import NAME
+from testbed.command.shell import INTERRUPTED
+from tests.truth_folder import write_truth
+
+WORDS = ["--algorithm", "random,local", "--queries", "12", "--runs", "3"]
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    return write_truth(tmp_path_factory.mktemp("search") / "truth")
+
+
+@pytest.fixture
+def searched(monkeypatch):
+    """Return the runs that are searched; the fifth is interrupted."""
+    calls, plain = [], SearchJob.__call__
+
+    def call(self, task):
+        calls.append(task)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return plain(self, task)
+
+    monkeypatch.setattr(SearchJob, "__call__", call)
+    return calls
+
+
+def invoke(truth, folder, *words):
+    arguments = ["--truth", str(truth), "--workers", "1", *WORDS, *words]
+    kept = ["--out", str(folder), "--format", "csv"] if folder else []
+    return CliRunner().invoke(app, arguments + kept)
+
+
+def found(folder):
+    return pd.read_csv(folder / "trajectories.csv").drop(columns="seconds")
+
+
+def test_what_is_over_is_not_searched_again(truth, tmp_path, searched):
+    interrupted = invoke(truth, tmp_path / "a")
+    assert interrupted.exit_code == INTERRUPTED
+    assert interrupted.output.endswith("interrupted; the same command goes on from here\n")
+    with (tmp_path / "a" / NAME).open("a") as file:
+        file.write('[["random", null, 2], [[3, 0.')  # as a killed process leaves it
+    assert invoke(truth, tmp_path / "a").exit_code == 0
+    assert len(searched) == 5 + 2
+    assert not (tmp_path / "a" / NAME).exists()
+    assert invoke(truth, tmp_path / "b").exit_code == 0
+    pd.testing.assert_frame_equal(found(tmp_path / "a"), found(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("words", [["--queries", "11"], ["--seed", "1"], ["--objective", "clean"]])
+def test_runs_of_anything_else_are_not_taken(truth, tmp_path, searched, words):
+    assert invoke(truth, tmp_path).exit_code == INTERRUPTED
+    assert invoke(truth, tmp_path, *words).exit_code == 0
+    assert len(searched) == 5 + 6
+
+
+def test_more_runs_go_on_from_fewer(truth, tmp_path, searched):
+    assert invoke(truth, tmp_path).exit_code == INTERRUPTED
+    assert invoke(truth, tmp_path, "--runs", "4").exit_code == 0
+    assert len(searched) == 5 + 4
+
+
+def test_without_a_folder_the_message_says_what_would_keep_them(truth, searched):
+    interrupted = invoke(truth, None)
+    assert interrupted.exit_code == INTERRUPTED
+    assert interrupted.output.endswith("interrupted; with --out FOLDER it could go on\n")
