@@ -22,7 +22,7 @@ from testbed.sources.trained import TrainedSource
 from testbed.spaces.registry import DEFAULT
 from testbed.spaces.space import SearchSpace
 from testbed.store import Store
-from testbed.train.checkpoints import sizes_of
+from testbed.train.checkpoint import sizes_of
 from testbed.train.folder import claim
 from testbed.train.job import TrainingJob
 from testbed.train.recipe import Recipe

@@ -8,7 +8,7 @@ from testbed.sources.choice import check_fit
 from testbed.spaces.registry import DEFAULT, get
 from testbed.spaces.selection import space_of_words
 from testbed.spaces.space import SearchSpace
-from testbed.train.checkpoints import sizes_of
+from testbed.train.checkpoint import sizes_of
 from testbed.train.own import OwnNetworks
 from testbed.train.recipe import Recipe
 

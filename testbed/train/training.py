@@ -17,7 +17,7 @@ from testbed.networks.normalise import normalised
 from testbed.spaces.weights import random_network
 from testbed.train.attacked import attacked
 from testbed.train.augmentation import Augmentation
-from testbed.train.checkpoints import parsed_name, plain, sizes_of
+from testbed.train.checkpoint import parsed_name, plain, sizes_of
 from testbed.train.own import OwnNetworks
 from testbed.train.recipe import Recipe
 

@@ -6,20 +6,15 @@ another two of the words below; with ``train`` and ``test`` before or behind (``
 them is unpickled.
 """
 
-import math
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.basis.foreign_text import quoted, shown
-from testbed.files.plain_arrays import check_header
+from testbed.basis.foreign_text import quoted
 from testbed.images.errors import DataFileError, MissingDataError
+from testbed.images.own.npz_arrays import array_of, members
+from testbed.images.own.npz_pixels import NpzReader, look, rounding
 from testbed.images.own.option import OwnImages
 from testbed.images.own.reader import SPLIT_WORDS, Opened, Stamp, chosen_splits
 
@@ -27,58 +22,6 @@ __all__ = ["open_npz"]
 
 IMAGE_WORDS = ("images", "image", "x", "X", "data", "pixels", "arr_0")
 LABEL_WORDS = ("labels", "label", "y", "Y", "targets", "target", "arr_1")
-MOST_UNPACKED = 2**30  # bytes of a compressed array, which has to be in memory as a whole
-STEP = 256
-LAYOUTS = "(N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3"
-
-
-@dataclass
-class NpzReader:
-    """The images of an array.
-
-    Attributes:
-        path: of the file.
-        member: of the array, in the file.
-        labels: int64 (N,).
-        channels_first: whether images are (C, H, W).
-        scale: the value that stands for 1.0.
-        levels: the grey level that stands for 1.0.
-    """
-
-    path: Path
-    member: str
-    labels: NDArray[np.int64]
-    channels_first: bool = False
-    scale: float = 255.0
-    levels: int = 255
-    _array: np.ndarray | None = field(default=None, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_array": None}
-
-    @property
-    def array(self) -> np.ndarray:
-        """Return the array as it stands in the file."""
-        if self._array is None:
-            self._array = _array(self.path, self.member)
-        return self._array
-
-    def name(self, row: int) -> str:
-        """Return the place of an image."""
-        return f"{self.member.removesuffix('.npy')}[{row}]"
-
-    def contents(self, rows: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-        """Yield images as grey levels, (H, W, C)."""
-        for row in rows:
-            image = self.array[row]
-            image = image[:, :, None] if image.ndim == 2 else image
-            image = image.transpose(1, 2, 0) if self.channels_first else image
-            yield np.ascontiguousarray(self._in_levels(image))
-
-    def _in_levels(self, image: np.ndarray) -> NDArray[np.uint8]:
-        if image.dtype.kind in "iub" and self.scale == self.levels:
-            return image.astype(np.uint8)
-        return np.round(image.astype(np.float64) * (self.levels / self.scale)).astype(np.uint8)
 
 
 def open_npz(option: OwnImages) -> Opened:
@@ -93,34 +36,20 @@ def open_npz(option: OwnImages) -> Opened:
         raise MissingDataError(f"there is no file {path}; expected one of numpy.savez")
     stamp = Stamp()
     stamp.add(path)
-    pairs, left = _pairs(option, _members(path))
+    pairs, left = _pairs(option, members(path))
     readers = {}
     all_labels = {split: _labels(path, label) for split, (_, label) in pairs.items()}
     numbers, classes = _numbered(all_labels)
     for split, (image, label) in pairs.items():
         reader = NpzReader(path, f"{image}.npy", numbers[split])
-        _look(option, reader, label)
+        look(option, reader, label)
         readers[split] = reader
     kinds = {(reader.scale, reader.levels) for reader in readers.values()}
     if len(kinds) > 1:
         raise DataFileError(f"{path}: train and test are of different ranges; add scale=")
     notes = [f"the arrays {', '.join(map(quoted, left))} were left out"] if left else []
-    notes += [note for reader in readers.values() for note in _rounding(reader)]
+    notes += [note for reader in readers.values() for note in rounding(reader)]
     return Opened(readers, classes, stamp, kinds.pop()[1], tuple(notes))
-
-
-def _members(path: Path) -> list[str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise DataFileError(
-            f"{path} is no file of numpy.savez ({shown(str(error), 80)}); expected images and "
-            "labels in one .npz"
-        ) from error
-    if len(set(names)) < len(names):
-        raise DataFileError(f"{path}: an array stands twice in it")
-    return names
 
 
 def _pairs(option: OwnImages, names: list[str]) -> tuple[dict[str, tuple[str, str]], list[str]]:
@@ -159,68 +88,8 @@ def _pairs(option: OwnImages, names: list[str]) -> tuple[dict[str, tuple[str, st
     return pairs, [name for name in names if name not in used]
 
 
-def _array(path: Path, member: str) -> np.ndarray:
-    """Return an array of the file: mapped into memory, or unpacked if it is compressed."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            info = archive.getinfo(member)
-            with archive.open(info) as file:
-                check_header(file)
-            if info.compress_type == zipfile.ZIP_STORED:
-                return _mapped(path, info)
-            if info.file_size > MOST_UNPACKED:
-                raise DataFileError(
-                    f"{path}: {quoted(member)} has {info.file_size:,} bytes, compressed; write it "
-                    "with numpy.savez, which does not compress, so that it need not be in memory"
-                )
-            with archive.open(info) as file:
-                _header(file)
-            with archive.open(info) as file:
-                return np.lib.format.read_array(file, allow_pickle=False)
-    except DataFileError:
-        raise
-    except ValueError as error:
-        raise DataFileError(f"{path}: {quoted(member)}: {shown(str(error), 150)}") from error
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError,
-            NotImplementedError, RuntimeError) as error:  # fmt: skip
-        raise DataFileError(
-            f"{path}: {quoted(member)} cannot be read ({shown(str(error), 80)}): a damaged file?"
-        ) from error
-
-
-def _mapped(path: Path, info: zipfile.ZipInfo) -> np.ndarray:
-    with path.open("rb") as file:
-        file.seek(info.header_offset)
-        local = file.read(30)
-        if local[:4] != b"PK\3\4":
-            raise zipfile.BadZipFile("no member where there should be one")
-        skip = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
-        begin = info.header_offset + 30 + skip
-        file.seek(begin)
-        check_header(file)
-        start = file.tell()
-        file.seek(begin)
-        shape, fortran, dtype = _header(file)
-    if start - begin + dtype.itemsize * math.prod(shape) != info.file_size:
-        raise EOFError("its length is not that of its header")
-    if not math.prod(shape):
-        return np.empty(shape, dtype)
-    order = "F" if fortran else "C"
-    return np.memmap(path, dtype, "r", offset=start, shape=shape, order=order)
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0
-    read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(file)
-    if dtype.hasobject:
-        raise ValueError("an array of Python objects, which is not read: it could run code")
-    return shape, fortran, dtype
-
-
 def _labels(path: Path, name: str) -> np.ndarray:
-    labels = _array(path, f"{name}.npy")
+    labels = array_of(path, f"{name}.npy")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     where = f"{path}: {quoted(name)}"
@@ -259,85 +128,3 @@ def _numbered(
         {split: found.astype(np.int64) for split, found in labels.items()},
         tuple(map(str, range(high + 1))),
     )
-
-
-def _look(option: OwnImages, reader: NpzReader, label: str) -> None:
-    """Find the layout and the range of an array of images."""
-    array, where = reader.array, f"{reader.path}: {quoted(reader.member.removesuffix('.npy'))}"
-    if len(array) != len(reader.labels) if array.ndim else True:
-        raise DataFileError(
-            f"{where} has shape {array.shape}; expected {len(reader.labels)} images, as many as "
-            f"{quoted(label)} has labels"
-        )
-    reader.channels_first = _channels_first(option, array, where)
-    if array.dtype.kind not in "iubf" or not array.size:
-        raise DataFileError(f"{where}: expected numbers; got {array.dtype} {array.shape}")
-    low, high, whole = _range(array, where)
-    if low < 0:
-        raise DataFileError(
-            f"{where}: values from {low:g} to {high:g}; expected pixels from 0 to 1 or from 0 to "
-            "255, before any normalisation"
-        )
-    reader.scale = option.scale if option.scale is not None else _scale(array, high, whole, where)
-    if high > reader.scale:
-        raise DataFileError(f"{where}: values up to {high:g}; scale={reader.scale:g} is white")
-    # Few grey levels are kept as they are, as those of the digits: their 255ths are no whole ones.
-    exact = array.dtype.kind in "iub" and reader.scale == int(reader.scale) <= 255
-    reader.levels = int(reader.scale) if exact and option.size is None else 255
-
-
-def _channels_first(option: OwnImages, array: np.ndarray, where: str) -> bool:
-    shape = array.shape
-    last, first = (len(shape) == 4 and shape[place] in (1, 3) for place in (3, 1))
-    if option.layout is not None and len(shape) == 4:
-        first = option.layout == "nchw" and first
-        last = option.layout == "nhwc" and last
-    if len(shape) == 3 and option.layout is None:
-        return False
-    if first == last:
-        why = "which could be both: add layout=nhwc or layout=nchw" if first else "got neither"
-        raise DataFileError(f"{where}: expected {LAYOUTS}; its shape is {shape}, {why}")
-    return first
-
-
-def _range(array: np.ndarray, where: str) -> tuple[float, float, bool]:
-    low, high, whole = math.inf, -math.inf, True
-    for start in range(0, len(array), STEP):
-        part = np.asarray(array[start : start + STEP])
-        low, high = min(low, float(part.min())), max(high, float(part.max()))
-        if part.dtype.kind == "f":
-            if not np.isfinite(part).all():
-                raise DataFileError(f"{where}: a value is no finite number")
-            whole = whole and bool((part == part.round()).all())
-    return low, high, whole
-
-
-def _scale(array: np.ndarray, high: float, whole: bool, where: str) -> float:
-    if array.dtype.kind == "b" or (array.dtype.kind == "f" and high <= 1):
-        return 1.0
-    if high <= 1:
-        raise DataFileError(
-            f"{where}: {array.dtype} with values 0 and 1 only; add scale=1 if 1 is white, or "
-            "scale=255"
-        )
-    if high <= 255 and whole:
-        return 255.0
-    raise DataFileError(
-        f"{where}: {array.dtype} with values up to {high:g}; expected 0 to 1, or whole numbers up "
-        "to 255; add scale= with the value that is white"
-    )
-
-
-def _rounding(reader: NpzReader) -> Iterator[str]:
-    """Say if values lie between the grey levels that are kept."""
-    array = reader.array
-    if reader.scale == reader.levels and array.dtype.kind in "iub":
-        return
-    for start in range(0, len(array), STEP):
-        levels = np.asarray(array[start : start + STEP], np.float64) * reader.levels / reader.scale
-        if np.abs(levels - levels.round()).max() > 1e-3:
-            yield (
-                f"{reader.member.removesuffix('.npy')} has values between the 256 grey levels: "
-                "they are rounded"
-            )
-            return
