@@ -128,7 +128,7 @@ def run(*words):
         (["correlate", "--truth", "x", "--format", "csv"], "--format csv would be ignored"),
         (["correlate", "--truth", "x", "--out", "t.txt"], "--out ends in .csv or .parquet"),
         (["report", "--truth", "x", "--scores", "none", "--seeds", "1"], "--seeds would be ign"),
-        (["search"], "give either --truth FOLDER"),
+        (["search"], "give either --truth PATH"),
         (["search", "--truth", "x", "--epochs", "1"], "--epochs would be ignored: nothing is tr"),
         (["search", "--truth", "x", "--format", "csv"], "--format would be ignored: nothing is w"),
         (["search", "--truth", "x", "--algorithm", "evolutoin"], "(did you mean 'evolution'?)"),

@@ -325,7 +325,7 @@ MISTAKES = {
         ("--truth truth --scores scores.csv --seeds 1-", "seeds are whole numbers"),
     ],
     "search": [
-        ("", "give either --truth FOLDER"),
+        ("", "give either --truth PATH"),
         ("--truth truth --live --out new", "got both"),
         ("--live", "add --out FOLDER"),
         ("--truth nowhere", "nowhere"),

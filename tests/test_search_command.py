@@ -100,7 +100,7 @@ def test_a_proxy_alone_is_an_objective(truth):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], "either --truth FOLDER"),
+        ([], "either --truth PATH"),
         (["--truth", "TRUTH", "--live"], "got both"),
         (["--live"], "add --out"),
         (["--live", "--out", "x", "--workers", "2"], "one worker"),

@@ -1,18 +1,16 @@
 """The command ``python -m evaluation.search``: search for robust networks, with proxies or not."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from evaluation.attacks.plugins import offered
 from evaluation.search.names import FIGURES, TABLES
-from evaluation.search.registry import ALGORITHMS, Algorithm, choose
-from testbed.basis.errors import InputError
-from testbed.basis.foreign_text import shown
+from evaluation.search.refusals import attack_settings, check_asked, check_fit
+from evaluation.search.registry import ALGORITHMS, choose
 from testbed.basis.terminal import plain_console
 from testbed.command.console import check_device, check_limit, split_words, whole_numbers
 from testbed.command.engines import Workforce
@@ -30,23 +28,16 @@ from testbed.command.options import (
     Where,
 )
 from testbed.command.outputs import check_folder
-from testbed.command.shell import INTERRUPTED, Command, application, refuse_given
+from testbed.command.shell import INTERRUPTED, Command, application
 from testbed.images.names import FORMS, NAMES
 from testbed.spaces.registry import DEFAULT, get
 from testbed.tables import RANDOM_CIFAR10
 from testbed.train.recipe import PRESETS, override, preset_named
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["main"]
 
 app = application()
 OWN = "own"  # no space: names are taken as they are
-ONLY_LIVE = (
-    "data_root", "preset", "epochs", "channels", "cells", "count", "weights_seed",
-    "assignments", "square_queries", "device", "time_limit", "retry_failed",
-)  # fmt: skip
 
 
 @app.command(
@@ -169,7 +160,7 @@ def search(
     check_choice("--format", table, TABLES)
     for kind in split_words(figures):
         check_choice("--figures", kind, FIGURES)
-    _check(context, truth, live, out, workers, engine)
+    check_asked(context, truth, live, out, workers, engine)
     limit = check_limit(time_limit)
     force = Workforce.parse(engine, workers)
     if out is not None:
@@ -189,7 +180,7 @@ def search(
     from evaluation.truths import open_truth
     from testbed.store import read_scores
 
-    _check_fit(algorithms, proxy is not None)
+    check_fit(algorithms, proxy is not None)
     image_set = image_set or ("digits" if live else "cifar10")
     asked = None if space in (None, OWN) else get(str(space))  # a user's own is known from here on
     conditions = split_words(where or "")
@@ -219,7 +210,7 @@ def search(
             settings = LiveSettings(
                 recipe, image_set, data_root, count, weights_seed,
                 check_device(device), threads,
-                _settings(assignments or (), square_queries, targets), tuple(sys.argv), limit,
+                attack_settings(assignments or (), square_queries, targets), tuple(sys.argv), limit,
                 retry_failed,
             )  # fmt: skip
             findings = search_live(plan, out, targets, settings, notices, candidates)
@@ -248,62 +239,6 @@ def search(
         console.print(Text(f"Written: {path}"))
     if out is not None:
         findings.problem.ending.report(console, out)
-
-
-def _settings(
-    assignments: Sequence[str], square_queries: int | None, targets: Sequence[str]
-) -> dict[str, dict[str, object]]:
-    """Return the settings by attack; ``--square-queries`` was there before ``--set``."""
-    from evaluation.attacks.assignments import assigned
-    from evaluation.search.live import live_target
-
-    chosen = map(live_target, targets)
-    attacks = list(dict.fromkeys(target.name for target in chosen if target.is_attack))
-    former = square_queries is not None and "square" in attacks
-    return assigned([*([f"square.queries={square_queries}"] * former), *assignments], attacks)
-
-
-def _check(
-    context: typer.Context,
-    truth: Path | None,
-    live: bool,
-    out: Path | None,
-    workers: int | None,
-    engine: str | None,
-) -> None:
-    if live == (truth is not None):
-        raise InputError(
-            "give either --truth FOLDER (a published truth, or one that evaluation.robustness "
-            "exported) or --live --out FOLDER (train and attack); "
-            f"got {'both' if live else 'neither'}"
-        )
-    if live and out is None:
-        raise InputError("--live keeps networks and results in a folder: add --out FOLDER")
-    if live and (workers or 1) > 1:
-        raise InputError(f"--live has one worker (--threads speeds it up); got --workers {workers}")
-    if live and (engine or "serial") != "serial":
-        got = shown(engine or "")
-        raise InputError(f"--live has one worker, --engine serial; got --engine {got}")
-    if not live:
-        refuse_given(context, "nothing is trained without --live", *ONLY_LIVE)
-    if live:
-        refuse_given(context, "a live search knows no network in advance", "held_out")
-        refuse_given(context, "a live search has no truth", "truth_where")
-    if out is None:
-        refuse_given(context, "nothing is written without --out FOLDER", "table", "figures")
-
-
-def _check_fit(algorithms: Sequence[Algorithm], with_proxy: bool) -> None:
-    if any(algorithm.extra for algorithm in algorithms):
-        from evaluation.search.tpe import load_optuna
-
-        load_optuna()
-    if with_proxy and not any(algorithm.looks_at_proxies for algorithm in algorithms):
-        takers = ", ".join(a.name for a in ALGORITHMS.values() if a.looks_at_proxies)
-        raise InputError(
-            f"{', '.join(a.name for a in algorithms)} would not look at the proxy: name one of "
-            f"{takers}, or all"
-        )
 
 
 def main() -> None:
