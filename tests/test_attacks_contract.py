@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -11,9 +12,11 @@ from torch import nn
 
 from evaluation.attacks import ATTACKS, evaluate, make
 from evaluation.attacks.base import Attack
+from evaluation.attacks.modes import MODES
 from evaluation.attacks.norms import ball
 from evaluation.attacks.testing import CLASSES, AttackContract
 from tests.attack_networks import Linear, colour_images, fresh_network, inner_images
+from tests.thorough import some
 
 SHORT = {
     "fgsm": {}, "pgd": {"steps": 4}, "apgd-ce": {"steps": 5}, "apgd-dlr": {"steps": 5},
@@ -21,6 +24,7 @@ SHORT = {
     "fab-t": {"steps": 3, "target_classes": 2}, "autoattack": {"steps": 2, "queries": 4},
 }  # fmt: skip
 SHAPE = (1, 4, 4)
+ALONE = [name for name in ATTACKS if name != "autoattack"]
 every = pytest.mark.parametrize("name", list(ATTACKS))
 norms = pytest.mark.parametrize("norm", ["Linf", "L2"])
 
@@ -64,9 +68,15 @@ class Short(AttackContract):
 class TestEvery(Short):
     """Of every attack in the table but the ensemble, whose members are here."""
 
-    @pytest.fixture(params=[name for name in ATTACKS if name != "autoattack"])
+    @pytest.fixture(params=ALONE)
     def record(self, request):
         return ATTACKS[request.param]
+
+    @pytest.mark.parametrize(
+        ("mode", "record"), some(list(product(MODES, ALONE)), 11), indirect=["record"]
+    )
+    def test_neighbours_and_batch_size_leave_no_trace(self, record, mode):
+        super().test_neighbours_and_batch_size_leave_no_trace(record, mode)
 
 
 class TestEnsemble(Short):

@@ -19,6 +19,7 @@ from evaluation.attacks.square import share_of_pixels
 from evaluation.attacks.square_moves import MOVES
 from evaluation.attacks.victim import Victim
 from tests.attack_networks import digits, digits_network, fresh_network
+from tests.thorough import thorough
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "apgd-ce": {"steps": 12, "restarts": 2}, "apgd-dlr": {"steps": 9},
@@ -29,7 +30,7 @@ FEWER = SETTINGS | {"square": {"queries": 60}}
 GRID = {"Linf": [40.0, 24.0, 12.0, 4.0], "L2": [200.0, 120.0, 60.0, 20.0]}
 COUNT = 24
 searches = pytest.mark.parametrize("name", list(SETTINGS))
-norms = pytest.mark.parametrize("norm", ["Linf", "L2"])
+norms = pytest.mark.parametrize("norm", ["Linf", pytest.param("L2", marks=thorough)])
 
 
 class Watched(Victim):

@@ -39,7 +39,7 @@ def test_fgsm_is_one_signed_step_to_the_last_image():
         pytest.param("apgd-ce", {}, 0.015, "L2", marks=thorough),
         # Over four seeds each, both leave 42 to 47 of 200 at the larger ε.
         pytest.param("apgd-dlr", {}, 0.03, "Linf", marks=thorough),
-        ("apgd-dlr", {}, 0.03, "L2"),
+        pytest.param("apgd-dlr", {}, 0.03, "L2", marks=thorough),
         pytest.param("apgd-t", {"target_classes": 9}, 0.025, "Linf", marks=thorough),
         pytest.param("apgd-t", {"target_classes": 9}, 0.025, "L2", marks=thorough),
         ("square", {"queries": 300}, 0.05, "Linf"),

@@ -10,6 +10,7 @@ from torch import nn
 from evaluation.attacks import ATTACKS, evaluate, make
 from evaluation.attacks.base import Attack
 from tests.attack_networks import Linear, digits, digits_network, inner_images
+from tests.thorough import some
 
 SHAPE = (1, 4, 4)
 DOUBTS = {
@@ -143,7 +144,7 @@ SHORT = {"square": {"queries": 50}, "apgd-t": {"steps": 10}, "fab-t": {"steps": 
          "autoattack": {"steps": 5, "queries": 20}}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", list(ATTACKS))
+@pytest.mark.parametrize("name", some(list(ATTACKS), 5))
 def test_an_ordinary_network_raises_no_doubt_but_the_note(name):
     network, (images, labels) = digits_network(), digits(60)
     labels[0] = (labels[0] + 1) % 10  # so that one image at least is wrong

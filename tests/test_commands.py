@@ -19,6 +19,7 @@ from testbed.command.menu import COMMANDS
 from testbed.command.shell import Command, application
 from testbed.spaces.nasbench201.archive import DATASETS
 from testbed.spaces.nasbench201.names import ARCHIVE_DATASETS
+from tests.thorough import thorough
 
 try:
     import tomllib
@@ -296,7 +297,7 @@ def test_it_works_beside_a_users_modules_of_the_same_names(elsewhere):
     assert '"proxies.compute", "--network", "mine:one"' in provenance
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=thorough)])
 def test_a_terminal_without_greek_letters_gets_others(elsewhere, encoding):
     done = script(elsewhere, "proxies", PYTHONIOENCODING=encoding, COLUMNS="200")
     assert done.returncode == 0, done.stderr

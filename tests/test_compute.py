@@ -16,7 +16,7 @@ from testbed.store import Store, StoreError, read_scores
 from tests.thorough import thorough
 
 SMALL = ["--channels", "4", "--cells", "1", "--batch-size", "12"]
-ALL = ("--proxies", "all", "--archs", "sample:3")
+ALL = ("--proxies", "all", "--archs", "sample:2")
 FEW = ("--proxies", "params,flops,jacobian_norm")
 ROOT = Path(__file__).parent.parent
 KEY = ["network", "proxy", "init", "seed", "images", "settings"]

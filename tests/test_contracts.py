@@ -81,7 +81,7 @@ class TestSomeOnACell(ProxyContract):
 
     network = staticmethod(one_of_each)
 
-    @pytest.fixture(params=[*STRUCTURAL, *some(list(PROXIES)[2 + len(STRUCTURAL) :], 12)])
+    @pytest.fixture(params=[*STRUCTURAL, *some(list(PROXIES)[2 + len(STRUCTURAL) :], 6)])
     def spec(self, request):
         return PROXIES[request.param]
 

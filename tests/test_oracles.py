@@ -124,7 +124,7 @@ def test_projection_estimates_the_square_without_bias():
     squares = torch.tensor(
         [
             proxies.score(network, images, labels, [name], seed=seed)[name].value ** 2
-            for seed in range(120)
+            for seed in range(60)
         ]
     )
     standard_error = squares.std() / len(squares) ** 0.5

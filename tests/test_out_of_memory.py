@@ -58,7 +58,7 @@ CHUNKED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "bend"), CHUNKED)
+@pytest.mark.parametrize(("name", "bend"), some(CHUNKED, 5))
 def test_a_proxy_goes_on_with_smaller_parts_to_the_same_score(name, bend, monkeypatch):
     whole = scored(name, bend)
     monkeypatch.setattr(Tight, "most", 5)

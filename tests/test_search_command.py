@@ -45,7 +45,7 @@ def truth(tmp_path_factory):
 def test_a_truth_is_searched_and_the_tables_say_what_was_found(truth, tmp_path, monkeypatch):
     monkeypatch.setattr(findings, "REPEATS", 2)
     output = invoke(
-        *("--truth", truth, "--algorithm", "all", "--queries", 20, "--runs", 3),
+        *("--truth", truth, "--algorithm", "all", "--queries", 12, "--runs", 2),
         *("--proxy", "params", "--out", tmp_path / "out", "--table", "csv"),
         *("--figures", "png,svg", "--held-out", 20, "--workers", 1),
     )
@@ -58,11 +58,11 @@ def test_a_truth_is_searched_and_the_tables_say_what_was_found(truth, tmp_path, 
     assert "top-1 by params:" in output
     assert "numbers of operations, fitted to 20: " in output
     queries = pd.read_csv(tmp_path / "out" / "trajectories.csv")
-    assert queries.groupby(["algorithm", "run"]).size().eq(20).all()
+    assert queries.groupby(["algorithm", "run"]).size().eq(12).all()
     assert set(queries["id"]) <= set(IDS)
     expected = accuracies["fgsm@1"].loc[queries["id"]].to_numpy()
     assert queries["value"].to_numpy() == pytest.approx(expected)
-    ends = queries[queries["query"] == 20].groupby("algorithm")["best"].mean()
+    ends = queries[queries["query"] == 12].groupby("algorithm")["best"].mean()
     table = pd.read_csv(tmp_path / "out" / "table.csv").set_index(["algorithm", "target"])["mean"]
     for algorithm, mean in ends.items():
         assert table[algorithm, "fgsm@1"] == pytest.approx(mean)

@@ -187,7 +187,7 @@ ZOO = (
     _of("MobileViT", "mobilevit", "transformers.MobileViT", image_size=32,
         hidden_sizes=[16, 24, 32], neck_hidden_sizes=[8, 8, 16, 16, 24, 32, 64]),
 )  # fmt: skip
-SAMPLE = ("resnet10t", "densenet121", "hardcorenas", "convnext", "vit_tiny")
+SAMPLE = ("resnet10t", "densenet121", "convnext", "vit_tiny")
 
 
 def whole() -> bool:

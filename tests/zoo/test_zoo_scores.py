@@ -21,7 +21,7 @@ SECOND_ORDER = tuple(
 )
 SOME_OF_SECOND_ORDER = [
     ("hessian_input", "running"), ("hessian_input_positive", "float64"),
-    ("hessian_params", "calibrated"), ("hessian_params_positive", "running"),
+    ("hessian_params", "calibrated"),
 ]  # fmt: skip
 # Power iteration is slow; what it has not settled by then is only bounded.
 OPTIONS = {name: {"max_iterations": 20} for name in SECOND_ORDER if name.endswith("_power")}
