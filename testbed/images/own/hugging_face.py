@@ -7,7 +7,7 @@ some rows at a time.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,10 @@ class TableReader:
                 return f"{shard.path.name}, row {row}"
             row -= shard.rows
         return f"row {row}"
+
+    def only(self, rows: NDArray[np.int64]) -> "TableReader":
+        """Return a reader that knows no labels, which nobody asks for any more."""
+        return replace(self, labels=np.empty(0, dtype=np.int64))
 
     def contents(self, rows: Sequence[int]) -> Iterator[bytes]:
         """Yield the bytes of images; none where the file holds a path only."""
