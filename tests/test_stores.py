@@ -258,6 +258,25 @@ def test_a_result_that_stands_twice_is_found_between_two_blocks(tmp_path, blocks
         store.export(tmp_path / "a.csv", "robustness")
 
 
+@pytest.mark.parametrize("order", ["ab", "ba", "aba"])
+def test_a_run_that_was_merged_while_it_ran_is_one_run(tmp_path, order):
+    path, out = tmp_path / "a.sqlite", tmp_path / "out.sqlite"
+    with Store(path) as store:
+        number = store.begin_run({"command": ["compute"]})
+        store.save(number, [score("one")])
+        half = tmp_path / "half.sqlite"
+        half.write_bytes(path.read_bytes())
+        store.save(number, [score("two")])
+        store.finish_run(number, "done")
+    for one in order:
+        run("merge", {"a": half, "b": path}[one], "--out", out)
+    with Store(out, "r") as store:
+        (merged,) = store.runs().to_dict("records")
+        assert (merged["status"], len(store.scores())) == ("done", 2)
+        with Store(path, "r") as whole:
+            assert merged["finished"] == whole.runs()["finished"][0]
+
+
 def test_a_result_of_a_run_that_is_not_there_is_refused(tmp_path):
     path = write(tmp_path / "a.sqlite", [score("n")])
     with sqlite3.connect(path) as connection:

@@ -24,6 +24,9 @@ KEYS: dict[str, tuple[type[Key], str]] = {
 }
 
 
+ENDS = ("finished", "status")  # what is written of a run when it ends
+
+
 def absorb(into: sqlite3.Connection, other: sqlite3.Connection, path: Path) -> dict[str, int]:
     """Add all results of another file, and the runs that found them; return how many are new.
 
@@ -91,16 +94,29 @@ class _Runs(dict[int, int]):
         self._add_new()
 
     def _add_new(self) -> None:
-        facts = [one.name for one in RUNS.columns[1:]]
-        same = " AND ".join(f"{name} IS ?" for name in facts)
         for cells in whole_rows(self._other, RUNS):
-            if cells["id"] in self:
-                continue
-            values = [cells[name] for name in facts]
-            found = self._into.execute(f"SELECT id FROM runs WHERE {same}", values).fetchone()
-            rest = {name: cells[name] for name in facts}
-            number = found[0] if found else int(RUNS.insert(self._into, rest).lastrowid or 0)
-            self[cells["id"]] = number
+            if cells["id"] not in self:
+                number = cells.pop("id")
+                self[number] = self._there(cells) or int(
+                    RUNS.insert(self._into, cells).lastrowid or 0
+                )
+
+    def _there(self, cells: dict[str, Any]) -> int | None:
+        """Return the number of a run that is there; it has ended if either file knows its end."""
+        facts = [name for name in cells if name not in ENDS]
+        same = " AND ".join(f"{name} IS ?" for name in facts)
+        query = f"SELECT id, {', '.join(ENDS)} FROM runs WHERE {same}"
+        found = self._into.execute(query, [cells[name] for name in facts]).fetchall()
+        end = tuple(cells[name] for name in ENDS)
+        for number, *there in found:
+            if tuple(there) == end or cells["finished"] is None:
+                return number
+        for number, finished, _ in found:
+            if finished is None:  # it was merged while it ran
+                update = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in ENDS)} WHERE id = ?"
+                self._into.execute(update, (*end, number))
+                return number
+        return None
 
     def __missing__(self, number: int) -> int:
         self._add_new()  # of a process that writes the other file meanwhile
