@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMANDS = ("sbatch", "srun", "sacct", "scancel", "scontrol")
+COMMANDS = ("sbatch", "srun", "sacct", "squeue", "scancel", "scontrol")
 
 
 def install(folder):
@@ -100,6 +100,11 @@ def srun(folder, arguments):
 
 def sacct(folder, arguments):
     print("JobID|State|NodeList")
+    for name, (_, state) in jobs(folder).items():
+        print(f"{name}|{state}|here")
+
+
+def squeue(folder, arguments):
     for name, (_, state) in jobs(folder).items():
         print(f"{name}|{state}|here")
 

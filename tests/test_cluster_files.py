@@ -40,6 +40,8 @@ ROOT = Path(__file__).resolve().parents[1]
         ("setup: &a [*a, *a]", "setup is a list of lines"),
         ("directives: [constraint=a100]", "directives are options such as"),
         ('directives: ["--a b=c"]', "directives are options such as"),
+        ('directives: ["--array=0-5"]', "directives may not hold --array"),
+        ('directives: ["--exclusive", "--job-name=mine"]', "directives may not hold --job-name"),
         ("by: dask", "by is submitit or dask-jobqueue; got 'dask'"),
         ("cluster: pbs", "cluster is slurm or local by submitit; got 'pbs'"),
         ("by: dask-jobqueue\ncluster: local", "cluster is slurm or pbs by dask-jobqueue"),

@@ -17,6 +17,8 @@ from testbed.command.console import progress
 from testbed.command.heartbeat import Heartbeat
 from testbed.command.job import Count, Execution, count_tasks, run_job
 from testbed.command.shell import _exit_code
+from testbed.engine.open_files import make_room
+from testbed.engine.outcome import EngineError
 from testbed.store import ScoreKey, ScoreRow, Store, StoreError, read_scores
 from testbed.store import runs as store_runs
 from testbed.store.limits import advice
@@ -109,6 +111,19 @@ def test_a_command_with_too_few_files_ends_in_words(tmp_path, files):
     assert code == 2
     assert len(errors(said)) == 1
     assert "ulimit -n" in said
+
+
+def test_an_engine_makes_room_for_its_files_or_says_how_many_it_needs(monkeypatch):
+    resource = pytest.importorskip("resource")
+    set_to = []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1024))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limits: set_to.append(limits))
+    make_room(2, 10, "Dask")
+    assert set_to == []
+    make_room(90, 10, "Dask")
+    assert set_to == [(940, 1024)]
+    with pytest.raises(EngineError, match=r"some 1040 open files for 100 workers.*have 1024"):
+        make_room(100, 10, "Dask")
 
 
 def test_too_few_files_are_told(capsys):

@@ -71,6 +71,47 @@ def test_jobs_that_are_wanted_no_more_are_cancelled(heavy, slurm, tmp_path):
         time.sleep(0.1)
 
 
+def without_accounts(slurm):
+    (slurm / "bin" / "sacct").write_text("#!/bin/sh\nexit 1\n")
+
+
+@linux
+def test_without_accounts_the_queue_says_what_became_of_jobs(slurm, tmp_path):
+    pytest.importorskip("submitit")
+    from testbed.engine.queue_watcher import GONE, QueueWatcher, watcher
+
+    assert not isinstance(watcher(1), QueueWatcher)
+    without_accounts(slurm)
+    told = watcher(1)
+    assert isinstance(told, QueueWatcher)
+    (tmp_path / "job.sh").write_text("#SBATCH --array=0-1\nsleep 60\n")
+    subprocess.run(["sbatch", str(tmp_path / "job.sh")], check=True)
+    ours = ["1000_0", "1000_1", "77_0"]
+    for job in ours:
+        told.register_job(job)
+    assert [told.get_state(job, "force") for job in ours] == ["RUNNING", "RUNNING", GONE]
+    assert [told.is_done(job) for job in ours] == [False, False, True]
+    (slurm / "bin" / "squeue").rename(slurm / "squeue")  # the controller is busy, say
+    told.update()
+    assert not told.is_done(ours[0], "cache")
+    (slurm / "squeue").rename(slurm / "bin" / "squeue")
+    subprocess.run(["scancel", "1000"], check=True)
+    deadline = time.monotonic() + 10
+    while not all(told.is_done(job, "force") for job in ours):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@thorough
+@linux
+def test_without_accounts_a_job_that_died_is_tried_again(heavy, slurm, tmp_path):
+    without_accounts(slurm)
+    engine = Engine.parse(described(tmp_path, jobs=2, tasks=3))
+    outcomes = dict(run(heavy, ["a", "die", "bb"], engine=engine))
+    assert outcomes[1].kind == "died"
+    assert outcomes[0].error is outcomes[2].error is None
+
+
 @thorough
 @linux
 def test_a_job_that_is_preempted_goes_on_where_it_was(heavy, slurm, tmp_path):

@@ -517,9 +517,24 @@ def test_images_on_the_disk_are_those_in_memory(tmp_path, monkeypatch):
         assert torch.equal(stored.images(order), whole.images(order))
         assert stored.batch(7, 3).fingerprint == whole.batch(7, 3).fingerprint
         assert stored.fingerprint() == whole.fingerprint()
-        assert stored.first(4).fingerprint() == whole.first(4).fingerprint()
+        some, again = stored.first(4), pickle.loads(pickle.dumps(stored.first(4)))
+        assert some.fingerprint() == whole.first(4).fingerprint() == again.fingerprint()
+        assert [some.pixels.reader.name(row) for row in some.pixels.rows] == [
+            stored.pixels.reader.name(row) for row in stored.pixels.rows[:4]
+        ]
+        assert stored.first(None) is stored.first(10**6) is stored
         again = pickle.loads(pickle.dumps(stored.pixels))
         assert torch.equal(again[2:5], whole.pixels[2:5])
+
+
+def test_the_first_images_are_sent_alone(tmp_path, unread):
+    found = images.load(f"folder:{write_folder(tmp_path / 'large', 60, (8, 8))}")
+    few = images.load(f"folder:{write_folder(tmp_path / 'small', 6, (8, 8))}")
+    assert len(pickle.dumps(found.first(3))) < len(pickle.dumps(few.first(3))) + 50
+    digits = images.load("digits")
+    sent = pickle.loads(pickle.dumps(digits.first(3)))
+    assert len(pickle.dumps(digits.first(3))) < 3 * digits.pixels[0].nbytes + 3000
+    assert sent.fingerprint() == digits.first(3).fingerprint()
 
 
 def test_a_batch_reads_only_its_own_images(pets, unread, monkeypatch):

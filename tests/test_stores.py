@@ -23,10 +23,14 @@ from testbed.store import (
     ScoreRow,
     Store,
     StoreError,
+    database,
     read_robustness,
     read_scores,
+    table,
 )
 from testbed.store.failures import FAILURES, drop_overruled
+from testbed.store.robustness import ROBUSTNESS
+from testbed.store.scores import SCORES
 
 SMALL = ["--channels", "2", "--cells", "1", "--batch-size", "8", "--workers", "1", "--show", "0"]
 VALUES = ["network", "proxy", "init", "seed", "images", "settings", "value", "reason", "details"]
@@ -192,6 +196,126 @@ def test_files_are_listed_and_compacted(tmp_path):
         assert list(store.faults()) == []
     with pytest.raises(StoreError), Store(path, "r") as store:
         store.absorb([])
+
+
+@pytest.fixture
+def blocks_of_two(monkeypatch):
+    monkeypatch.setattr(table, "BLOCK", 2)
+    monkeypatch.setattr(database, "BLOCK", 2)
+
+
+def test_files_are_read_in_blocks_and_the_results_are_the_same(tmp_path, monkeypatch):
+    rows = [score(f"n{i}", float(i), seed=i % 3) for i in range(9)]
+    results = [result(f"n{i}") for i in range(5)]
+    path = write(tmp_path / "a.sqlite", rows, results)
+
+    def made(folder):
+        for suffix in (".csv", ".parquet"):
+            for kind in ("scores", "robustness"):
+                with Store(path, "r") as store:
+                    store.export(folder / f"{kind}{suffix}", kind)
+                    assert list(store.faults()) == []
+        assert "9 scores and 5 robust" in run("merge", path, "--out", folder / "b.sqlite")
+        csv = [(folder / f"{kind}.csv").read_bytes() for kind in ("scores", "robustness")]
+        frames = [read_scores(folder / "scores.parquet"), read_scores(path)]
+        frames += [read_robustness(folder / "robustness.parquet"), read_robustness(path)]
+        return csv, [*frames, read_scores(folder / "b.sqlite")]
+
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    whole, frames = made(tmp_path / "one")
+    monkeypatch.setattr(table, "BLOCK", 2)
+    monkeypatch.setattr(database, "BLOCK", 2)
+    again, other_frames = made(tmp_path / "two")
+    assert again == whole
+    for one, other in zip(frames, other_frames, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+    pd.testing.assert_frame_equal(frames[0], frames[1])
+
+
+def test_a_fault_in_a_later_block_is_named_by_its_row(tmp_path, blocks_of_two):
+    path = write(tmp_path / "a.sqlite", [score(f"n{i}", float(i)) for i in range(9)])
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE scores SET seconds = -1.0 WHERE network = 'n6'")
+    assert "column seconds, row 7" in run("check", path, code=1)
+    run("merge", path, "--out", tmp_path / "b.sqlite", code=2)
+    assert not (tmp_path / "b.sqlite").exists()
+    with pytest.raises(StoreError, match="seconds"), Store(path, "r") as store:
+        store.export(tmp_path / "a.csv")
+    assert not list(tmp_path.glob("*.csv"))
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_result_that_stands_twice_is_found_between_two_blocks(tmp_path, blocks_of_two):
+    path = write(tmp_path / "a.sqlite", [], [result(f"n{i}") for i in range(3)])
+    with sqlite3.connect(path) as connection:
+        names = ", ".join(one.name for one in ROBUSTNESS.columns[1:])
+        connection.execute(
+            f"INSERT INTO robustness (digest, {names}) "
+            f"SELECT 'twice', {names} FROM robustness WHERE network = 'n1'"
+        )
+    with pytest.raises(StoreError, match="once, found it again"), Store(path, "r") as store:
+        store.export(tmp_path / "a.csv", "robustness")
+
+
+@pytest.mark.parametrize("order", ["ab", "ba", "aba"])
+def test_a_run_that_was_merged_while_it_ran_is_one_run(tmp_path, order):
+    path, out = tmp_path / "a.sqlite", tmp_path / "out.sqlite"
+    with Store(path) as store:
+        number = store.begin_run({"command": ["compute"]})
+        store.save(number, [score("one")])
+        half = tmp_path / "half.sqlite"
+        half.write_bytes(path.read_bytes())
+        store.save(number, [score("two")])
+        store.finish_run(number, "done")
+    for one in order:
+        run("merge", {"a": half, "b": path}[one], "--out", out)
+    with Store(out, "r") as store:
+        (merged,) = store.runs().to_dict("records")
+        assert (merged["status"], len(store.scores())) == ("done", 2)
+        with Store(path, "r") as whole:
+            assert merged["finished"] == whole.runs()["finished"][0]
+
+
+def test_a_result_of_a_run_that_is_not_there_is_refused(tmp_path):
+    path = write(tmp_path / "a.sqlite", [score("n")])
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE scores SET run = 7")
+    said = run("merge", path, "--out", tmp_path / "b.sqlite", code=2)
+    assert "a result is of run 7, which it does not have" in said
+
+
+def test_a_file_that_is_written_meanwhile_is_merged(tmp_path, monkeypatch, blocks_of_two):
+    path = write(tmp_path / "a.sqlite", [score(f"n{i}") for i in range(5)])
+    look, passes = table.Table.blocks, []
+
+    def blocks(of, connection):
+        passes.append(of)
+        for cells in look(of, connection):
+            yield cells
+            if passes.count(SCORES) == 2 and of is SCORES:  # they are being added
+                passes.append(of)
+                write(path, [score(f"later{i}") for i in range(20)])  # by a run that is new
+
+    monkeypatch.setattr(table.Table, "blocks", blocks)
+    with Store(path, "r") as store, Store(tmp_path / "b.sqlite") as into:
+        count = into.absorb([store])["scores"]
+    assert passes.count(SCORES) == 3
+    rows = read_scores(tmp_path / "b.sqlite")
+    assert count == len(rows) > 5
+    assert rows["run"].nunique() == 2
+
+
+def test_a_listing_counts_as_tables_do(tmp_path):
+    rows = [
+        score("a", images="digits", init="random", seed=0),
+        score("a", math.nan, images="digits", init="random", seed=1),
+        ScoreRow(ScoreKey.make("b", "norm"), 1.0),
+        ScoreRow(ScoreKey.make("b", "params"), 2.0),
+    ]
+    said = " ".join(run("ls", write(tmp_path / "a.sqlite", rows)).split())
+    assert "– – 1 0 2 2 0" in said
+    assert "digits random 1 2 1 2 1" in said
 
 
 def test_what_is_asked_for_is_read_alone(tmp_path):

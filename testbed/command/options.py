@@ -258,7 +258,8 @@ EngineOption = Annotated[
         "--engine",
         help="Who computes: serial, processes (of this machine), dask (the same by Dask), "
         "dask://ADDRESS (a scheduler of yours), slurm:FILE.yaml (jobs of a cluster, see "
-        "docs/cluster.md). Serial with one worker, processes with more, if not given.",
+        "docs/cluster.md). Serial with one worker, processes with more, if not given; a crash of "
+        "native code ends a serial run, and costs processes (--workers 1, too) one item.",
         show_default=False,
     ),
 ]

@@ -19,6 +19,8 @@ from testbed.spaces.registry import short_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from testbed.store import Store
+
 __all__ = ["main"]
 
 app = typer.Typer(
@@ -28,7 +30,7 @@ app = typer.Typer(
 )  # fmt: skip
 Files = Annotated[list[Path], typer.Argument(help="Files of results: .sqlite.", metavar="FILES…")]
 SCORES = ("images", "init")
-RESULTS = ("images", "init", "measure")
+RESULTS, LEVELS = ("images", "init", "measure"), ("levels", "results")
 LONGEST = 300  # characters of a reason
 
 
@@ -45,8 +47,8 @@ def ls(files: Files) -> None:
             console.print(Text(f"{path}  {store.path.stat().st_size:,} bytes"), style="bold")
             for line in _runs(store.runs()):
                 console.print(Text(line))
-            _print_groups(store.scores(), "scores", SCORES, "proxy", "proxies")
-            _print_groups(store.robustness(), "results", RESULTS, "level", "levels")
+            _print_groups(store, "scores", SCORES, "proxy", "value", ("proxies", "scores"))
+            _print_groups(store, "robustness", RESULTS, "level", "accuracy", LEVELS)
             _print_failures(store.failures())
 
 
@@ -57,20 +59,29 @@ def _runs(runs: "pd.DataFrame") -> Iterator[str]:
 
 
 def _print_groups(
-    rows: "pd.DataFrame", what: str, by: tuple[str, ...], column: str, heading: str
-) -> None:
-    if rows.empty:
+    store: "Store", rows: str, by: tuple[str, ...], column: str, value: str,
+    heads: tuple[str, str],
+) -> None:  # fmt: skip
+    """Print how much there is of each image set, kind of weights and measure.
+
+    Args:
+        store: to read.
+        rows: ``scores`` or ``robustness``.
+        by: the columns that tell groups apart.
+        column: whose different values are counted, beside networks and seeds.
+        value: of a row; those that lack it are undefined.
+        heads: what the cells of that column, and the rows, are called.
+    """
+    groups = store.groups(rows, by, ("network", "seed", column), value)
+    if not groups:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in (*by, "networks", "seeds", heading, what, "undefined"):
+    for name in (*by, "networks", "seeds", *heads, "undefined"):
         table.add_column(name, justify="left" if name in by else "right", overflow="fold")
-    filled = rows.assign(**{name: rows[name].fillna("–").replace("", "–") for name in by})
-    for _, some in filled.groupby(list(by)):
-        undefined = some["value"].isna().sum() if "value" in some else 0
-        counts = [some["network"].nunique(), some["seed"].nunique(), some[column].nunique(),
-                  len(some), undefined]  # fmt: skip
+    for group in groups:
+        cells, counts = group[: len(by)], group[len(by) :]
         table.add_row(
-            *(Text(str(some[name].iloc[0])) for name in by), *(f"{count:,}" for count in counts)
+            *(Text(shown(str(cell)) or "–") for cell in cells), *(f"{n:,}" for n in counts)
         )
     plain_console().print(table)
 

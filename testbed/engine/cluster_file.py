@@ -24,6 +24,13 @@ def _number(default: float, least: float, most: float, whole: bool = True) -> An
     return field(default=default, metadata={"least": least, "most": most, "whole": whole})
 
 
+# Options of the submission by which submitit finds its jobs again, and their results.
+OURS = (
+    "array", "error", "input", "job-name", "nodes", "ntasks", "ntasks-per-node", "open-mode",
+    "output", "parsable", "signal", "test-only", "wait", "wrap",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class ClusterFile:
     """What is asked of a cluster.
@@ -175,6 +182,10 @@ def _check_options(path: Path, directives: tuple[str, ...]) -> None:
         if not line.startswith("--") or not name.replace("-", "").isalnum():
             raise _refused(
                 path, "directives", f"are options such as --constraint=a100; got {quoted(line)}"
+            )
+        if name in OURS:
+            raise _refused(
+                path, "directives", f"may not hold --{name}, which the engine sets itself"
             )
 
 

@@ -15,11 +15,13 @@ from distributed import Client, LocalCluster
 from testbed.basis import interrupts
 from testbed.engine.cluster_file import ClusterFile
 from testbed.engine.names import Engine
+from testbed.engine.open_files import make_room
 from testbed.engine.outcome import EngineError
 
 __all__ = ["connected"]
 
 CONNECT = "10s"
+FILES = 10  # that a worker takes of this process: connections, and of one started here, pipes
 STARTS = 3  # of workers here
 FIRST_WORKER = 60  # seconds to wait for one at a scheduler of others
 # Before any worker starts. Its own choice of threads would change the last bits of a score.
@@ -46,6 +48,7 @@ def connected(engine: Engine, workers: int) -> Iterator[tuple[Client, int]]:
             yield client, count
         return
     asked = engine.cluster
+    make_room(asked.jobs if asked else workers, FILES, "Dask")
     # A worker that is lost here is an item's fault; the jobs of a cluster are taken away too.
     lost = {"distributed.scheduler.allowed-failures": 2 if asked else 0}
     with (

@@ -23,6 +23,7 @@ from testbed.engine.chunk import PARCEL, Chunk
 from testbed.engine.cluster_file import ClusterFile
 from testbed.engine.outcome import DIED, EngineError, Outcome, failure
 from testbed.engine.parcels import Origin, Parcel
+from testbed.engine.queue_watcher import NAME, watcher
 
 __all__ = ["run_in_jobs"]
 
@@ -139,7 +140,7 @@ def _executor(asked: ClusterFile, folder: Path) -> Any:
     try:
         executor = submitit.AutoExecutor(folder, cluster=asked.cluster)
         executor.update_parameters(
-            name="proxies", nodes=1, tasks_per_node=1, timeout_min=asked.minutes,
+            name=NAME, nodes=1, tasks_per_node=1, timeout_min=asked.minutes,
             cpus_per_task=asked.cpus, mem_gb=asked.memory_gb, gpus_per_node=asked.gpus or None,
             slurm_partition=asked.partition, slurm_account=asked.account,
             slurm_setup=list(asked.setup) or None, local_setup=list(asked.setup) or None,
@@ -148,7 +149,8 @@ def _executor(asked: ClusterFile, folder: Path) -> Any:
         )  # fmt: skip
     except Exception as error:
         raise EngineError(f"submitit cannot be used here: {error}") from error
-    submitit.SlurmJob.watcher._delay_s = STATE
+    if asked.cluster != "local":
+        submitit.SlurmJob.watcher = watcher(STATE)
     return executor
 
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from testbed.basis import interrupts
 from testbed.engine.devices import devices_here
 from testbed.engine.futures import LostItemsError
+from testbed.engine.open_files import make_room
 from testbed.engine.outcome import LATE, Outcome, attempt, died, failure
 from testbed.engine.parcels import Parcel, Word
 from testbed.engine.processes import end_pools, new_pool
@@ -21,6 +22,7 @@ from testbed.engine.starts import Start
 
 __all__ = ["run_limited"]
 
+FILES = 8  # that a worker with a pool of its own takes of this process
 STILLBORN = 1  # of them killed from outside perhaps; the next one says that none can live
 
 Item = TypeVar("Item")
@@ -39,6 +41,7 @@ def run_limited(
     Raises:
         EngineError: if the function cannot be sent to another process, or none can be started.
     """
+    make_room(workers, FILES, "a time limit")
     parcel = Parcel.of(function)
     start = Start(parcel, devices_here(device, os.environ))
     crew: _Crew[Item, Value] = _Crew(parcel.word, start, items, threads, seconds)

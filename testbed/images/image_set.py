@@ -93,10 +93,13 @@ class ImageSet:
         return pixels.to(torch.float32) / self.levels
 
     def first(self, count: int | None) -> "ImageSet":
-        """Return the set of the first so many images; None for all."""
+        """Return the set of the first so many images, which can be sent alone; None for all."""
+        if count is None or count >= len(self):
+            return self
         pixels = self.pixels
-        first = pixels.first(count) if isinstance(pixels, StoredPixels) else pixels[:count]
-        return replace(self, pixels=first, labels=self.labels[:count])
+        # Not a view, of which a pickle holds all that it is a part of.
+        first = pixels.first(count) if isinstance(pixels, StoredPixels) else pixels[:count].clone()
+        return replace(self, pixels=first, labels=self.labels[:count].clone())
 
     def fingerprint(self) -> str:
         """Return the fingerprint of all pixels and labels, see `testbed.images.batch`."""

@@ -34,10 +34,11 @@ from testbed.store.runs import (
 )
 from testbed.store.schema import SUFFIXES, TABLES, connect, create, upgrade
 from testbed.store.scores import ScoreRow
-from testbed.store.table import Result
+from testbed.store.table import BLOCK, Result
 
 __all__ = ["Store"]
 
+RESULTS = ("scores", "robustness", "failures")
 MOST_FAULTS = 20  # of a kind that are named
 
 
@@ -240,8 +241,8 @@ class Store:
         new: dict[str, int] = {}
         with self._transaction("IMMEDIATE"):
             for other in others:
-                for read in (other.scores, other.robustness, other.failures):
-                    read()  # their types and ranges are checked
+                for table in RESULTS:
+                    other._look_through(table)
                 with other._steps.bounded():
                     counts = absorb(self._connection, other._connection, other.path)
                 new = {table: new.get(table, 0) + count for table, count in counts.items()}
@@ -253,10 +254,9 @@ class Store:
             for (said,) in self._connection.execute("PRAGMA integrity_check(20)").fetchall():
                 if said != "ok":
                     yield f"SQLite says: {shown(str(said))}"
-        reads = {"scores": self.scores, "robustness": self.robustness, "failures": self.failures}
-        for name, read in reads.items():
+        for name in RESULTS:
             try:
-                read()
+                self._look_through(name)
                 with self._steps.bounded():
                     for count, said in enumerate(foreign_digests(self._connection, TABLES[name])):
                         if count == MOST_FAULTS:
@@ -331,11 +331,43 @@ class Store:
     ) -> pd.DataFrame:
         with self._steps.bounded():
             cells = TABLES[table].cells(self._connection, column, among)
+        return self._framed(table, cells)
+
+    def _framed(self, table: str, cells: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+        """Return cells as a table of the right types.
+
+        Raises:
+            StoreError: if a cell cannot be right.
+        """
         try:
             rows = TABLES[table].frame(cells)
             return rows if TABLES[table] is RUNS else checked(rows, TABLES[table])
         except StoreError as error:
             raise StoreError(f"{self.path}: {table}: {error}") from error
+
+    def _look_through(self, table: str) -> None:
+        """Check the types and ranges of all rows, some at a time.
+
+        Raises:
+            StoreError: naming the column and the row that cannot be right.
+        """
+        with self._steps.bounded():
+            for cells in TABLES[table].blocks(self._connection):
+                try:
+                    self._framed(table, cells)
+                except StoreError:
+                    self._read(table)  # where it stands among all rows
+                    raise
+
+    def groups(
+        self, table: str, by: Sequence[str], counted: Sequence[str], value: str
+    ) -> list[tuple[Any, ...]]:
+        """Return how much a table holds, see `Table.groups`.
+
+        Nothing but the numbers is in memory, however large the file is; no cell is checked.
+        """
+        with self._steps.bounded():
+            return TABLES[table].groups(self._connection, by, counted, value)
 
     def export(self, path: str | Path, table: Literal["scores", "robustness"] = "scores") -> None:
         """Write a table to a ``.csv`` or ``.parquet`` file, replaced as a whole.
@@ -350,11 +382,20 @@ class Store:
         if path.suffix not in WRITERS:
             raise StoreError(f"an export ends in {' or '.join(WRITERS)}; got {path}")
         with self._transaction("DEFERRED"):  # so that rows and runs are of one moment
-            rows, runs = self._read(table), self.runs()
+            digests, runs = TABLES[table].ordered_digests(self._connection), self.runs()
         records = json.loads(runs.to_json(orient="records") or "[]")
         for record in records:
             record["provenance"] = json.loads(record["provenance"])
-        WRITERS[path.suffix](path, rows, records)
+        # Some at a time, and the file is free in between: results stay as they are. One that
+        # stands twice is found at the seams too, by the last row that is read again.
+        seams = range(0, max(1, len(digests)), BLOCK)
+        blocks = (
+            self._read(table, "digest", digests[max(0, place - 1) : place + BLOCK]).iloc[
+                min(1, place) :
+            ]
+            for place in seams
+        )
+        WRITERS[path.suffix](path, blocks, records)
 
     @contextmanager
     def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"]) -> Iterator[None]:

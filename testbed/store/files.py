@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +25,35 @@ def runs_beside(path: Path) -> Path:
     return path.with_suffix(".runs.json")
 
 
-def _write_csv(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
-    with replacing(runs_beside(path)) as temporary:
-        temporary.write_text(json.dumps(runs, indent=2) + "\n", encoding="utf-8")
-    with replacing(path) as temporary:
-        # All text in quotes: before Python 3.12 the writer leaves a lone carriage return bare.
-        defused(rows).to_csv(
-            temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
-        )
+def _write_csv(path: Path, blocks: Iterable[pd.DataFrame], runs: list[dict[str, Any]]) -> None:
+    with replacing(runs_beside(path)) as beside, replacing(path) as temporary:
+        beside.write_text(json.dumps(runs, indent=2) + "\n", encoding="utf-8")
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            for number, rows in enumerate(blocks):
+                # All text in quotes: before Python 3.12 the writer leaves a lone carriage return
+                # bare.
+                defused(rows).to_csv(
+                    file, index=False, header=number == 0, lineterminator="\n",
+                    quoting=csv.QUOTE_NONNUMERIC,
+                )  # fmt: skip
 
 
-def _write_parquet(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
+def _write_parquet(path: Path, blocks: Iterable[pd.DataFrame], runs: list[dict[str, Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(rows, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), b"runs": json.dumps(runs).encode()}
     with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+        writer = None
+        try:
+            for rows in blocks:
+                table = pa.Table.from_pandas(rows, preserve_index=False)
+                metadata = {**(table.schema.metadata or {}), b"runs": json.dumps(runs).encode()}
+                table = table.replace_schema_metadata(metadata)
+                writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
 
 
 def csv_columns(path: Path) -> dict[str, list[str]]:
@@ -115,7 +126,8 @@ def _check_header(names: Sequence[str]) -> None:
         raise StoreError(f"expected each column once, found {quoted(twice)} twice")
 
 
-WRITERS: dict[str, Callable[[Path, pd.DataFrame, list[dict[str, Any]]], None]] = {
+# Of blocks of rows, at least one, which may be empty.
+WRITERS: dict[str, Callable[[Path, Iterable[pd.DataFrame], list[dict[str, Any]]], None]] = {
     ".csv": _write_csv,
     ".parquet": _write_parquet,
 }

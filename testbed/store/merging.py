@@ -24,6 +24,9 @@ KEYS: dict[str, tuple[type[Key], str]] = {
 }
 
 
+ENDS = ("finished", "status")  # what is written of a run when it ends
+
+
 def absorb(into: sqlite3.Connection, other: sqlite3.Connection, path: Path) -> dict[str, int]:
     """Add all results of another file, and the runs that found them; return how many are new.
 
@@ -40,7 +43,7 @@ def absorb(into: sqlite3.Connection, other: sqlite3.Connection, path: Path) -> d
     Of two failures of one result that of the later run is kept, whichever file comes first; of a
     failure and a result the result.
     """
-    runs = _add_runs(into, other)
+    runs = _Runs(into, other, path)
     new = {
         table.name: sum(_add(into, table, cells, runs, path) for cells in whole_rows(other, table))
         for table in (SCORES, ROBUSTNESS)
@@ -54,13 +57,10 @@ def absorb(into: sqlite3.Connection, other: sqlite3.Connection, path: Path) -> d
 
 def whole_rows(connection: sqlite3.Connection, table: Table) -> Iterator[dict[str, Any]]:
     """Yield the cells of each row, digest included; columns that came later are None if missing."""
-    there = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table.name})")}
-    if not there:
-        return
-    names = [one.name for one in table.columns if one.name in there]
-    missing = dict.fromkeys(one.name for one in table.columns if one.name not in there)
-    for row in connection.execute(f"SELECT {', '.join(names)} FROM {table.name}"):
-        yield dict(zip(names, row, strict=True)) | missing
+    for block in table.blocks(connection):
+        missing = dict.fromkeys(one.name for one in table.columns if one.name not in block)
+        for row in zip(*block.values(), strict=True):
+            yield dict(zip(block, row, strict=True)) | missing
 
 
 def foreign_digests(connection: sqlite3.Connection, table: Table) -> Iterator[str]:
@@ -85,17 +85,46 @@ def _key(table: Table, cells: Mapping[str, Any]) -> Key:
     return key
 
 
-def _add_runs(into: sqlite3.Connection, other: sqlite3.Connection) -> dict[int, int]:
-    """Add the runs that are not there; return the number here by the number there."""
-    facts = [one.name for one in RUNS.columns[1:]]
-    same = " AND ".join(f"{name} IS ?" for name in facts)
-    numbers = {}
-    for cells in whole_rows(other, RUNS):
-        values = [cells[name] for name in facts]
-        found = into.execute(f"SELECT id FROM runs WHERE {same}", values).fetchone()
-        rest = {name: cells[name] for name in facts}
-        numbers[cells["id"]] = found[0] if found else int(RUNS.insert(into, rest).lastrowid or 0)
-    return numbers
+class _Runs(dict[int, int]):
+    """The number here of each run of another file, by its number there; those new are added."""
+
+    def __init__(self, into: sqlite3.Connection, other: sqlite3.Connection, path: Path) -> None:
+        super().__init__()
+        self._into, self._other, self._path = into, other, path
+        self._add_new()
+
+    def _add_new(self) -> None:
+        for cells in whole_rows(self._other, RUNS):
+            if cells["id"] not in self:
+                number = cells.pop("id")
+                self[number] = self._there(cells) or int(
+                    RUNS.insert(self._into, cells).lastrowid or 0
+                )
+
+    def _there(self, cells: dict[str, Any]) -> int | None:
+        """Return the number of a run that is there; it has ended if either file knows its end."""
+        facts = [name for name in cells if name not in ENDS]
+        same = " AND ".join(f"{name} IS ?" for name in facts)
+        query = f"SELECT id, {', '.join(ENDS)} FROM runs WHERE {same}"
+        found = self._into.execute(query, [cells[name] for name in facts]).fetchall()
+        end = tuple(cells[name] for name in ENDS)
+        for number, *there in found:
+            if tuple(there) == end or cells["finished"] is None:
+                return number
+        for number, finished, _ in found:
+            if finished is None:  # it was merged while it ran
+                update = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in ENDS)} WHERE id = ?"
+                self._into.execute(update, (*end, number))
+                return number
+        return None
+
+    def __missing__(self, number: int) -> int:
+        self._add_new()  # of a process that writes the other file meanwhile
+        if number not in self:
+            raise StoreError(
+                f"{self._path} is damaged: a result is of run {number}, which it does not have"
+            )
+        return self[number]
 
 
 def _add(

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -14,8 +14,9 @@ from testbed.store.columns import NEEDED, Column, Key, columns_of
 from testbed.store.errors import StoreError
 from testbed.store.frame import frame
 
-__all__ = ["Result", "Row", "Table"]
+__all__ = ["BLOCK", "Result", "Row", "Table"]
 
+BLOCK = 10_000  # rows that are in memory at a time
 _DIGEST = Column("digest", "string", "PRIMARY KEY")
 _RUN = Column("run", "Int64", "NOT NULL REFERENCES runs (id)", default=None)
 
@@ -163,9 +164,64 @@ class Table:
         where, values = _among(column, among)
         order = ", ".join(self.order)
         query = f"SELECT {', '.join(names)} FROM {self.name}{where} ORDER BY {order}"
-        rows = connection.execute(query, values).fetchall()
-        cells = zip(*rows, strict=True) if rows else ((),) * len(names)
-        return dict(zip(names, cells, strict=True))
+        cursor = connection.execute(query, values)
+        # Many rows share a text of their keys, of which SQLite gives each a copy.
+        once = {name: dict[Any, Any]() for name in names if self._shared(name)}
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        while rows := cursor.fetchmany(BLOCK):
+            for name, cells in zip(names, zip(*rows, strict=True), strict=True):
+                same = once.get(name)
+                columns[name] += cells if same is None else map(same.setdefault, cells, cells)
+        return dict(columns)
+
+    def _shared(self, name: str) -> bool:
+        return name in self.order and self.types[name] == "string"
+
+    def blocks(self, connection: sqlite3.Connection) -> Iterator[dict[str, Sequence[Any]]]:
+        """Yield all rows by column, hidden ones too, in blocks in the order of the first column.
+
+        Between two blocks nothing keeps another process from writing: rows that it adds may be
+        among them or not.
+        """
+        there, key = self._there(connection), self.columns[0].name
+        names = [one.name for one in self.columns if one.name in there]
+        where, values = "", ()
+        while there:
+            query = (
+                f"SELECT {', '.join(names)} FROM {self.name}{where} ORDER BY {key} LIMIT {BLOCK}"
+            )
+            rows = connection.execute(query, values).fetchall()
+            if not rows:
+                return
+            cells: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
+            yield cells
+            where, values = f" WHERE {key} > ?", (cells[key][-1],)
+
+    def ordered_digests(self, connection: sqlite3.Connection) -> list[str]:
+        """Return the digests of all rows in the table's order."""
+        if not self._there(connection):
+            return []
+        query = f"SELECT digest FROM {self.name} ORDER BY {', '.join(self.order)}"
+        return [digest for (digest,) in connection.execute(query)]
+
+    def groups(
+        self, connection: sqlite3.Connection, by: Sequence[str], counted: Sequence[str], value: str
+    ) -> list[tuple[Any, ...]]:
+        """Return for each combination of cells: these, numbers of cells, its rows, those undefined.
+
+        Args:
+            connection: of the file.
+            by: columns of text that are combined; a missing cell is an empty one.
+            counted: columns of which the different cells are counted, missing ones left out.
+            value: of a row; one that lacks it is undefined.
+        """
+        if not self._there(connection):
+            return []
+        of = ", ".join(f"coalesce({name}, '')" for name in by)
+        numbers = ", ".join(f"count(DISTINCT {name})" for name in counted)
+        rows = f"count(*), count(*) - count({value})"
+        query = f"SELECT {of}, {numbers}, {rows} FROM {self.name} GROUP BY {of} ORDER BY {of}"
+        return connection.execute(query).fetchall()
 
     def frame(self, columns: Mapping[str, Sequence[Any]], foreign: bool = False) -> pd.DataFrame:
         """Return the columns as a table with the types of this one.

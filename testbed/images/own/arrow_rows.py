@@ -1,7 +1,7 @@
 """Rows of Arrow and Parquet files: images read some rows at a time, and whole columns of labels."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,10 @@ class TableReader:
                 return f"{shard.path.name}, row {row}"
             row -= shard.rows
         return f"row {row}"
+
+    def only(self, rows: NDArray[np.int64]) -> "TableReader":
+        """Return a reader that knows no labels, which nobody asks for any more."""
+        return replace(self, labels=np.empty(0, dtype=np.int64))
 
     def contents(self, rows: Sequence[int]) -> Iterator[bytes]:
         """Yield the bytes of images; none where the file holds a path only."""

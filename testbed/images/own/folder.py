@@ -6,7 +6,7 @@ followed, but not in a circle; what is hidden is not looked at.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,17 +31,22 @@ class FolderReader:
 
     Attributes:
         root: of the files.
-        files: relative to it.
+        files: relative to it, by their numbers.
         labels: of the files.
     """
 
     root: Path
-    files: tuple[str, ...]
+    files: Sequence[str] | Mapping[int, str]
     labels: NDArray[np.int64]
 
     def name(self, row: int) -> str:
         """Return the file, from the folder that the user named."""
         return self.files[row]
+
+    def only(self, rows: NDArray[np.int64]) -> "FolderReader":
+        """Return a reader of these files alone."""
+        files = {int(row): str(self.files[row]) for row in rows.tolist()}
+        return FolderReader(self.root, files, np.empty(0, dtype=np.int64))
 
     def contents(self, rows: Sequence[int]) -> Iterator[bytes]:
         """Yield the files; one that cannot be read is empty, which no image is."""

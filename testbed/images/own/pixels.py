@@ -52,9 +52,10 @@ class StoredPixels:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def first(self, count: int | None) -> "StoredPixels":
+    def first(self, count: int) -> "StoredPixels":
         """Return the first so many of the images, unread."""
-        return replace(self, rows=self.rows[:count])
+        rows = self.rows[:count].copy()
+        return replace(self, rows=rows, reader=self.reader.only(rows))
 
     def __getitem__(self, which: Tensor | slice) -> Tensor:
         rows = self.rows[which if isinstance(which, slice) else which.cpu().numpy()]

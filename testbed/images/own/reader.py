@@ -35,6 +35,10 @@ class Reader(Protocol):
         """Return what an image is called."""
         ...
 
+    def only(self, rows: NDArray[np.int64]) -> "Reader":
+        """Return a reader of these images alone, by the same numbers; it knows no labels."""
+        ...
+
     def contents(self, rows: Sequence[int]) -> Iterator[Content]:
         """Yield images, of ascending rows, as they are stored.
 
