@@ -1,5 +1,6 @@
 """Listens to a forward pass: its products and bends, and what their factors depend on."""
 
+import math
 from collections.abc import Container
 from typing import Any
 
@@ -8,8 +9,10 @@ from torch.autograd.graph import Node
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxies.axes import NOWHERE, Axes, Axis, followed, of_product, seen_as
+from proxies.feature_maps import FeatureMap, FeatureMaps
+from proxies.gates import Gates
 from proxies.graph import LEAF, latest, leaves, tensors, variable
-from proxies.operations import BENDS, POOLS, PRODUCTS, Bend, reduces_positions
+from proxies.operations import BENDS, PRODUCTS, Bend
 
 __all__ = ["Listener"]
 
@@ -25,11 +28,12 @@ class Listener(TorchDispatchMode):
         self.kept: dict[int, Tensor] = {}
         self.products: list[tuple] = []
         self.bends: list[Bend] = []
-        self.pooled: list[tuple[Tensor, int]] = []
+        self.maps = FeatureMaps(kept=100 if len(images) == 1 else 1)
         self.axes: dict[int, Axes] = {}
         self.number = start  # of the operation under way
         self._former: tuple[str, int] = "", start
         self._varies: dict[Node, bool] = {}
+        self._gates = Gates(lambda tensor: self._depends(tensor) == "images")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         entered = latest()
@@ -59,12 +63,19 @@ class Listener(TorchDispatchMode):
         if name not in BENDS and name not in PRODUCTS:
             if written:
                 self._keep(args[0])
+            first = args[0] if args and isinstance(args[0], Tensor) else None
+            moving = self._axes_of(first)
             result = func(*args, **kwargs)
             self._follow(name, func, args, kwargs, known, result)
-            if name in POOLS and reduces_positions(args[0], result):
-                self.pooled.append((args[0], self.number))
+            if first is not None and not written:
+                after = self.axes.get(self.number, NOWHERE)
+                self.maps.see(name, FeatureMap(first, moving), result, after, self.number)
+            if gate := self._gates.see(name, args, moving, result):
+                self.bends.append(Bend(name, gate[0], result.detach(), self.number, gate[1]))
             return result
         before = args[0].detach().clone() if written else args[0].detach()
+        if name == "glu":  # the half that opens and closes the other
+            before = before.chunk(2, args[1] if len(args) > 1 else -1)[1]
         if written:
             self._keep(args[0])
         factors = [(args[i], self._depends(args[i])) for i in PRODUCTS.get(name, (0,))]
@@ -76,13 +87,14 @@ class Listener(TorchDispatchMode):
             moving = self._axes_of(inputs)
             self.axes[number] = of_product(name, weights, weights is factors[0][0], moving, output)
             owners, groups = leaves(weights), self._groups(name, weights)
-            self.products.append(
-                (name, owners, inputs.detach(), output, number, self.axes[number], groups)
-            )
+            spread = math.prod(args[3]) if name == "convolution" and args[6] else 1
+            facts = number, self.axes[number], groups, spread
+            self.products.append((name, owners, inputs.detach(), output, *facts))
             return result
         self._follow(name, func, args, kwargs, known, result)
         if name in BENDS and factors[0][1] == "images" and self._of_one(args):
             axes = known[0][1] if known else NOWHERE
+            axes = self.axes.get(number, NOWHERE) if name == "glu" else axes
             self.bends.append(Bend(name, before, output, number, axes))
         return result
 

@@ -1,30 +1,24 @@
 """The operations of a forward pass that proxies ask for: products, non-linearities, poolings."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
 from proxies.axes import NOWHERE, Axes
 
-__all__ = ["BENDS", "POOLS", "PRODUCTS", "Bend", "Product", "reduces_positions"]
+__all__ = ["BENDS", "PRODUCTS", "Bend", "Product"]
 
 # Elementwise non-linearities by the name of their operation.
 BENDS = {
     "relu", "hardtanh", "leaky_relu", "threshold", "elu", "gelu", "silu", "mish", "hardswish",
     "hardsigmoid", "sigmoid", "tanh", "softplus", "_prelu_kernel", "rrelu_with_noise",
     "log_sigmoid_forward", "clamp_min", "clamp", "celu", "maximum", "erf", "sin", "softshrink",
-    "hardshrink",
+    "hardshrink", "abs", "minimum", "clamp_max", "glu",
 }  # fmt: skip
 # The places of the two factors among the arguments of a product.
 PRODUCTS = {
     "convolution": (0, 1), "mm": (0, 1), "addmm": (1, 2), "bmm": (0, 1), "baddbmm": (1, 2),
     "linear": (0, 1), "mv": (0, 1), "addmv": (1, 2),
-}  # fmt: skip
-# Operations that may reduce all positions of a feature map to one.
-POOLS = {
-    "mean", "sum", "amax", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_avg_pool2d",
-    "max_pool2d_with_indices", "adaptive_max_pool2d",
 }  # fmt: skip
 
 
@@ -40,6 +34,8 @@ class Product:
         number: the place on the tape, by which autograd knows the operation.
         axes: where the samples and channels of the output lie.
         groups: the number of products with weights of their own, in the output's first dimension.
+        spread: to how many positions of the output a position of the input leads: the strides of
+            a transposed convolution, multiplied.
     """
 
     operation: str
@@ -49,6 +45,12 @@ class Product:
     number: int
     axes: Axes = NOWHERE
     groups: int = 1
+    spread: int = 1
+
+    @property
+    def outputs(self) -> int:
+        """Return the number of channels that it gives, one for a product with a vector."""
+        return (1 if self.axes.channel is None else self.axes.channel.size) * self.groups
 
 
 @dataclass
@@ -65,12 +67,3 @@ class Bend:
     def active(self) -> Tensor:
         """Return which units let through, a bool tensor: a positive input, for any bend."""
         return self.input > 0
-
-
-def reduces_positions(features: Tensor, result: Any) -> bool:
-    """Say whether an operation made one number of all positions of each channel's map."""
-    output = result[0] if isinstance(result, tuple) else result
-    if features.dim() != 4:
-        return False
-    samples, channels, *size = features.shape
-    return size != [1, 1] and output.numel() == samples * channels

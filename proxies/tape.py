@@ -23,6 +23,7 @@ from torch.autograd.graph import Node
 from proxies.attention import attention_in_steps
 from proxies.axes import NOWHERE, Axes
 from proxies.conditions import UndefinedError
+from proxies.feature_maps import FeatureMap
 from proxies.graph import below, latest, varying
 from proxies.listener import Listener
 from proxies.operations import Bend, Product
@@ -45,7 +46,8 @@ class Tape:
         products: the products with weights, in the order of execution.
         bends: the non-linearities, likewise.
         pooled: the feature maps, with their graphs, whose positions were reduced to one, by the
-            place of the reduction among all of the pass.
+            place of the reduction among all that might be one.
+        last_map: the last feature map of more than one position, (B, C, H, W) or (B, H, W, C).
         network: the copy of the network that ran.
         start: the place at which the pass began; two passes differ in it alone.
         kept: outputs of operations that were asked for, with their graphs, by their place
@@ -58,7 +60,8 @@ class Tape:
     parameters: dict[str, Tensor]
     products: list[Product]
     bends: list[Bend]
-    pooled: dict[int, Tensor]
+    pooled: dict[int, FeatureMap]
+    last_map: FeatureMap | None
     network: nn.Module
     start: int
     kept: dict[int, Tensor]
@@ -155,8 +158,10 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
         if number in nodes
     ]
     bends = [bend for bend in listener.bends if bend.number in nodes]
-    pooled = {i: map_ for i, (map_, number) in enumerate(listener.pooled) if number in nodes}
+    maps = listener.maps
+    pooled = {place: map_ for place, (map_, number) in maps.pooled.items() if number in nodes}
+    last = next((map_ for map_, number in reversed(maps.last) if number in nodes), None)
     products = [product for product in products if product.weights]
     kept = listener.kept
     axes = {place: listener.axes.get(place + start, NOWHERE) for place in kept}
-    return Tape(leaf, logits, named, products, bends, pooled, copy, start, kept, axes, nodes)
+    return Tape(leaf, logits, named, products, bends, pooled, last, copy, start, kept, axes, nodes)

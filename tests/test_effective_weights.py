@@ -1,4 +1,4 @@
-"""A network whose weights are computed from others has the scores of the same one with plain ones."""
+"""Weights that are computed from others: the scores of the same network with plain ones."""
 
 import warnings
 
