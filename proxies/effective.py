@@ -6,6 +6,7 @@ the latter: the two parameters of a weight norm are no two layers, and a weight 
 is 0.
 """
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -23,6 +24,8 @@ def with_effective_weights(network: nn.Module) -> nn.Module:
         network: a copy in eval mode, whose function stays the same.
     """
     for module in list(network.modules()):
+        if isinstance(module, torch.jit.ScriptModule):  # which has none
+            continue
         made = _unparametrised(module) + _unhooked(module)
         # In the order of a layer that never had any, in which vectors are drawn for it.
         rest = [name for name in module._parameters if name not in made]
