@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from testbed.basis.errors import ToolkitError
-from testbed.networks.independence import influence, neighbours
+from testbed.networks.independence import by_how_much, influence, neighbours
 from testbed.networks.outcome import explained
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def require_independence(probe: Probe, logits: Tensor | None = None) -> None:
     change = probe.shared(name, lambda: _influence(probe, logits if known else None))
     if change is not None:
         raise UndefinedError(
-            f"images influence each other: the first one's logits change by {change:.1g} of the "
-            "largest when it comes alone, so that no image has a derivative of its own; keep "
-            "statistics over the batch out of the forward pass"
+            f"images influence each other: the first one's logits change {by_how_much(change)} "
+            "when it comes alone, so that no image has a derivative of its own; keep statistics "
+            "over the batch out of the forward pass"
         )
 
 

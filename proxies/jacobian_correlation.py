@@ -8,7 +8,7 @@ the public code.
 import torch
 from torch import Tensor
 
-from proxies.conditions import UndefinedError, require_derivative, require_independence
+from proxies.conditions import OptionError, UndefinedError, require_derivative, require_independence
 from proxies.probe import Probe, Score
 
 __all__ = ["epe_nas", "jacov"]
@@ -22,6 +22,7 @@ def jacov(probe: Probe, *, k: float = 1e-5) -> Score:
     Mellor et al., "Neural Architecture Search without Training", 2020, version 1, equation 4.
     C is symmetric, so its eigenvalues are real; the public code takes those of a general matrix.
     """
+    _check_offset(k)
     values = torch.linalg.eigvalsh(_correlations(probe)).clamp(min=0) + k
     return Score(float(-(values.log() + 1 / values).sum()))
 
@@ -33,6 +34,7 @@ def epe_nas(probe: Probe, *, k: float = 1e-5) -> Score:
     Up to 100 classes the score is Σ_c |s_c|; beyond, Σ_{c<c'} |s_c − s_c'| over the number of
     classes. A class of a single sample has s_c = log(1 + k).
     """
+    _check_offset(k)
     labels, sums = probe.labels.cpu(), []
     features = _gradients(probe)
     for label in labels.unique():
@@ -43,6 +45,11 @@ def epe_nas(probe: Probe, *, k: float = 1e-5) -> Score:
         return Score(float(values.abs().sum()))
     differences = (values[:, None] - values[None, :]).abs().triu(1)
     return Score(float(differences.sum() / len(values)))
+
+
+def _check_offset(k: float) -> None:
+    if k <= 0:
+        raise OptionError(f"k keeps logarithms of zero finite, so it is positive; got {k}")
 
 
 def _correlations(probe: Probe) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.scoring import evaluate
+from testbed.basis.errors import InputError
 from testbed.catalogue.plugins import load
 from testbed.catalogue.registry import get
 from testbed.catalogue.spec import ProxySpec
@@ -112,21 +113,29 @@ class ScoringJob:
         self, spec: ProxySpec, network: str, seed: int | None, weights: dict[str, Any]
     ) -> ScoreKey:
         options = {**spec.options, **self.options.get(spec.name, {}), **spec.origin}
+
+        def beside(settings: dict[str, Any]) -> dict[str, Any]:
+            if spec.foreign and (taken := sorted(spec.options.keys() & settings.keys())):
+                raise InputError(
+                    f"{spec.name} has an option named {', '.join(taken)}, which stands in the "
+                    "keys of scores for something else: give it another name in its ProxySpec"
+                )
+            return settings | options
+
         channels, *size = self.images.shape[1:]
         shape = {"in_channels": channels, "classes": self.classes, "size": size}
         space = space_of(network)
         if spec.structural and space is not None and space.sizes.keys() <= weights.keys():
             width = {name: weights[name] for name in space.sizes}
-            return ScoreKey.make(network, spec.name, settings=width | shape | options)
+            return ScoreKey.make(network, spec.name, settings=beside(width | shape))
         if not spec.structural and not spec.needs_images:
             return ScoreKey.make(
                 network, spec.name, init=self.source.init, seed=seed,
-                settings={"dtype": self.dtype} | shape | self.normalisation | weights | options,
+                settings=beside({"dtype": self.dtype} | shape | self.normalisation | weights),
             )  # fmt: skip
-        settings = self.common | weights | options
         return ScoreKey.make(
             network, spec.name, init=self.source.init, seed=seed, images=self.image_set,
-            settings=settings,
+            settings=beside(self.common | weights),
         )  # fmt: skip
 
     def tasks(
@@ -159,7 +168,8 @@ class ScoringJob:
             key=("probe", task.network, self.source.init, task.seed),
             memory=self.memory,
         )
-        scores = {key: self._score(key.proxy, probe) for key in task.keys}
+        ours_first = sorted(task.keys, key=lambda key: get(key.proxy).foreign)
+        scores = {key: self._score(key.proxy, probe) for key in ours_first}
         return Scored(
             [_row(key, score) for key, score in scores.items() if not score.failed],
             {key.proxy: str(score.reason) for key, score in scores.items() if score.failed},

@@ -8,7 +8,8 @@ from torch.nn.functional import cross_entropy
 
 from proxies.axes import Axis, sums
 from proxies.conditions import UndefinedError
-from proxies.tape import Bend, Product, Tape
+from proxies.operations import Bend, Product
+from proxies.tape import Tape
 
 __all__ = ["LossGradients", "loss_gradients", "require_weights"]
 

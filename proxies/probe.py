@@ -182,6 +182,24 @@ class Probe:
         make = lambda: loss_gradients(self.tape, self.labels)  # noqa: E731
         return self.shared("loss gradients", make)
 
+    @property
+    def given_labels(self) -> Tensor | None:
+        """Return the labels that were given, or None."""
+        return self._labels
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Return the copies of the network that were made by now, by their use."""
+        found: dict[str, nn.Module] = {}
+        if self._work.has("copies"):
+            found |= {"plain": self.network, "fast": self.fast.network}
+        if self._work.has("tape"):
+            found["tape"] = self.tape.network
+        return found
+
+    def renew(self, images: Tensor, labels: Tensor | None) -> None:
+        """Forget all shared work, and go on with these images and labels."""
+        self.images, self._labels, self._work = images, labels, SharedWork()
+
     def parts(self, bytes_beside: int, images: Tensor | None = None) -> list[Tensor]:
         """Return the parts of the images that fit into the memory budget each.
 

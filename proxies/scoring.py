@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from proxies.conditions import OptionError, UndefinedError
+from proxies.foreign import ProxyError, as_declared, checked, lent
 from proxies.piecewise import proven_linear
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
 from proxies.warm_up import first_probe, small_probe
 from testbed.basis.errors import InputError
+from testbed.basis.plugins import ANYTHING
 from testbed.basis.seeding import global_draws
 from testbed.catalogue.registry import chosen as named
 from testbed.catalogue.registry import get
@@ -80,7 +82,9 @@ def score(
         )  # fmt: skip
         for spec in specs:
             spec.check_mode(probe.batch_norm)
-        return {spec.name: evaluate(spec, probe, chosen[spec.name]) for spec in specs}
+        ours_first = sorted(specs, key=lambda spec: spec.foreign)
+        found = {spec.name: evaluate(spec, probe, chosen[spec.name]) for spec in ours_first}
+        return {spec.name: found[spec.name] for spec in specs}
 
 
 def check_options(
@@ -139,8 +143,14 @@ def _tried(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score 
     """Return a score; None if memory did not suffice and may with smaller parts of the batch."""
     start = time.perf_counter()
     try:
-        result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))
-    except Exception as error:
+        if spec.foreign:
+            view = as_declared(probe, spec)
+            with lent(probe):
+                result, seconds = view.timed(lambda probe: spec.function(probe, **settings))
+            result = checked(result)
+        else:
+            result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))
+    except ANYTHING as error:
         short = out_of_memory(error)
         if short and probe.budget.halve():
             return None
@@ -150,7 +160,8 @@ def _tried(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score 
         if not short and isinstance(error, UndefinedError):
             result = Score(math.nan, str(error))
         else:
-            result = Score(math.nan, f"failed: {explained(error)}", failed=True)
+            why = str(error) if isinstance(error, ProxyError) else explained(error)
+            result = Score(math.nan, f"failed: {why}", failed=True)
     return replace(result, seconds=seconds)
 
 

@@ -34,7 +34,7 @@ def print_summary(scores: pd.DataFrame, names: Sequence[str], console: Console, 
     console.print(_per_proxy(scores, names))
     for line in _reasons(scores):
         console.print(Text(line))
-    if show:
+    if show and scores["value"].notna().any():
         console.print(_top(scores, names, show, strings=console.width >= WIDE))
 
 

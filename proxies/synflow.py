@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from proxies.conditions import UndefinedError, undefined_where_it_fails
+from proxies.effective import with_effective_weights
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.tape import record
@@ -51,7 +52,8 @@ def synflow(probe: Probe) -> Score:
 
 def positive_copy(module: nn.Module, device: torch.device) -> nn.Module:
     """Return a copy in float64 with parameters |θ| and without batch norms, in eval mode."""
-    network = working_copy(unwrapped(module)).to(device, torch.float64).eval()
+    network = with_effective_weights(working_copy(unwrapped(module)).eval())
+    network = network.to(device, torch.float64)
     for parent in list(network.modules()):
         for name, layer in parent.named_children():
             if isinstance(layer, _NormBase):

@@ -156,6 +156,15 @@ class ProxyContract:
             other = score(self.network(), 1 - images, labels, [spec.name])[spec.name]
             assert other.value == self.usual(spec).value
 
+    def test_weights_matter_only_where_the_record_says_so(self, spec: ProxySpec) -> None:
+        """Other weights give the same score if it is of the architecture alone."""
+        if spec.structural:
+            network = self.network()
+            with torch.no_grad():
+                for parameter in network.parameters():
+                    parameter.mul_(2).add_(1)
+            assert self.value(spec, module=network).value == self.usual(spec).value
+
     def test_batch_statistics_are_allowed_or_refused(self, spec: ProxySpec) -> None:
         """Batch-norm mode ``batch`` is refused by a proxy of independent samples."""
         if spec.independent:

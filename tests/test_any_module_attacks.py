@@ -56,6 +56,16 @@ def test_only_the_images_whose_logits_are_no_numbers_are_wrong():
     assert network is not spoiled
 
 
+@pytest.mark.parametrize("name", ["apgd-ce", "apgd-t", "fab-t", "autoattack"])
+def test_logits_in_double_precision_give_the_same_outcome(name):
+    single, double = (
+        evaluate(network, X, classes(cnn()), attack(name), [2.0, 8.0])
+        for network in (cnn(), Around(after=lambda z: z.double()))
+    )
+    for one, other in zip(single.levels, double.levels, strict=True):
+        assert torch.equal(one.robust, other.robust)
+
+
 INFLUENCE = {
     "mean": lambda: Around(lambda x: x - x.mean(0, keepdim=True)),
     "no statistics": lambda: nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), cnn()),

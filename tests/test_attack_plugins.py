@@ -27,6 +27,7 @@ from evaluation.truths.published import Truth
 from evaluation.truths.targets import Target
 from testbed.basis import plugins as loading
 from testbed.basis.errors import InputError
+from testbed.networks.modes import kept_settings
 from testbed.store import Store, read_robustness
 from testbed.train.command import app as train
 from tests.attack_networks import Linear, inner_images
@@ -283,6 +284,27 @@ def test_what_cannot_be_judged_is_said(module, tmp_path, proposal):
     for mode in ("record", "accuracy"):
         with pytest.raises(InputError, match=r"the attack noise proposes .* expected a tensor"):
             evaluate(network, inputs, network(inputs).argmax(1), make("noise"), [8.0], mode=mode)
+
+
+SETTLED = """torch.set_default_dtype(torch.float64)
+        torch.nn.modules.module.register_module_forward_hook(lambda module, given, result: -result)
+        return found"""
+
+
+@pytest.mark.parametrize("mode", ["record", "accuracy"])
+def test_settings_of_the_process_are_put_back_before_anything_is_judged(module, tmp_path, mode):
+    network, inputs = Linear(3, (1, 4, 4)), inner_images(5, (1, 4, 4))
+    labels, levels = network(inputs).argmax(1), []
+    for text in (LINES, LINES.replace("return found", SETTLED)):
+        (tmp_path / "mine.py").write_text("import torch\n" + text, encoding="utf-8")
+        for table in (ATTACKS, sys.modules):
+            table.pop("noise" if table is ATTACKS else "mine", None)
+        (name,) = load(["mine:NOISE"])
+        with kept_settings():
+            levels += evaluate(network, inputs, labels, make(name), [8.0], mode=mode).levels
+            assert torch.get_default_dtype() == torch.float32
+            assert not torch.nn.modules.module._global_forward_hooks
+    assert torch.equal(levels[0].robust, levels[1].robust)
 
 
 DRAWN = "around.random(batch.draws, number)"

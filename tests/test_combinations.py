@@ -130,3 +130,16 @@ def test_command_prints_combinations_and_what_they_saw(truth, tmp_path, scores):
     assert "az=log_ranks(a,b): ranks are among 40 networks, and nothing is fitted." in result.stdout
     assert "f=forest(a,b; target=clean, n=20, seed=0): fitted to clean of 20" in result.stdout
     assert any(line.startswith("az ") for line in result.stdout.splitlines())
+
+
+def test_a_group_stands_for_those_of_its_proxies_that_have_scores(truth, scores):
+    names = {"a": "snip", "b": "zen", "c": "hessian_input"}
+    scores = scores.assign(proxy=scores["proxy"].map(names))
+    ranking = rank(scores, truth, ["saliency", "zen", "snip"], ["fgsm@1"])
+    assert set(ranking.columns) == {"params", "flops", "paths_pool_min", "snip", "zen"}
+    ranking = rank(scores, truth, ["all"], ["fgsm@1"])
+    assert set(ranking.columns) >= {*names.values()}
+    with pytest.raises(RankingError, match="no score is of the group robust; the scores have hess"):
+        rank(scores, truth, ["robust", "snip"], ["fgsm@1"])
+    own = scores.assign(proxy=scores["proxy"].replace("zen", "robust"))  # a score of that name
+    assert "robust" in rank(own, truth, ["robust"], ["fgsm@1"]).columns

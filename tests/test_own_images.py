@@ -139,6 +139,20 @@ def test_the_fingerprint_is_that_of_the_pixels_and_labels(pets, tmp_path):
     assert images.load(f"folder:{pets}?size=4").name.startswith("pets-4x4@")
 
 
+def test_the_batch_is_that_of_the_images_wherever_they_lie(pets, tmp_path):
+    one = images.load(f"folder:{pets}?holdout=0")
+    pixels = (
+        one.pixels[:]
+        if isinstance(one.pixels, torch.Tensor)
+        else one.pixels[torch.arange(len(one))]
+    )
+    file = tmp_path / "animals.npz"
+    np.savez(file, images=pixels.numpy(), labels=one.labels.numpy())
+    other = images.load(f"npz:{file}?holdout=0&layout=nchw")
+    assert one.name.rpartition("@")[2] == other.name.rpartition("@")[2]
+    assert one.batch(5, 1).fingerprint == other.batch(5, 1).fingerprint
+
+
 def test_what_an_earlier_pass_found_holds_until_a_file_changes(pets, cache, monkeypatch):
     for path in pets.rglob("*.png"):
         os.utime(path, (1, 1))

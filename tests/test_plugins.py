@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import proxies
 from proxies.compute import app
+from proxies.robust.curvature import curvature
 from proxies.testing import ProxyContract
 from testbed.basis import plugins as loading
 from testbed.basis.errors import InputError
@@ -94,7 +95,9 @@ def test_whose_a_proxy_is_says_its_function_and_the_version_of_its_source(module
     partly = dataclasses.replace(
         PROXIES[name], function=functools.partial(PROXIES[name].function, power=2.0)
     )
-    assert partly.origin == before
+    assert partly.origin == before | {"proxy_function": "mine:confidence(power=2.0)"}
+    ours = dataclasses.replace(partly, function=functools.partial(curvature, h=3.0))
+    assert ours.origin["proxy_function"] == "proxies.robust.curvature:curvature(h=3.0)"
     assert all(not spec.origin for spec in PROXIES.values() if spec.name != name)
     (tmp_path / "mine.py").write_text(MINE.replace("1.0", "1.5"), encoding="utf-8")
     sys.modules.pop("mine")
@@ -106,7 +109,7 @@ def test_whose_a_proxy_is_says_its_function_and_the_version_of_its_source(module
 
 
 def test_an_installed_packages_version_stands_in_the_keys(module, monkeypatch):
-    monkeypatch.setattr(loading, "packages_distributions", lambda: {"mine": ["my-proxies"]})
+    monkeypatch.setattr(loading, "_distributions", lambda: {"mine": ["my-proxies"]})
     monkeypatch.setattr(loading, "version", lambda name: "1.2")
     (name,) = plugins.load(["mine:CONFIDENCE"])
     assert PROXIES[name].origin["proxy_version"].startswith("my-proxies 1.2, source ")

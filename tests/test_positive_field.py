@@ -106,3 +106,59 @@ def test_without_an_average_the_last_map_serves_and_without_a_map_there_is_a_rea
         found = proxies.score(network, torch.rand(2, 3, 16, 16), None, "positive_leak")
         assert math.isnan(found["positive_leak"].value)
         assert "feature map with positions" in found["positive_leak"].reason
+
+
+class Branch(nn.Module):
+    """A skip and a branch, so that the gain of the branch shows in the shape of the field."""
+
+    def __init__(self, branch, shapes=()):
+        super().__init__()
+        self.branch = branch
+        torch.manual_seed(0)
+        self.matrices = nn.ParameterList(torch.randn(shape) for shape in shapes)
+
+    def forward(self, x):
+        return x + self.branch(x, *self.matrices)
+
+
+def sizes(network, r):
+    network = nn.Sequential(network, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    found = proxies.score(network, torch.rand(2, 3, 16, 16), None, "positive_receptive_field")
+    return found["positive_receptive_field"].value, r.sum() ** 2 / (r**2).sum()
+
+
+def test_matrices_of_inputs_times_outputs_have_a_mean_gain_of_one():
+    def branch(x, one, two):
+        features = (x.permute(0, 2, 3, 1) @ one @ two).permute(0, 3, 1, 2)
+        return nn.functional.avg_pool2d(features, 3, 1, 1)
+
+    network = Branch(branch, [(3, 7), (7, 3)])
+    one, two = (w.detach().double().abs().numpy() for w in network.matrices)
+    r = np.zeros((16, 16))
+    r[7:10, 7:10] = (one / one.sum() * 7 @ (two / two.sum() * 3)).sum() / 9
+    r[8, 8] += 3
+    size, expected = sizes(network, r)
+    assert size == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_a_transposed_convolution_has_a_mean_gain_of_one(groups):
+    torch.manual_seed(0)
+    up = nn.ConvTranspose2d(3, 6, 2, stride=2, groups=groups)
+    down = nn.Conv2d(6, 3, 1)
+    network = Branch(lambda x: down(up(nn.functional.avg_pool2d(x, 2))))
+    network.up, network.down = up, down
+    weight = up.weight.detach().double().abs().numpy()  # (3, 6 / groups, 2, 2)
+    weight *= 6 * 4 / weight.sum()
+    last = down.weight.detach().double().abs().numpy()[..., 0, 0]
+    last *= 3 / last.sum()
+    outputs = np.zeros(6)  # of ones, at the first of the four phases
+    for group in range(groups):
+        inputs = slice(group * 3 // groups, (group + 1) * 3 // groups)
+        own = slice(group * 6 // groups, (group + 1) * 6 // groups)
+        outputs[own] = weight[inputs, :, 0, 0].sum(0)
+    r = np.zeros((16, 16))
+    r[8:10, 8:10] = (last @ outputs).sum() / 4
+    r[8, 8] += 3
+    size, expected = sizes(network, r)
+    assert size == pytest.approx(expected, rel=1e-12)

@@ -293,3 +293,43 @@ def test_a_file_of_the_first_version_is_upgraded_when_written(tmp_path):
         assert store.finished_robustness() == set()
     with Store(path) as store:
         assert store.save_robustness(store.begin_run({}), [row(1.0)]) == 1
+
+
+SPOILED = """
+import torch
+from torch import nn
+
+class Spoiled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x):
+        logits = self.head(x.flatten(1))
+        bright = x.mean((1, 2, 3)) > 0.31
+        return torch.where(bright[:, None], torch.full_like(logits, torch.nan), logits)
+
+def good():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+"""
+
+
+def test_logits_that_are_no_numbers_cost_no_other_network_its_results(tmp_path, monkeypatch):
+    (tmp_path / "spoiled.py").write_text(SPOILED, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    words = "--images digits --count 12 --attacks fgsm --epsilons 8 --workers 1 --store s.sqlite"
+    names = ["--network", "spoiled:Spoiled", "--network", "spoiled:good"]
+    result = CliRunner().invoke(app, [*names, *words.split()])
+    assert result.exit_code == 0, result.output
+    assert "not finite numbers" in " ".join(result.output.split())
+    rows = read_robustness(tmp_path / "s.sqlite").set_index(["network", "measure"])
+    assert len(rows) == 4
+    # Where some image has no class there is no confusion, and no mean confidence.
+    assert rows["confusion"].isna().groupby("network").all().to_dict() == {
+        "spoiled:Spoiled": True, "spoiled:good": False
+    }  # fmt: skip
+    good, spoiled = (rows.loc[(f"spoiled:{name}", "clean")] for name in ("good", "Spoiled"))
+    assert spoiled["accuracy"] <= good["accuracy"]

@@ -12,6 +12,7 @@ from evaluation.attacks.names import find
 from evaluation.attacks.norms import BALLS
 from evaluation.attacks.settings import check, choice
 from testbed.basis.errors import InputError
+from testbed.networks.modes import kept_settings
 
 __all__ = ["Attack", "put", "targets_note"]
 
@@ -71,7 +72,9 @@ class Attack(ABC):
     def propose_grid(self, batch: Examples, epsilons: Sequence[float]) -> Iterator[Tensor]:
         """Yield the proposals for each ε on its own; one that shares work may override it."""
         for epsilon in epsilons:
-            yield self.propose(batch, epsilon, stop_early=False)
+            with kept_settings():  # what judges and measures next relies on them
+                found = self.propose(batch, epsilon, stop_early=False)
+            yield found
 
     def notes(self, classes: int) -> list[str]:
         """Return what to know of the attack on a network of K classes, as sentences.

@@ -33,6 +33,7 @@ from evaluation.attacks.outcome import Level
 from evaluation.attacks.search import SearchAttack
 from testbed.basis.errors import InputError
 from testbed.basis.foreign_text import described
+from testbed.networks.modes import kept_settings
 
 __all__ = ["AUDIT", "MODES", "Job"]
 
@@ -92,9 +93,9 @@ class Job:
         some = self.batch.take(rows)
         if not len(some):
             return some.images
-        return self.checked(
-            self.attack.propose(some, epsilon / LEVELS, stop_early=True), some.images
-        )
+        with kept_settings():
+            found = self.attack.propose(some, epsilon / LEVELS, stop_early=True)
+        return self.checked(found, some.images)
 
     def descend(self, epsilons: Sequence[float], audit: Tensor) -> Descent | None:
         """Attack down falling ε, with an audit (E, N), if the attack is such that it can."""

@@ -35,7 +35,7 @@ class PerImage:
         for (_, value), (_, new) in zip(self._parts(), other._parts(), strict=True):
             if isinstance(value, Tensor):
                 assert isinstance(new, Tensor)
-                value[where] = new
+                value[where] = new.to(value.dtype)
             else:
                 assert isinstance(new, PerImage)
                 value.write(where, new)

@@ -18,7 +18,7 @@ from evaluation.attacks.losses import cross_entropy
 from evaluation.attacks.outcome import Level
 from evaluation.attacks.pgd import PGD
 from evaluation.attacks.victim import LEAST_ROWS, Victim, pad
-from testbed.networks.independence import relative_change
+from testbed.networks.independence import by_how_much, relative_change
 from testbed.networks.memory import in_parts
 
 __all__ = ["count_warnings", "grid_warnings", "network_warnings"]
@@ -47,8 +47,8 @@ def network_warnings(
     change = relative_change(second, first)
     if change:
         warnings.append(
-            "random outputs: two passes over the same images differ by up to "
-            f"{change:.2g} of the largest logit; robust accuracies are then too high"
+            "random outputs: the logits of the same images differ between two passes "
+            f"{by_how_much(change)}; robust accuracies are then too high"
         )
     if bool((first >= 0).all()) and torch.allclose(first.sum(1), torch.ones(()).to(first)):
         warnings.append(

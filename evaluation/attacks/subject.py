@@ -11,7 +11,7 @@ from testbed.basis.seeding import global_draws
 from testbed.networks.copying import unwrapped
 from testbed.networks.errors import NetworkError
 from testbed.networks.images import check_images
-from testbed.networks.independence import influence, neighbours
+from testbed.networks.independence import by_how_much, influence, neighbours
 from testbed.networks.logits import check_labels, check_logits
 from testbed.networks.modes import own_modes
 from testbed.networks.outcome import called
@@ -58,10 +58,10 @@ class Subject:
         change = influence(self.network, self._images, alone[:1], self._first[:1])
         if change is not None:
             raise NetworkError(
-                f"images influence each other: the first one's logits change by {change:.1g} of "
-                "the largest when it comes alone, so that accuracies would depend on the batch; "
-                "put batch norms into eval mode, with running statistics, and keep other "
-                "statistics over the batch out of the forward pass"
+                f"images influence each other: the first one's logits change {by_how_much(change)} "
+                "when it comes alone, so that accuracies would depend on the batch; put batch "
+                "norms into eval mode, with running statistics, and keep other statistics over "
+                "the batch out of the forward pass"
             )
 
 

@@ -17,6 +17,7 @@ from evaluation.ranking.coverage import together
 from evaluation.ranking.labels import IDENTITY, Identity, labels, printable, row_labels
 from evaluation.ranking.roster import SIZES, Roster
 from testbed.basis.errors import ToolkitError, did_you_mean
+from testbed.catalogue import registry
 
 __all__ = [
     "BASELINES",
@@ -76,7 +77,8 @@ def score_columns(
 
     Args:
         scores: a table of one row for each score, as :func:`testbed.store.read_scores` returns.
-        proxies: the chosen proxies, in this order; None takes all, in the order of their names.
+        proxies: the chosen proxies, or groups of them, in this order; None takes all, in the order
+            of their names.
             A baseline may be named that the scores do not have.
         seeds: the chosen seeds. None takes all but those of too few networks, see
             :func:`~evaluation.ranking.coverage.together`. Scores that have no seed are always kept.
@@ -102,7 +104,7 @@ def score_columns(
             f"({printable(foreign[0])!r}): expected {roster.expected()}"
         )
     known = sorted(set(scores["proxy"]))
-    proxies = known if proxies is None else list(dict.fromkeys(proxies))
+    proxies = known if proxies is None else _members(proxies, known)
     _refuse_unknown("proxies", proxies, known, also=BASELINES)
     scores = scores.loc[scores["proxy"].isin(proxies) & scores["id"].notna()]
     if seeds is not None:
@@ -115,6 +117,22 @@ def score_columns(
     groups = scores.sort_values(["id", "seed"]).groupby(list(IDENTITY), sort=True)
     columns = [_column(identity, rows, every=seeds is not None) for identity, rows in groups]
     return sorted(columns, key=lambda column: proxies.index(column.identity[0])), foreign
+
+
+def _members(asked: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the names that names and groups stand for, each once, of a group those there are."""
+    names: dict[str, None] = {}
+    for word in asked:
+        grouped = word in registry.words() and word not in known
+        names_of = registry.chosen([word]) if grouped else [word]
+        there = [name for name in names_of if not grouped or name in (*known, *BASELINES)]
+        if not there:
+            raise RankingError(
+                f"no score is of the group {word}; the scores have "
+                f"{', '.join(map(printable, map(str, known))) or 'none'}"
+            )
+        names |= dict.fromkeys(there)
+    return list(names)
 
 
 def _without_infinities(scores: pd.DataFrame) -> pd.DataFrame:

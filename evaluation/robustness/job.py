@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.attacks import Level, evaluate
-from evaluation.attacks.judge import predict
+from evaluation.attacks.judge import NO_CLASS, predict
 from evaluation.attacks.outcome import count_confusion
 from evaluation.attacks.plugins import load
 from evaluation.attacks.subject import subject
@@ -197,12 +197,14 @@ class MeasuringJob:
         # Where attacks stop early, confidences and confusions depend on when they stopped.
         whole = not attacked or self.mode == "record"
         labels, classes = self.labels, self.classes
+        # An image without a class, since its logits were not finite, stands in no column.
+        named = whole and bool((level.prediction != NO_CLASS).all())
         return RobustnessRow(
             key,
             robust=level.robust.tolist(),
             confidence_label=_mean(level.label_confidence) if whole else None,
             confidence_prediction=_mean(level.prediction_confidence) if whole else None,
-            confusion=count_confusion(labels, level.prediction, classes) if whole else None,
+            confusion=count_confusion(labels, level.prediction, classes) if named else None,
             seconds=level.seconds,
             gradients=level.gradients,
             queries=level.queries,

@@ -15,8 +15,8 @@ from torch import Tensor
 from proxies.axes import sample_first
 from proxies.conditions import OptionError, UndefinedError
 from proxies.cost import params
+from proxies.operations import Bend
 from proxies.probe import Probe, Score
-from proxies.tape import Bend
 
 __all__ = ["agreement", "count_distinct", "distinct_units", "nwot", "swap", "swap_reg"]
 

@@ -15,9 +15,12 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxies.conditions import OptionError, UndefinedError
+from proxies.effective import with_effective_weights
+from proxies.feature_maps import POOLS
+from proxies.graph import below
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
-from proxies.tape import POOLS, below, record, reduces_positions
+from proxies.tape import record
 from testbed.networks.copying import unwrapped, working_copy
 
 __all__ = ["zen"]
@@ -46,7 +49,8 @@ def zen(probe: Probe, *, repeats: int = 4, step: float = 0.01, batch: int = 16) 
             f"zen needs repeats ≥ 1, batch ≥ 2 and step > 0; got {repeats}, {batch}, {step}"
         )
     require_weights(probe.tape)
-    network = working_copy(unwrapped(probe.module)).to(probe.images).eval()
+    network = with_effective_weights(working_copy(unwrapped(probe.module)).eval())
+    network = network.to(probe.images)
     norms = [layer for layer in network.modules() if isinstance(layer, _NormBase)]
     if not norms:  # nothing keeps the features in float32's range
         network = network.double()
@@ -70,15 +74,11 @@ def _once(
     place = max(probe.tape.pooled, default=None)
     like, shape = next(network.parameters()), (batch, *probe.images.shape[1:])
     images, shift = (torch.randn(shape, generator=source).to(like) for _ in range(2))
-    logs: list[float] = []
+    variances: list[Tensor] = []
 
     def see(features: Tensor, reaches: bool) -> None:
-        if not reaches:
-            return
-        variances = features.detach().double().transpose(0, 1).flatten(1).var(1)
-        variance = float(variances.mean())
-        if variance > 0:  # of zeros, which a dead branch gives, nothing was divided away
-            logs.append(math.log(variance) / 2)
+        if reaches:  # the mean of it, which is no operation of the network, is taken later
+            variances.append(features.detach().double().transpose(0, 1).flatten(1).var(1))
 
     def hook(calls: Iterator[bool]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         return lambda _, inputs: see(inputs[0], next(calls, True))
@@ -87,8 +87,12 @@ def _once(
     before = _features(network, images, place)
     for handle in handles:
         handle.remove()
+    means = [float(variance.mean()) for variance in variances]
+    # Of zeros, which a dead branch gives, nothing was divided away.
+    logs = [math.log(variance) / 2 for variance in means if variance > 0]
     moved = (_features(network, images + step * shift, place) - before).double().abs()
-    distance = float(moved.flatten(1).sum(1).mean())
+    sums = moved.flatten(1).sum(1)
+    distance = float(sums.mean()) * (len(sums) / batch)  # tokens may come before samples
     return math.log(distance) + sum(logs) if distance > 0 else math.nan
 
 
@@ -124,7 +128,7 @@ def _features(network: nn.Module, images: Tensor, place: int | None) -> Tensor:
 
 
 class _Pooled(TorchDispatchMode):
-    """Notes the feature maps whose positions are reduced to one."""
+    """Notes the feature maps whose positions may be reduced to one, as the tape counts them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +137,7 @@ class _Pooled(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         name = func._schema.name.removeprefix("aten::")
-        if name in POOLS and reduces_positions(args[0], result):
+        if name in POOLS:
             self.maps.append(args[0])
         return result
 

@@ -10,18 +10,20 @@ such an average, of the last feature map that has more than one position.
 No images, no labels: the architecture and its weights, in float64.
 """
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxies.conditions import OptionError, UndefinedError, undefined_where_it_fails
+from proxies.effective import with_effective_weights
+from proxies.feature_maps import FeatureMap
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.robust.frequencies import frequencies
-from proxies.tape import POOLS, Tape, record, reduces_positions
+from proxies.tape import Tape, record
 from testbed.networks.copying import unwrapped, working_copy
 
 __all__ = ["positive_leak", "positive_receptive_field"]
@@ -66,12 +68,10 @@ def _computed(probe: Probe) -> Tensor:
     with undefined_where_it_fails("on an image of ones in float64 without its normalisations"):
         tape = record(network, images)
         require_weights(tape)
-        _average(network, set(tape.weights))
-        with torch.enable_grad(), _Maps() as maps:
-            network(images.clone())
-    features = maps.chosen(_keeps_positions(tape))
-    row, column = features.shape[2] // 2, features.shape[3] // 2
-    (found,) = torch.autograd.grad(features[0, :, row, column].sum(), images)
+        _average(network, tape)
+        averaging = record(network, images)
+    centre = _centre(_map(averaging), *images.shape[2:])
+    (found,) = averaging.gradients(centre.sum(), [averaging.images])
     field = found[0].sum(0).cpu()
     largest = float(field.abs().max())
     if not bool(field.isfinite().all()) or largest == 0:
@@ -85,7 +85,8 @@ def _computed(probe: Probe) -> Tensor:
 
 
 def _without_norms(probe: Probe) -> nn.Module:
-    network = working_copy(unwrapped(probe.module)).to(probe.images.device, torch.float64).eval()
+    network = with_effective_weights(working_copy(unwrapped(probe.module)).eval())
+    network = network.to(probe.images.device, torch.float64)
     for layer in network.modules():
         if isinstance(layer, NORMS):
             # Not another layer in its place: others may read this one's attributes.
@@ -97,12 +98,17 @@ def _identity(features: Tensor, *_: Any) -> Tensor:
     return features
 
 
-def _average(network: nn.Module, weights: set[str]) -> None:
+def _average(network: nn.Module, tape: Tape) -> None:
     """Make the weights positive with a mean gain of 1, and clear the biases, in place."""
+    gains = {
+        product.weights[0]: product.outputs * product.spread
+        for product in reversed(tape.products)
+        if len(product.weights) == 1
+    }
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if name in weights:
-                gain = parameter.abs().sum() / len(parameter)
+            if name in tape.weights:
+                gain = parameter.abs().sum() / gains.get(name, len(parameter))
                 parameter.copy_(parameter.abs() / gain)
             elif name.endswith("bias"):
                 parameter.zero_()
@@ -110,38 +116,36 @@ def _average(network: nn.Module, weights: set[str]) -> None:
                 parameter.abs_()
 
 
+def _map(tape: Tape) -> FeatureMap:
+    """Return the last map whose positions are averaged, or else the last one with positions."""
+    found = tape.pooled[max(tape.pooled)] if tape.pooled else tape.last_map
+    a_map = found is not None and tape.pooled and found.features.dim() > 3
+    if found is None or not (a_map or _keeps_positions(tape)):  # tokens of a transformer
+        raise UndefinedError(
+            "the network has no feature map with positions in front of its logits: there is "
+            "no receptive field of one position"
+        )
+    return found
+
+
+def _centre(found: FeatureMap, height: int, width: int) -> Tensor:
+    """Return the features at the centre, (C,); positions in one row are those of the image."""
+    features = found.by_channel[0]
+    if features.dim() != 3 or 1 in features.shape[1:]:
+        features = features.flatten(1)
+        count = features.shape[1]
+        rows = round(math.sqrt(count * height / width))
+        if rows < 1 or count % rows or rows * width != count // rows * height:
+            raise UndefinedError(
+                f"the {count} positions that are averaged are no rows and columns of an image of "
+                f"{height} × {width}: there is no centre"
+            )
+        features = features.unflatten(1, (rows, -1))
+    return features[:, features.shape[1] // 2, features.shape[2] // 2]
+
+
 def _keeps_positions(tape: Tape) -> bool:
     """Say whether feature maps lead up to the logits: convolutions, and no tokens."""
     kinds = {p.operation == "convolution" for p in tape.products}
     rows = [p.input[..., 0].numel() for p in tape.products if p.operation != "convolution"]
     return True in kinds and max(rows, default=0) <= len(tape.images)
-
-
-class _Maps(TorchDispatchMode):
-    """Notes the last feature map whose positions are averaged, and the last one with positions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.averaged: Tensor | None = None
-        self.last: Tensor | None = None
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        first = args[0] if args else None
-        if isinstance(first, Tensor) and first.dim() == 4 and first.requires_grad:
-            if first.shape[2] * first.shape[3] > 1:
-                self.last = first
-            name = func._schema.name.removeprefix("aten::")
-            if name in POOLS and reduces_positions(first, result):
-                self.averaged = first
-        return result
-
-    def chosen(self, keeps_positions: bool) -> Tensor:
-        if self.averaged is not None:
-            return self.averaged
-        if self.last is None or not keeps_positions:
-            raise UndefinedError(
-                "the network has no feature map with positions in front of its logits: there is "
-                "no receptive field of one position"
-            )
-        return self.last

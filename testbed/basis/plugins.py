@@ -10,7 +10,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
 from pathlib import Path
@@ -19,9 +19,9 @@ from typing import Any, Generic, TypeVar
 from testbed.basis.errors import InputError, did_you_mean
 from testbed.basis.foreign_text import quoted, shown
 
-__all__ = ["Plugins", "attribute", "imported", "place_of", "version_of"]
+__all__ = ["ANYTHING", "Plugins", "arguments_of", "attribute", "imported", "place_of", "version_of"]
 
-ANYTHING = (Exception, SystemExit)  # that a module may raise
+ANYTHING = (Exception, SystemExit)  # that code of others may raise
 Record = TypeVar("Record")
 
 
@@ -123,6 +123,23 @@ def place_of(thing: Any) -> str:
     return f"{defined.__module__}:{defined.__qualname__}"
 
 
+def arguments_of(thing: Any) -> str:
+    """Return the arguments that a `functools.partial` gives its function, "" if it is none."""
+    found = []
+    while isinstance(thing, functools.partial):
+        found += [_told(value) for value in thing.args]
+        found += [f"{name}={_told(value)}" for name, value in sorted(thing.keywords.items())]
+        thing = thing.func
+    return ", ".join(found)
+
+
+def _told(value: Any) -> str:
+    """Return a value in words that are the same in every process: those of numbers and texts."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_told, value))}]"
+    return repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
+
+
 def version_of(thing: Any) -> str:
     """Return what tells a class or a function of others from what it may become.
 
@@ -135,7 +152,7 @@ def version_of(thing: Any) -> str:
 @functools.cache
 def _version_of(defined: Any) -> str:
     package = defined.__module__.partition(".")[0]
-    names = dict.fromkeys(packages_distributions().get(package, ()))
+    names = dict.fromkeys(_distributions().get(package, ()))
     found = [f"{name} {version(name)}" for name in names]
     file = getattr(sys.modules.get(defined.__module__), "__file__", None)
     try:
@@ -143,6 +160,12 @@ def _version_of(defined: Any) -> str:
     except (OSError, TypeError):  # typed into an interpreter
         return ", ".join([*found, "source unknown"])
     return ", ".join([*found, f"source {hashlib.sha256(source).hexdigest()[:12]}"])
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Return the installed packages that bring each module: it takes long to find them."""
+    return packages_distributions()
 
 
 def _defined(thing: Any) -> Any:

@@ -7,9 +7,11 @@ of workers, or on the global random state, which is never touched.
 """
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 __all__ = ["derive_seed", "generator", "global_draws"]
@@ -38,13 +40,27 @@ def generator(*key: object) -> torch.Generator:
 def global_draws(*key: object, device: torch.device | str = "cpu") -> Iterator[None]:
     """Let code that takes no generator draw from ``key``, on the CPU and on ``device``.
 
-    The global random state is as before afterwards, and that of other devices is not touched.
+    These are draws from torch's, numpy's and Python's own generators. The global random state is
+    as before afterwards, and that of other devices is not touched.
     """
-    device = torch.device(device)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    device, seed = torch.device(device), derive_seed(*key)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), _other_draws(seed):
         # Not torch.manual_seed, which seeds every device there is.
-        torch.default_generator.manual_seed(derive_seed(*key))
+        torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             with torch.cuda.device(device):
-                torch.cuda.manual_seed(derive_seed(*key))
+                torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def _other_draws(seed: int) -> Iterator[None]:
+    # The global generator of numpy, since code of others draws from it.
+    pythons, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(pythons)
+        np.random.set_state(numpys)  # noqa: NPY002

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testbed.basis.errors import InputError
+from testbed.basis.foreign_text import described
 from testbed.basis.lazy import Later
-from testbed.basis.plugins import place_of, version_of
+from testbed.basis.plugins import arguments_of, place_of, version_of
 
 __all__ = ["GROUPS", "NEEDS", "ProxySpec"]
 
@@ -71,6 +72,11 @@ class ProxySpec:
             raise InputError(
                 f"{self.name}: a group is one of {', '.join(GROUPS)}; got {self.group!r}"
             )
+        if not callable(self.function):
+            raise InputError(
+                f"{self.name}: its function takes a probe and returns a score; got "
+                f"{described(self.function)}"
+            )
         unknown = [need for need in self.needs if need not in NEEDS]
         if unknown:
             raise InputError(
@@ -81,16 +87,22 @@ class ProxySpec:
     def origin(self) -> dict[str, str]:
         """Return whose proxy it is, for the keys of scores: nothing for those of this package.
 
-        A proxy of others is told by its function, and by the version of the package that it is
-        installed with and a digest of its source file, as far as there are such: scores of a
-        changed proxy are other scores.
+        A proxy of others is told by its function, with what a `functools.partial` gives it, and
+        by the version of the package that it is installed with and a digest of its source file,
+        as far as there are such: scores of a changed proxy are other scores.
         """
-        if isinstance(self.function, Later) and self.function.place.startswith(OURS):
+        if not self.foreign:
             return {}
-        place = place_of(self.function)
-        if place.startswith(OURS):
-            return {}
+        given = arguments_of(self.function)
+        place = place_of(self.function) + (f"({given})" if given else "")
         return {"proxy_function": place, "proxy_version": version_of(self.function)}
+
+    @property
+    def foreign(self) -> bool:
+        """Say whether it is a proxy of others, or one of this package's with other defaults."""
+        if isinstance(self.function, Later):
+            return not self.function.place.startswith(OURS)
+        return not place_of(self.function).startswith(OURS) or bool(arguments_of(self.function))
 
     @property
     def needs_labels(self) -> bool:

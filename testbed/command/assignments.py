@@ -72,6 +72,11 @@ def _value(
     if text.lower() == "none" and NoneType in kinds:
         return None
     (kind,) = (kind for kind in kinds if kind is not NoneType)
+    if kind not in KINDS:
+        raise InputError(
+            f"{name}.{setting} is a {kind.__name__} ({described(known[setting])}), which no "
+            "command takes: set it in Python"
+        )
     try:
         value = FLAGS[text.lower()] if kind is bool else kind(text)
         if kind is float and not math.isfinite(value):

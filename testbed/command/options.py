@@ -171,8 +171,8 @@ Combine = Annotated[
 Proxies = Annotated[
     str | None,
     typer.Option(
-        help="Names, separated by commas. All if not given, but for those that would leave less "
-        "than half of the networks to rank.",
+        help="Names, or groups as compute has them, separated by commas. All if not given, but for "
+        "those that would leave less than half of the networks to rank.",
         show_default=False,
     ),
 ]

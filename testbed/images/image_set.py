@@ -109,13 +109,15 @@ class ImageSet:
         """Draw a class-balanced batch without replacement or augmentation.
 
         The counts of two classes differ by at most one. The batch depends on the data
-        and on (name, split, size, seed), never on the global random state.
+        and on (name, split, size, seed), never on the global random state; of a user's own
+        images the fingerprint in the name counts, so that a folder and a file of the same images
+        give the same batch.
 
         Raises:
             ImagesError: if ``size`` is below 1, or more than the classes can give evenly.
         """
         indices = self._balanced_indices(
-            size, generator("batch", self.name, self.split, size, seed)
+            size, generator("batch", self.name.rpartition("@")[2], self.split, size, seed)
         )
         labels = self.labels[indices]
         pixels = self.pixels[indices]

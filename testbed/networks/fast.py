@@ -42,6 +42,15 @@ class _Change:
     gradient_limit: float
 
     @property
+    def words(self) -> str:
+        """Return how far they differ: an infinity is a change from zeros, or to or from NaN."""
+        logits, gradient = (
+            f"by {change:.1g}" if math.isfinite(change) else "altogether"
+            for change in (self.logits, self.gradient)
+        )
+        return f"changes logits {logits}, a gradient {gradient}"
+
+    @property
     def small(self) -> bool:
         return self.logits <= self.logits_limit and self.gradient <= self.gradient_limit
 
@@ -156,7 +165,7 @@ class _Truth:
         except Exception as error:  # what breaks on a trick does without it
             not_of_memory(error)
             return None, explained(error.__cause__ or error)
-        return None, f"changes logits by {change.logits:.1g}, a gradient by {change.gradient:.1g}"
+        return None, change.words
 
     def _second_opinion(self, network: nn.Module, tricks: tuple[str, ...]) -> bool:
         """Say whether another image, or else float64, finds that the functions are the same."""

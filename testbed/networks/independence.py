@@ -1,5 +1,6 @@
 """Whether the images of a batch influence each other, and whether a network draws numbers."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -9,7 +10,7 @@ from testbed.basis.seeding import global_draws
 from testbed.networks.copying import working_copy
 from testbed.networks.memory import not_of_memory
 
-__all__ = ["influence", "neighbours", "relative_change"]
+__all__ = ["by_how_much", "influence", "neighbours", "relative_change"]
 
 # Kernels add up in another order when there are more images.
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-11}
@@ -19,7 +20,8 @@ DOUBTLESS = 1e-3  # beyond any rounding, where no float64 pass can tell
 def relative_change(now: Tensor, before: Tensor) -> float:
     """Return the largest difference of two tensors, relative to the largest entry.
 
-    NaN counts as equal to NaN, and as infinitely different from any number.
+    NaN counts as equal to NaN, and as infinitely different from any number, as another number is
+    from zeros.
     """
     now, before = now.detach().double(), before.detach().double()
     if not torch.equal(now.isfinite(), before.isfinite()):
@@ -28,7 +30,15 @@ def relative_change(now: Tensor, before: Tensor) -> float:
     difference = (now - before)[known].abs()
     if not difference.numel() or not float(difference.max()):
         return 0.0
-    return float(difference.max() / before[known].abs().max().clamp_min(1e-300))
+    largest = float(before[known].abs().max())
+    return float(difference.max()) / largest if largest > 0 else math.inf
+
+
+def by_how_much(change: float) -> str:
+    """Return a relative change in words: ``by 0.02 of the largest``."""
+    if math.isfinite(change):
+        return f"by {change:.1g} of the largest"
+    return "altogether (in one case all are 0, or some are no finite numbers)"
 
 
 def neighbours(images: Tensor) -> Tensor:

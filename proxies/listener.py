@@ -1,0 +1,169 @@
+"""Listens to a forward pass: its products and bends, and what their factors depend on."""
+
+import math
+from collections.abc import Container
+from typing import Any
+
+from torch import Tensor
+from torch.autograd.graph import Node
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from proxies.axes import NOWHERE, Axes, Axis, followed, of_product, seen_as
+from proxies.feature_maps import FeatureMap, FeatureMaps
+from proxies.gates import Gates
+from proxies.graph import LEAF, latest, leaves, tensors, variable
+from proxies.operations import BENDS, PRODUCTS, Bend
+
+__all__ = ["Listener"]
+
+
+class Listener(TorchDispatchMode):
+    """Notes products and bends, and what their factors depend on."""
+
+    def __init__(
+        self, images: Tensor, start: int, keep: Container[int], sizes: dict[int, int]
+    ) -> None:
+        super().__init__()
+        self.images, self.start, self.keep, self.sizes = images, start, keep, sizes
+        self.kept: dict[int, Tensor] = {}
+        self.products: list[tuple] = []
+        self.bends: list[Bend] = []
+        self.maps = FeatureMaps(kept=100 if len(images) == 1 else 1)
+        self.axes: dict[int, Axes] = {}
+        self.number = start  # of the operation under way
+        self._former: tuple[str, int] = "", start
+        self._varies: dict[Node, bool] = {}
+        self._gates = Gates(lambda tensor: self._depends(tensor) == "images")
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        entered = latest()
+        name = func._schema.name.removeprefix("aten::")
+        written = func._schema.is_mutable and name.endswith("_")
+        # What is written over is first copied where a derivative needs it, which is an operation
+        # with a node of its own, made after that of the operation itself.
+        self.number = entered - (written and self._former == ("clone", entered))
+        inside = written and args[0]._is_view() and any(t.requires_grad for t in tensors(args))
+        if inside:  # what is looked at gets the node, made after that of the operation itself
+            self.number = entered + 1
+            self.axes[self.number] = self._axes_of(args[0]._base)
+        known = [(item, self._axes_of(item)) for item in tensors((args, kwargs))]
+        known = [(item, axes) for item, axes in known if axes != NOWHERE]
+        name = name.rstrip("_") if written else name
+        result = self._noted(name, written, func, args, kwargs or {}, known)
+        self._former = name, entered
+        place = self.number - self.start
+        if place in self.keep and place not in self.kept:  # later ones have no node of their own
+            self.kept[place] = result[0] if isinstance(result, list | tuple) else result
+        return result
+
+    def _noted(
+        self, name: str, written: bool, func: Any, args: Any, kwargs: Any,
+        known: list[tuple[Tensor, Axes]],
+    ) -> Any:  # fmt: skip
+        if name not in BENDS and name not in PRODUCTS:
+            if written:
+                self._keep(args[0])
+            first = args[0] if args and isinstance(args[0], Tensor) else None
+            moving = self._axes_of(first)
+            result = func(*args, **kwargs)
+            self._follow(name, func, args, kwargs, known, result)
+            if first is not None and not written:
+                after = self.axes.get(self.number, NOWHERE)
+                self.maps.see(name, FeatureMap(first, moving), result, after, self.number)
+            if gate := self._gates.see(name, args, moving, result):
+                self.bends.append(Bend(name, gate[0], result.detach(), self.number, gate[1]))
+            return result
+        before = args[0].detach().clone() if written else args[0].detach()
+        if name == "glu":  # the half that opens and closes the other
+            before = before.chunk(2, args[1] if len(args) > 1 else -1)[1]
+        if written:
+            self._keep(args[0])
+        factors = [(args[i], self._depends(args[i])) for i in PRODUCTS.get(name, (0,))]
+        result = func(*args, **kwargs)
+        output = (result[0] if isinstance(result, tuple) else result).detach()
+        number = self.number
+        if {kind for _, kind in factors} == {"images", "parameters"}:
+            (inputs, _), (weights, _) = sorted(factors, key=lambda pair: pair[1])
+            moving = self._axes_of(inputs)
+            self.axes[number] = of_product(name, weights, weights is factors[0][0], moving, output)
+            owners, groups = leaves(weights), self._groups(name, weights)
+            spread = math.prod(args[3]) if name == "convolution" and args[6] else 1
+            facts = number, self.axes[number], groups, spread
+            self.products.append((name, owners, inputs.detach(), output, *facts))
+            return result
+        self._follow(name, func, args, kwargs, known, result)
+        if name in BENDS and factors[0][1] == "images" and self._of_one(args):
+            axes = known[0][1] if known else NOWHERE
+            axes = self.axes.get(number, NOWHERE) if name == "glu" else axes
+            self.bends.append(Bend(name, before, output, number, axes))
+        return result
+
+    def _of_one(self, args: Any) -> bool:
+        """Say whether no second argument depends on the images, as in a maximum of two features."""
+        return all(self._depends(other) != "images" for other in tensors(args[1:]))
+
+    def _follow(
+        self, name: str, func: Any, args: Any, kwargs: Any, known: list, result: Any
+    ) -> None:
+        """Note where the samples and channels of a result lie."""
+        outputs = tensors((result,))
+        if known and outputs and self.number not in self.axes:  # a view's memory has its own
+            named = dict(zip((a.name for a in func._schema.arguments), args, strict=False))
+            self.axes[self.number] = followed(name, named | kwargs, known, outputs[0])
+
+    def _axes_of(self, tensor: Tensor | None) -> Axes:
+        if tensor is None:
+            return NOWHERE
+        if tensor is self.images:
+            return Axes(Axis(0, len(tensor)), Axis(1, tensor.shape[1]))
+        node = tensor.grad_fn if tensor.requires_grad else None
+        if node is None:
+            return NOWHERE
+        found = self.axes.get(node._sequence_nr(), NOWHERE)  # type: ignore[attr-defined]
+        if found == NOWHERE and tensor._is_view():  # of something that was written into
+            return seen_as(tensor, self._axes_of(tensor._base))
+        return found
+
+    def _groups(self, name: str, weights: Tensor) -> int:
+        """Return how many matrices of a batch of them have entries of their own."""
+        if name not in ("bmm", "baddbmm") or len(weights) == 1:
+            return 1
+        entries = sum(self.sizes.get(owner, 0) for owner in leaves(weights))
+        return len(weights) if weights.numel() <= entries else 1
+
+    def _keep(self, written: Tensor) -> None:
+        """Copy what was noted of a memory that is about to be written into."""
+        place = written.untyped_storage().data_ptr()
+
+        def kept(tensor: Tensor) -> Tensor:
+            return tensor.clone() if tensor.untyped_storage().data_ptr() == place else tensor
+
+        self.products = [
+            (name, owners, kept(factor), kept(output), *rest)
+            for name, owners, factor, output, *rest in self.products
+        ]
+        for bend in self.bends:
+            bend.input, bend.output = kept(bend.input), kept(bend.output)
+
+    def _depends(self, tensor: Tensor) -> str:
+        """Say what a tensor depends on: ``images``, ``parameters`` only, or ``nothing``."""
+        if not tensor.requires_grad:
+            return "nothing"
+        if tensor.grad_fn is None:
+            return "images" if tensor is self.images else "parameters"
+        return "images" if self._varies_with_images(tensor.grad_fn) else "parameters"
+
+    def _varies_with_images(self, top: Node) -> bool:
+        waiting = [top]
+        while waiting:
+            node = waiting[-1]
+            if node in self._varies:
+                waiting.pop()
+                continue
+            below = [child for child, _ in node.next_functions if child is not None]
+            unknown = [child for child in below if child not in self._varies]
+            waiting += unknown
+            if not unknown:
+                own = node.name().endswith(LEAF) and variable(node) is self.images
+                self._varies[node] = own or any(self._varies[child] for child in below)
+        return self._varies[top]
