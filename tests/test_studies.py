@@ -21,7 +21,9 @@ STUDY = ROOT / "docs" / "study"
 @pytest.mark.parametrize(
     ("name", "script"),
     [
-        ("weights", study_weights), ("forests", study_forests), ("searches", study_search),
+        ("weights", study_weights),
+        ("forests", study_forests),
+        ("searches", study_search),
         ("seeds", study_seeds),
     ],
 )

@@ -11,7 +11,7 @@ RANDOM_CIFAR10 = Path(__file__).parent / "nasbench201-cifar10-random.parquet"
 # 500 of them with every proxy of `all`; docs/study_500.md gives the commands.
 STUDY_500 = Path(__file__).parent / "nasbench201-cifar10-study-500.parquet"
 
-# The cheap ones of these proxies with weights of seeds 1 and 2; docs/study/seeds.md has the commands.
+# The cheap proxies with weights of seeds 1 and 2; docs/study/seeds.md gives the commands.
 STUDY_SEEDS = Path(__file__).parent / "nasbench201-cifar10-study-seeds.parquet"
 
 # The 223 networks of Tiny-RobustBench, of DARTS; docs/tiny_robustbench.md gives the commands.
