@@ -277,6 +277,14 @@ def test_a_run_that_was_merged_while_it_ran_is_one_run(tmp_path, order):
             assert merged["finished"] == whole.runs()["finished"][0]
 
 
+def test_a_provenance_that_is_no_json_is_refused_in_words(tmp_path):
+    path = write(tmp_path / "a.sqlite", [score("n")])
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE runs SET provenance = '{} x'")
+    with pytest.raises(StoreError, match="provenance of run 1"), Store(path, "r") as store:
+        store.export(tmp_path / "a.csv")
+
+
 def test_a_result_of_a_run_that_is_not_there_is_refused(tmp_path):
     path = write(tmp_path / "a.sqlite", [score("n")])
     with sqlite3.connect(path) as connection:

@@ -385,7 +385,11 @@ class Store:
             digests, runs = TABLES[table].ordered_digests(self._connection), self.runs()
         records = json.loads(runs.to_json(orient="records") or "[]")
         for record in records:
-            record["provenance"] = json.loads(record["provenance"])
+            try:
+                record["provenance"] = json.loads(record["provenance"])
+            except (ValueError, RecursionError) as error:
+                said = f"the provenance of run {record['id']} is no JSON: {shown(str(error))}"
+                raise StoreError(f"{self.path} is damaged: {said}") from error
         # Some at a time, and the file is free in between: results stay as they are. One that
         # stands twice is found at the seams too, by the last row that is read again.
         seams = range(0, max(1, len(digests)), BLOCK)

@@ -44,7 +44,12 @@ def _odd_cell(random: Random, content: bytes) -> bytes:
 
 def _read(path: Path) -> Any:
     with Store(path, "r") as store:
+        list(store.faults())
+        store.groups("scores", ("images", "init"), ("network", "seed"), "value")
         tables = store.scores(), store.robustness(), store.runs(), store.failures()
+        with TemporaryDirectory() as folder, Store(Path(folder) / "all.db") as other:
+            store.export(Path(folder) / "a.csv", "robustness")
+            other.absorb([store])
     with Store(path) as store:
         store.finish_run(store.begin_run({}), "done")
     return tables
