@@ -7,6 +7,7 @@ from torch.nn import functional
 
 import proxies
 from proxies.testing import batch
+from tests.thorough import thorough
 
 IMAGES, _ = batch(4)
 NAMES = ["zen", "positive_receptive_field", "positive_leak"]
@@ -53,10 +54,10 @@ def scores(pool, channels):
     return [found[name].value for name in NAMES], [found[name].reason for name in NAMES]
 
 
-@pytest.mark.parametrize("channels", [SIDE, 12])  # as many channels as rows, or not
+@pytest.mark.parametrize("channels", [SIDE, pytest.param(12, marks=thorough)])  # as many as rows
 def test_scores_do_not_depend_on_how_an_average_is_written(channels):
     expected, _ = scores(lambda x: functional.adaptive_avg_pool2d(x, 1).flatten(1), channels)
-    for form, pool in USUAL.items():
+    for form, pool in list(USUAL.items())[:: 1 if channels == 12 else 2]:
         found, reasons = scores(pool, channels)
         assert found == pytest.approx(expected, rel=1e-5), (form, reasons)
 

@@ -15,6 +15,7 @@ import proxies
 from proxies import ProxySpec, Score
 from proxies.compute import app
 from proxies.testing import batch, small_network
+from testbed.basis import plugins
 from testbed.basis.errors import InputError
 from testbed.catalogue.registry import PROXIES
 from testbed.networks.modes import kept_settings
@@ -236,6 +237,7 @@ def test_options_that_a_key_or_a_command_cannot_hold_are_refused(
     (tmp_path / "own_options.py").write_text(OPTIONS, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(plugins, "_distributions", dict)  # a search of seconds
     result = CliRunner().invoke(app, [*words, "--archs", "0", "--channels", "1", "--cells", "1"])
     PROXIES.pop("one", None)
     PROXIES.pop("two", None)
