@@ -390,7 +390,7 @@ def test_an_upgrade_that_was_interrupted_is_taken_up(tmp_path, statement):
     change(path, "DROP TABLE robustness; PRAGMA user_version = 1;")
     code = """
         import os, sqlite3, sys
-        import testbed.store.database as database
+        import testbed.store.open_file as database
         real, seen = database.upgrade, 0
         def upgrade(connection):
             def count(text):
@@ -401,7 +401,7 @@ def test_an_upgrade_that_was_interrupted_is_taken_up(tmp_path, statement):
             connection.set_trace_callback(count)
             real(connection)
         database.upgrade = upgrade
-        database.Store(sys.argv[1]).close()
+        database.OpenFile(sys.argv[1]).close()
     """
     child(code, path, statement).communicate()
     assert len(read_scores(path)) == 6

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import secrets
 import sqlite3
 
 import numpy as np
@@ -54,7 +55,7 @@ def result(network, robust=(True, False)):
 
 def write(path, rows=(), results=(), status="done"):
     with Store(path) as store:
-        run_ = store.begin_run({"command": ["compute", path.stem]})
+        run_ = store.begin_run({"command": ["compute", path.stem], "token": secrets.token_hex(8)})
         store.save(run_, rows)
         store.save_robustness(run_, results)
         store.finish_run(run_, status)
