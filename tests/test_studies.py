@@ -12,7 +12,7 @@ from testbed.spaces import registry
 from testbed.spaces.nasbench201.genotype import Genotype
 from testbed.spaces.nasbench201.regimes import REGIME_SCORES
 from testbed.store import read_scores
-from testbed.tables import STUDY_500, STUDY_SEEDS
+from testbed.tables import STUDY_500, STUDY_1000, STUDY_SEEDS
 from tests.truth_folder import published_truth
 
 STUDY = ROOT / "docs" / "study"
@@ -41,12 +41,14 @@ def targets():
     return Truth.open(published_truth()).targets()
 
 
-def test_ten_rows_of_scores_that_look_at_a_network_are_recomputed(targets):
-    space, frame = registry.get("nasbench201"), read_scores(STUDY_500)
-    known = {name: space.number(space.parse(name)) for name in frame["network"].unique()}
+def test_rows_of_scores_that_look_at_a_network_are_recomputed(targets):
+    space, study = registry.get("nasbench201"), read_scores(STUDY_500)
+    frames = {500: study, 1000: pd.concat([study, read_scores(STUDY_1000)])}
+    known = {name: space.number(space.parse(name)) for name in frames[1000]["network"].unique()}
     table = pd.read_csv(STUDY / "weights.csv").dropna(subset=["tau"])
-    for row in table.sample(10, random_state=5).itertuples():
-        own = frame[frame["proxy"] == row.proxy]
+    parts = [part.sample(6, random_state=5) for _, part in table.groupby("sample")]
+    for row in pd.concat(parts).itertuples():
+        own = frames[row.sample][frames[row.sample]["proxy"] == row.proxy]
         numbers = np.array([known[name] for name in own["network"]])
         values = own["value"].to_numpy(float)
         there = (numbers % 2 == (row.half == "odd")) & np.isfinite(values)
