@@ -31,6 +31,7 @@ from testbed.networks.modes import kept_settings
 from testbed.store import Store, read_robustness
 from testbed.train.command import app as train
 from tests.attack_networks import Linear, inner_images
+from tests.thorough import thorough
 from tests.truth_folder import write_table, write_truth
 
 ROOT = Path(__file__).parents[1]
@@ -105,6 +106,7 @@ def test_the_documented_test_is_the_contract(module, monkeypatch):
     assert register(scope["NOISE"]) is register(scope["NOISE"])
 
 
+@thorough
 def test_a_command_measures_it_in_workers_and_its_results_come_back(module, tmp_path):
     """Stored with its origin, exported, read back, with its title; the same for any workers."""
     words = ["--archs", "284", "--channels", "2", "--cells", "1", "--epochs", "1"]

@@ -274,6 +274,7 @@ def script(folder, *words, **environment):
     )  # fmt: skip
 
 
+@thorough
 def test_it_works_beside_a_users_modules_of_the_same_names(elsewhere):
     (elsewhere / "mine.py").write_text(
         "import torch\n"
@@ -297,7 +298,8 @@ def test_it_works_beside_a_users_modules_of_the_same_names(elsewhere):
     assert '"proxies.compute", "--network", "mine:one"' in provenance
 
 
-@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=thorough)])
+@thorough
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_terminal_without_greek_letters_gets_others(elsewhere, encoding):
     done = script(elsewhere, "proxies", PYTHONIOENCODING=encoding, COLUMNS="200")
     assert done.returncode == 0, done.stderr

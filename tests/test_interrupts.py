@@ -24,7 +24,8 @@ def test_a_command_that_starts_ends_quietly(number, moment):
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=thorough)]
+    "number",
+    [signal.SIGINT, *(pytest.param(n, marks=thorough) for n in (signal.SIGTERM, signal.SIGHUP))],
 )
 def test_a_command_with_workers_ends_quietly(number, tmp_path):
     process = start(COMPUTE, tmp_path, {})

@@ -8,6 +8,7 @@ from evaluation.search.command import app
 from evaluation.search.job import SearchJob
 from evaluation.search.kept_runs import NAME
 from testbed.command.shell import INTERRUPTED
+from tests.thorough import some
 from tests.truth_folder import write_truth
 
 WORDS = ["--algorithm", "random,local", "--queries", "12", "--runs", "3"]
@@ -56,7 +57,10 @@ def test_what_is_over_is_not_searched_again(truth, tmp_path, searched):
     pd.testing.assert_frame_equal(found(tmp_path / "a"), found(tmp_path / "b"))
 
 
-@pytest.mark.parametrize("words", [["--queries", "11"], ["--seed", "1"], ["--objective", "clean"]])
+OTHERS = [["--queries", "11"], ["--seed", "1"], ["--objective", "clean"]]
+
+
+@pytest.mark.parametrize("words", some(OTHERS, 1))
 def test_runs_of_anything_else_are_not_taken(truth, tmp_path, searched, words):
     assert invoke(truth, tmp_path).exit_code == INTERRUPTED
     assert invoke(truth, tmp_path, *words).exit_code == 0

@@ -80,7 +80,7 @@ def test_there_are_five():
     "path",
     # The commands of the last are run on other networks by test_own_end_to_end.
     [
-        pytest.param(path, marks=[thorough] * path.stem.startswith(("04", "05")))
+        pytest.param(path, marks=[thorough] * path.stem.startswith(("03", "04", "05")))
         for path in NOTEBOOKS
     ],
     ids=lambda path: path.stem,

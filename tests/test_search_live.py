@@ -157,6 +157,7 @@ def pid_after(item):
     return os.getpid()
 
 
+@thorough
 def test_items_that_are_not_known_in_advance_share_a_process_until_one_is_late():
     with OneByOne(pid_after) as compute:
         assert [compute(0).value, compute(0).value] == [os.getpid()] * 2
