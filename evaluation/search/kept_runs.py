@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -13,8 +13,10 @@ import numpy as np
 from evaluation.search.base import Query
 from evaluation.search.job import SearchJob, Task
 from evaluation.search.objectives import Tabular
+from testbed.basis.errors import ToolkitError
 from testbed.basis.version import __version__
 from testbed.files.replacing import replacing
+from testbed.files.strict_json import parse_json
 
 __all__ = ["NAME", "KeptRuns", "kept_runs"]
 
@@ -56,7 +58,7 @@ def kept_runs(job: SearchJob, folder: Path | None) -> Iterator[dict[Task, list[Q
         return
     folder.mkdir(parents=True, exist_ok=True)
     path, of_what = folder / NAME, _digest(job)
-    there = _read(path, of_what)
+    there = _read(path, of_what, {*job.candidates.space.pool})
     with replacing(path) as whole, whole.open("w", encoding="utf-8") as file:
         file.write(json.dumps(of_what) + "\n")
         file.writelines(_line(task, trajectory) for task, trajectory in there.items())
@@ -65,24 +67,36 @@ def kept_runs(job: SearchJob, folder: Path | None) -> Iterator[dict[Task, list[Q
     path.unlink(missing_ok=True)
 
 
-def _read(path: Path, of_what: str) -> dict[Task, list[Query]]:
-    """Return the runs of a file, of which the last line may be half written."""
+def _read(path: Path, of_what: str, candidates: Collection[int]) -> dict[Task, list[Query]]:
+    """Return the runs of a file; a line that is half written, or altered, is none."""
     try:
-        first, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        if json.loads(first) != of_what:
-            return {}
-        return dict(_run(line) for line in lines if line.endswith("\n"))
-    except (OSError, ValueError, TypeError, IndexError):
+        first, *lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):  # not there, not of text, or empty
         return {}
+    if first != json.dumps(of_what):
+        return {}
+    return dict(run for line in lines if (run := _run(line, candidates)))
 
 
 def _line(task: Task, trajectory: list[Query]) -> str:
     return json.dumps([astuple(task), [astuple(query) for query in trajectory]]) + "\n"
 
 
-def _run(line: str) -> tuple[Task, list[Query]]:
-    task, queries = json.loads(line)
-    return Task(*task), [Query(*query) for query in queries]
+def _run(line: str, candidates: Collection[int]) -> tuple[Task, list[Query]] | None:
+    """Return the run of a line, None if it cannot be one of a search among these candidates."""
+    try:
+        task, queries = parse_json(line, NAME, constants=True)
+        run, trajectory = Task(*task), [Query(*query) for query in queries]
+        hash(run)
+        sound = all(
+            type(query.candidate) is int
+            and query.candidate in candidates
+            and all(isinstance(number, int | float) for number in (query.value, query.seconds))
+            for query in trajectory
+        )
+    except (ToolkitError, ValueError, TypeError):
+        return None
+    return (run, trajectory) if trajectory and sound else None
 
 
 def _digest(job: SearchJob) -> str:
