@@ -12,9 +12,20 @@ from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-__all__ = ["with_effective_weights"]
+from testbed.networks.copying import working_copy
+
+__all__ = ["effective_copy", "with_effective_weights"]
 
 FORMER = (WeightNorm, SpectralNorm, prune.BasePruningMethod)  # hooks that set the weight
+
+
+def effective_copy(module: nn.Module) -> nn.Module:
+    """Return a copy of a module in eval mode, with the weights that its layers multiply with.
+
+    Raises:
+        NetworkError: if the module cannot be copied.
+    """
+    return with_effective_weights(working_copy(module).eval())
 
 
 def with_effective_weights(network: nn.Module) -> nn.Module:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from proxies.calibration import FEW, BatchNormError, calibrate
-from proxies.effective import with_effective_weights
+from proxies.effective import effective_copy
 from testbed.networks.copying import unwrapped, working_copy
 from testbed.networks.errors import NetworkError
 
@@ -86,8 +86,7 @@ def prepared(
         NetworkError: if the module cannot be copied, or fails on the images.
     """
     mode = resolve(module, mode)
-    network = with_effective_weights(working_copy(module).eval())
-    network = network.to(images.device, images.dtype)
+    network = effective_copy(module).to(images.device, images.dtype)
     norms = _norms(network)
     if mode != "batch" and any(norm.running_mean is None for norm in norms):
         raise BatchNormError(

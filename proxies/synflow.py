@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from proxies.conditions import UndefinedError, undefined_where_it_fails
-from proxies.effective import with_effective_weights
+from proxies.effective import effective_copy
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.tape import record
-from testbed.networks.copying import unwrapped, working_copy
+from testbed.networks.copying import unwrapped
 
 __all__ = ["positive_copy", "synflow"]
 
@@ -52,8 +52,7 @@ def synflow(probe: Probe) -> Score:
 
 def positive_copy(module: nn.Module, device: torch.device) -> nn.Module:
     """Return a copy in float64 with parameters |θ| and without batch norms, in eval mode."""
-    network = with_effective_weights(working_copy(unwrapped(module)).eval())
-    network = network.to(device, torch.float64)
+    network = effective_copy(unwrapped(module)).to(device, torch.float64)
     for parent in list(network.modules()):
         for name, layer in parent.named_children():
             if isinstance(layer, _NormBase):

@@ -15,13 +15,13 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxies.conditions import OptionError, UndefinedError
-from proxies.effective import with_effective_weights
+from proxies.effective import effective_copy
 from proxies.feature_maps import POOLS
 from proxies.graph import below
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.tape import record
-from testbed.networks.copying import unwrapped, working_copy
+from testbed.networks.copying import unwrapped
 
 __all__ = ["zen"]
 
@@ -49,8 +49,7 @@ def zen(probe: Probe, *, repeats: int = 4, step: float = 0.01, batch: int = 16) 
             f"zen needs repeats ≥ 1, batch ≥ 2 and step > 0; got {repeats}, {batch}, {step}"
         )
     require_weights(probe.tape)
-    network = with_effective_weights(working_copy(unwrapped(probe.module)).eval())
-    network = network.to(probe.images)
+    network = effective_copy(unwrapped(probe.module)).to(probe.images)
     norms = [layer for layer in network.modules() if isinstance(layer, _NormBase)]
     if not norms:  # nothing keeps the features in float32's range
         network = network.double()

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from proxies.conditions import OptionError, UndefinedError
-from proxies.effective import with_effective_weights
+from proxies.effective import effective_copy
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.tape import Tape
-from testbed.networks.copying import unwrapped, working_copy
+from testbed.networks.copying import unwrapped
 
 __all__ = ["croze"]
 
@@ -82,8 +82,7 @@ def _score(clean: _View, perturbed: _View, tape: Tape, rate: float) -> Score:
 
 def _perturbed(probe: Probe, images: Tensor, clean: _View, beta: float) -> Probe:
     """Return a probe of the network with perturbed weights and of some images."""
-    network = with_effective_weights(working_copy(unwrapped(probe.module)).eval())
-    network = network.to(images.device, images.dtype)
+    network = effective_copy(unwrapped(probe.module)).to(images.device, images.dtype)
     parameters = dict(network.named_parameters())
     with torch.no_grad():
         for name, weight in clean.weights.items():

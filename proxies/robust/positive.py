@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from proxies.conditions import OptionError, UndefinedError, undefined_where_it_fails
-from proxies.effective import with_effective_weights
+from proxies.effective import effective_copy
 from proxies.feature_maps import FeatureMap
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.robust.frequencies import frequencies
 from proxies.tape import Tape, record
-from testbed.networks.copying import unwrapped, working_copy
+from testbed.networks.copying import unwrapped
 
 __all__ = ["positive_leak", "positive_receptive_field"]
 
@@ -85,8 +85,7 @@ def _computed(probe: Probe) -> Tensor:
 
 
 def _without_norms(probe: Probe) -> nn.Module:
-    network = with_effective_weights(working_copy(unwrapped(probe.module)).eval())
-    network = network.to(probe.images.device, torch.float64)
+    network = effective_copy(unwrapped(probe.module)).to(probe.images.device, torch.float64)
     for layer in network.modules():
         if isinstance(layer, NORMS):
             # Not another layer in its place: others may read this one's attributes.
