@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
+from evaluation.correlation import TauB, confidence_interval
 from testbed.command.numbers import Spelling
 
-__all__ = ["BEGIN", "CELL", "END", "PLAIN_CELL", "write_between"]
+__all__ = ["BEGIN", "CELL", "END", "PLAIN_CELL", "told", "write_between"]
 
 BEGIN, END = "<!-- tables -->", "<!-- end of the tables -->"
 CELL = Spelling("−", " ± ")
 PLAIN_CELL = Spelling("-", " ± ")
+
+
+def told(tau: TauB) -> dict[str, float]:
+    """Return what a table keeps of a τ-b: itself, its standard error and 95 % interval."""
+    low, high = confidence_interval(tau)
+    return {"tau": tau.tau, "standard_error": tau.standard_error, "low": low, "high": high}
 
 
 def write_between(page: Path, tables: str) -> None:

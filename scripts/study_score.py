@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.correlation import confidence_interval, partial_tau_b, tau_b
+from evaluation.correlation import partial_tau_b, tau_b
 from evaluation.report.figures.style import figure, styled
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
-from scripts.marks import PLAIN_CELL, write_between
+from scripts.marks import PLAIN_CELL, told, write_between
 from scripts.score_candidates import KEPT, candidate_scores
 
 TARGETS = ("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1", "mean corruption")
@@ -32,15 +32,11 @@ def row(score: np.ndarray, accuracy: np.ndarray, given: dict[str, np.ndarray]) -
     score = np.nan_to_num(score, nan=math.nan, posinf=1e9)
     there = ~np.isnan(score)
     tau = tau_b(score[there], accuracy[there])
-    low, high = confidence_interval(tau)
     partial = {
         f"partial_{name}": partial_tau_b(score[there], accuracy[there], other[there]).tau
         for name, other in given.items()
     }
-    return {
-        "n": int(there.sum()), "tau": tau.tau, "standard_error": tau.standard_error,
-        "low": low, "high": high, **partial,
-    }  # fmt: skip
+    return {"n": int(there.sum()), **told(tau), **partial}
 
 
 def table(truth: Path, dataset: str = "cifar10") -> pd.DataFrame:

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.correlation import confidence_interval, kendall_tau_b, tau_b
+from evaluation.correlation import kendall_tau_b, tau_b
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
-from scripts.marks import CELL, write_between
+from scripts.marks import CELL, told, write_between
 from testbed.spaces import registry
 from testbed.store import read_scores
 from testbed.tables import STUDY_500, STUDY_SEEDS
@@ -57,12 +57,10 @@ def table(truth: Path) -> pd.DataFrame:
         between = float(np.mean([kendall_tau_b(one, other) for one, other in pairs]))
         for seed, values in {**columns, MEAN: columns.mean(axis=1)}.items():
             for target in TARGETS:
-                tau = tau_b(values.to_numpy(float), known[target].to_numpy(float))
-                low, high = confidence_interval(tau)
                 rows.append({
                     "proxy": proxy, "target": target, "seed": seed, "n": len(values),
-                    "tau": tau.tau, "standard_error": tau.standard_error, "low": low,
-                    "high": high, "between": between,
+                    **told(tau_b(values.to_numpy(float), known[target].to_numpy(float))),
+                    "between": between,
                 })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.correlation import confidence_interval, tau_b
+from evaluation.correlation import tau_b
 from evaluation.truths import open_truth
 from evaluation.truths.targets import Target
-from scripts.marks import CELL, write_between
+from scripts.marks import CELL, told, write_between
 from testbed.catalogue.registry import PROXIES
 from testbed.spaces import registry
 from testbed.spaces.nasbench201.regimes import REGIME_SCORES
@@ -57,12 +57,10 @@ def _of(frame: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
             part, known = values[there], accuracies.loc[numbers[there]]
             for target in GOALS:
                 # Of a score that is the same for all, τ is undefined.
-                tau = tau_b(part.to_numpy(float), known[target].to_numpy(float))
-                low, high = confidence_interval(tau)
                 rows.append({
                     "proxy": proxy, "target": target, "half": half, "n": len(part),
-                    "tau": tau.tau, "standard_error": tau.standard_error, "low": low,
-                    "high": high, "seconds": own["seconds"].median(),
+                    **told(tau_b(part.to_numpy(float), known[target].to_numpy(float))),
+                    "seconds": own["seconds"].median(),
                     "looks_at_a_network": not PROXIES[proxy].structural,
                 })  # fmt: skip
     return pd.DataFrame(rows)
