@@ -123,9 +123,10 @@ def _members(asked: Sequence[str], known: Sequence[str]) -> list[str]:
     """Return the names that names and groups stand for, each once, of a group those there are."""
     names: dict[str, None] = {}
     for word in asked:
-        grouped = word in registry.words() and word not in known
-        names_of = registry.chosen([word]) if grouped else [word]
-        there = [name for name in names_of if not grouped or name in (*known, *BASELINES)]
+        if word in known or word not in registry.words():
+            names[word] = None
+            continue
+        there = [name for name in registry.chosen([word]) if name in (*known, *BASELINES)]
         if not there:
             raise RankingError(
                 f"no score is of the group {word}; the scores have "

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from testbed.basis import interrupts
@@ -57,10 +56,5 @@ class OneByOne(Generic[Item, Value]):
     def __enter__(self) -> "OneByOne[Item, Value]":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._outcomes.close()

@@ -23,18 +23,7 @@ Opened = TypeVar("Opened", bound="OpenFile")
 
 
 class OpenFile:
-    """A SQLite file of results; a context manager.
-
-    Args:
-        path: ending in ``.sqlite``, ``.sqlite3`` or ``.db``. To write, the file and its folder
-            are made if missing.
-        mode: ``"w"`` to write (adding to what is there) or ``"r"`` to read.
-
-    Raises:
-        StoreBusy: if another process writes the file.
-        StoreError: if the file is no results file or of a newer version (and is then left
-            untouched), or is to be read and does not exist.
-    """
+    """What is open in a `testbed.store.database.Store`, whose arguments and errors these are."""
 
     def __init__(self, path: str | Path, mode: Literal["w", "r"] = "w") -> None:
         if mode not in ("w", "r"):
