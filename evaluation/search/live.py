@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,15 @@ from testbed.train.job import Task, TrainingJob, is_finished
 
 __all__ = ["Live", "LiveWork", "live_measures", "live_target"]
 
-BEFORE = "it failed in an earlier run"
+
+class Missing(NamedTuple):
+    """Why there is no network or no result, and whether an earlier run found that."""
+
+    why: str
+    before: bool = False
+
+
+BEFORE = Missing("it failed in an earlier run", before=True)
 
 
 def live_measures(
@@ -158,31 +166,33 @@ class Live:
 
     def _measure(self, network: str) -> tuple[tuple[NDArray[np.float64], float], str]:
         begun, folder = time.perf_counter(), self.work.training.folder
-        if why := self._training_failed(Task(network, self.seed)):
-            self._count_failure(network, [why])
+        if missing := self._training_failed(Task(network, self.seed)):
+            self._count_failure(network, {"": missing})
             nothing = np.full(len(self.measures), np.nan)
-            return (nothing, time.perf_counter() - begun), f"{network}: {why}"
+            return (nothing, time.perf_counter() - begun), f"{network}: {missing.why}"
         results = [self._result(network, measure) for measure in self.measures]
-        values, whys, words = np.full(len(results), np.nan), [], []
+        values, missed, words = np.full(len(results), np.nan), dict[str, Missing](), []
         seconds = settings_of(folder, network, self.seed)["provenance"]["seconds"]
         for place, (name, result) in enumerate(zip(self.measured, results, strict=True)):
-            if isinstance(result, str):
-                whys.append(f"{name}: {result}")
+            if isinstance(result, Missing):
+                missed[f"{name}: "] = result
+                words.append(f"{name}: {result.why}")
             else:
                 values[place] = result[0]
                 seconds += result[1]
-            words.append(whys[-1] if isinstance(result, str) else f"{name} {result[0]:.1%}")
-        self._count_failure(network, whys)
+                words.append(f"{name} {result[0]:.1%}")
+        self._count_failure(network, missed)
         return (values, seconds), f"{network}  {', '.join(words)}"
 
-    def _count_failure(self, network: str, whys: Sequence[str]) -> None:
-        new = [why for why in whys if not why.endswith(BEFORE)]
+    def _count_failure(self, network: str, missed: Mapping[str, Missing]) -> None:
+        """Count a network once if something of it, by name, is missing."""
+        new = [f"{of}{missing.why}" for of, missing in missed.items() if not missing.before]
         if new:
             self.ending.failed.append((network, "; ".join(new)))
-        elif whys:
+        elif missed:
             self.ending.failed_before += 1
 
-    def _training_failed(self, task: Task) -> str | None:
+    def _training_failed(self, task: Task) -> Missing | None:
         """Train a network, unless it is trained already; return why there is none."""
         training = self.work.training
         path = task.path(training.folder)
@@ -193,9 +203,10 @@ class Live:
         outcome = self.compute(task)
         if outcome.error is not None:
             training.fail(training.folder, self.run, task, outcome)
-        return outcome.error
+            return Missing(outcome.error)
+        return None
 
-    def _result(self, network: str, measure: Measure) -> tuple[float, float] | str:
+    def _result(self, network: str, measure: Measure) -> tuple[float, float] | Missing:
         """Return the accuracy under a measure, and its seconds; or why there is none."""
         measuring = self.work.measuring
         ((key,),) = measuring.keys(network, self.seed, [measure])
@@ -208,7 +219,7 @@ class Live:
             outcome = self.compute(piece)
             if outcome.error is not None:
                 measuring.fail(self.store, self.run, piece, outcome)
-                return outcome.error
+                return Missing(outcome.error)
             rows += measuring.join(piece, outcome.value)  # type: ignore[arg-type]
         self.store.save_robustness(self.run, rows)
         self._known |= {row.key.digest: (row.accuracy, row.seconds) for row in rows}

@@ -113,6 +113,8 @@ class Store(OpenFile):
             StoreError: if there is no such run.
         """
         rows = list(rows)
+        if not rows:  # as of most tasks: a transaction would wait for the lock for nothing
+            return
         with self._run_transaction(run):
             for row in rows:
                 FAILURES.put(self._connection, run, row)
