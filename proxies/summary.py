@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from testbed.catalogue.registry import PROXIES
 from testbed.command.numbers import decimal, general
+from testbed.command.tables import Row, print_table
 from testbed.spaces.registry import short_name
 
 __all__ = ["print_summary"]
 
+HEADINGS = ("n", "NaN", "unconv.", "min", "median", "max", "s/network")
 EXTENT = (np.min, np.median, np.max)
 DIGITS = 4  # of a score that is no whole number
 REASONS = 5  # of those that are printed
@@ -31,11 +32,11 @@ def print_summary(scores: pd.DataFrame, names: Sequence[str], console: Console, 
     """
     if scores.empty:
         return
-    console.print(_per_proxy(scores, names))
+    _print_per_proxy(scores, names, console)
     for line in _reasons(scores):
         console.print(Text(line))
     if show and scores["value"].notna().any():
-        console.print(_top(scores, names, show, strings=console.width >= WIDE))
+        _print_top(scores, names, show, console)
 
 
 def _reasons(scores: pd.DataFrame) -> list[str]:
@@ -50,11 +51,8 @@ def _reasons(scores: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _per_proxy(scores: pd.DataFrame, names: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("proxy", no_wrap=True)
-    for heading in ("n", "NaN", "unconv.", "min", "median", "max", "s/network"):
-        table.add_column(heading, justify="right")
+def _print_per_proxy(scores: pd.DataFrame, names: Sequence[str], console: Console) -> None:
+    lines = []
     for name in names:
         rows = pd.DataFrame(scores[scores["proxy"] == name])
         if rows.empty:
@@ -64,25 +62,22 @@ def _per_proxy(scores: pd.DataFrame, names: Sequence[str]) -> Table:
         extent = [general(float(f(known)), DIGITS) if len(known) else "–" for f in EXTENT]
         missed = int((~rows["converged"].fillna(True)).sum())
         counts = [str(len(rows)), str(len(values) - len(known)), str(missed)]
-        table.add_row(Text(name), *counts, *extent, decimal(rows["seconds"].mean(), 3))
-    return table
+        lines.append(Row(name, (*counts, *extent, decimal(rows["seconds"].mean(), 3))))
+    print_table("proxy", HEADINGS, lines, console)
 
 
-def _top(scores: pd.DataFrame, names: Sequence[str], show: int, strings: bool) -> Table:
+def _print_top(scores: pd.DataFrame, names: Sequence[str], show: int, console: Console) -> None:
     means = scores.pivot_table(index="network", columns="proxy", values="value", aggfunc="mean")
     present = [name for name in names if name in means.columns]
     lead = next((name for name in present if not PROXIES[name].structural), present[0])
     better = PROXIES[lead].better
     ranked = means.sort_values(lead, ascending=better == "lower").head(show)
     title = f"{len(ranked)} of {len(means)} networks, by {lead}: {better} first, as it promises"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.add_column("id", justify="right")
-    for name in present:
-        table.add_column(name, justify="right", no_wrap=True)
-    if strings:
-        table.add_column("architecture", overflow="fold")
+    strings = console.width >= WIDE
+    rows = []
     for network, row in ranked.iterrows():
         cells = [general(float(row[name]), DIGITS) for name in present]
         cells += [str(network)] if strings else []
-        table.add_row(*map(Text, [short_name(str(network)), *cells]))
-    return table
+        rows.append(Row(short_name(str(network)), tuple(cells)))
+    headings = [*present, *(["architecture"] if strings else [])]
+    print_table("id", headings, rows, console, title=title, names="right")

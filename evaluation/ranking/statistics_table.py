@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from evaluation.ranking.score_columns import BASELINES, STRUCTURE
 from evaluation.ranking.table import Ranking
 from evaluation.truths.targets import Target
 from testbed.command.numbers import TERMINAL, p_value
+from testbed.command.tables import Row, print_table
 
 __all__ = ["print_statistics"]
 
@@ -26,22 +26,19 @@ def print_statistics(ranking: Ranking, console: Console) -> None:
     for target in dict.fromkeys(ranking.table["target"]):
         for one in ranking.populations:
             rows = one.labelled.loc[one.table["target"] == target]
-            console.print(_block(str(target), one.condition, rows))
+            _print_block(str(target), one.condition, rows, console)
             console.print(Text(_verdict(one, str(target))))
             console.print()
     for line in (*ranking.truth[:1], *_legend(STRUCTURE in set(ranking.table["proxy"]))):
         console.print(Text(line))
 
 
-def _block(target: str, condition: str, rows: pd.DataFrame) -> Table:
+def _print_block(target: str, condition: str, rows: pd.DataFrame, console: Console) -> None:
     ceiling = rows["ceiling"].iloc[0]
     limit = "" if pd.isna(ceiling) else f", ceiling {TERMINAL.signed(ceiling)}"
     those = f", networks with {condition}" if condition else ""
     heading = str(Target.parse(target)) + those + limit
-    block = Table(title=heading, title_justify="left", box=None, pad_edge=False)
-    block.add_column("proxy", overflow="fold")
-    for name in COLUMNS:
-        block.add_column(name, justify="right")
+    lines = []
     for row in rows.to_dict("records"):
         others = ("partial_clean", "partial_params", "partial_both")
         numbers = (
@@ -54,8 +51,8 @@ def _block(target: str, condition: str, rows: pd.DataFrame) -> Table:
             *_lead(row, "paths"),
         )
         style = "dim" if row["proxy"] in BASELINES else ""
-        block.add_row(Text(str(row["label"])), *numbers, style=style)
-    return block
+        lines.append(Row(str(row["label"]), numbers, style))
+    print_table("proxy", COLUMNS, lines, console, title=heading)
 
 
 def _lead(row: Mapping[Any, Any], baseline: str) -> tuple[str, str]:

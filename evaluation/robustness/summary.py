@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from evaluation.attacks.names import ATTACKS
@@ -16,6 +15,7 @@ from evaluation.robustness.cross_checks import cross_warnings
 from evaluation.robustness.pieces import Measure, Whole
 from evaluation.truths.robustness_json import write_truth
 from evaluation.truths.targets import Target
+from testbed.command.tables import Row, print_table
 from testbed.spaces.registry import short_name
 from testbed.store import Store, unpack_robust
 from testbed.store.robustness import stored_doubts
@@ -64,9 +64,7 @@ def print_summary(
     for row in records:
         level = None if pd.isna(row["level"]) else row["level"]
         places.setdefault((row["measure"], level), []).append(row)
-    shown = Table("measure", box=None, pad_edge=False)
-    for name in ("n", "min", "median", "max", "s/network"):
-        shown.add_column(name, justify="right")
+    rows = []
     for measure in measures:
         for level in measure.levels:
             here = places.get((measure.key, level), [])
@@ -74,11 +72,9 @@ def print_summary(
             if len(here):
                 low, middle, high = np.quantile([row["accuracy"] for row in here], [0, 0.5, 1])
                 seconds = float(np.mean([row["seconds"] for row in here]))
-                shown.add_row(
-                    Text(name), f"{len(here):,}", f"{low:.3f}", f"{middle:.3f}", f"{high:.3f}",
-                    f"{seconds:.2f}",
-                )  # fmt: skip
-    console.print(shown)
+                numbers = (f"{low:.3f}", f"{middle:.3f}", f"{high:.3f}", f"{seconds:.2f}")
+                rows.append(Row(name, (f"{len(here):,}", *numbers)))
+    print_table("measure", ("n", "min", "median", "max", "s/network"), rows, console)
     _print_warnings(records, console)
 
 
