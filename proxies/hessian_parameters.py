@@ -52,7 +52,7 @@ def hessian_parameters(
 
 
 def parameter_tricks(probe: Probe) -> dict[str, bool]:
-    """Return which tricks of `ParameterHessian` keep the gradient, on the first image."""
+    """Return which tricks of `ParameterHessian` keep the gradient, on one or two images."""
     return probe.shared("parameter tricks", lambda: _tricks(probe))
 
 
@@ -63,7 +63,7 @@ def _tricks(probe: Probe) -> dict[str, bool]:
     }
     plain = dict.fromkeys(tricks, False)
     batch = probe.batch_norm == "batch"
-    images, labels = (probe.images, probe.labels) if batch else (
+    images, labels = (probe.images[:2], probe.labels[:2]) if batch else (
         probe.images[:1].repeat(2, 1, 1, 1), probe.labels[:1].repeat(2)
     )  # fmt: skip
 

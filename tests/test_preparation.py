@@ -200,3 +200,38 @@ def test_batch_statistics_are_not_piecewise_linear():
     images, _ = batch()
     copy = fast_copy(prepare(cell_network(), images, "batch"), images, batch=True)
     assert not is_piecewise_linear(copy, images[:1])
+
+
+class WholeBatches(nn.Module):
+    """Takes batches of one size only."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size, self.network = size, cell_network()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(images.reshape(self.size, 3, *images.shape[2:]))
+
+
+class AsItLies(nn.Module):
+    """Reads the images in the order in which they lie in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = cell_network()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        stride = (images[0].numel(), images[0, 0].numel(), images.shape[3], 1)
+        return self.network(images.as_strided(images.shape, stride))
+
+
+def test_in_batch_mode_two_images_are_compared_or_all_where_two_do_not_do():
+    images, _ = batch(size=6)
+    copy = fast_copy(prepare(cell_network(), images, "batch"), images, batch=True)
+    assert len(copy.alone.logits) == 2
+    assert not copy.given_up
+    copy = fast_copy(prepare(WholeBatches(6), images, "batch"), images, batch=True)
+    assert len(copy.alone.logits) == 6
+    assert not copy.given_up
+    copy = fast_copy(prepare(AsItLies(), images, "batch"), images, batch=True)
+    assert set(copy.given_up) == {"layout"}

@@ -111,7 +111,7 @@ def fast_copy(plain: nn.Module, images: Tensor, *, batch: bool = False) -> FastC
         plain: a network in the mode in which it is to be differentiated; it is left unchanged.
         images: (N, C, H, W); the copies are compared on the first, by itself.
         batch: whether images influence each other on purpose (batch norm in train mode); the
-            networks are then compared on all images together.
+            networks are then compared on two images at a time, or on all where two do not do.
 
     Raises:
         NetworkError: if the network fails, or does not give logits.
@@ -136,14 +136,17 @@ class _Truth:
 
     def __init__(self, plain: nn.Module, images: Tensor, batch: bool) -> None:
         self.plain = plain
-        self.probes = [images] if batch else [images[:1], images[1:2]][: len(images)]
+        count = 2 if batch else 1
+        self.probes = [images[:count], *images[count : 2 * count].split(count)]
         self.outcomes: dict[int, Outcome] = {}
         try:
             self.outcome(0)
         except NetworkError as error:
             not_of_memory(error)
-            # A squeeze may drop the dimension of a batch of one: an image twice is as good.
-            self.probes = [torch.cat([probe, probe]) for probe in self.probes]
+            # A squeeze may drop the dimension of a batch of one: an image twice is as good. Batch
+            # norm in train mode may ask for more values than two images have.
+            twice = [torch.cat([probe, probe]) for probe in self.probes]
+            self.probes = [images] if batch and len(images) > 1 else twice
             self.outcome(0)
         if self.outcomes[0].writes:
             self.plain = OwnInput(plain)
