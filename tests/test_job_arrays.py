@@ -78,7 +78,8 @@ def without_accounts(slurm):
 @linux
 def test_without_accounts_the_queue_says_what_became_of_jobs(slurm, tmp_path):
     pytest.importorskip("submitit")
-    from testbed.engine.queue_watcher import GONE, QueueWatcher, watcher
+    from testbed.engine.queue_watcher import QueueWatcher, watcher
+    from testbed.engine.squeue import GONE
 
     assert not isinstance(watcher(1), QueueWatcher)
     without_accounts(slurm)

@@ -23,7 +23,8 @@ from testbed.engine.chunk import PARCEL, Chunk
 from testbed.engine.cluster_file import ClusterFile
 from testbed.engine.outcome import DIED, EngineError, Outcome, failure
 from testbed.engine.parcels import Origin, Parcel
-from testbed.engine.queue_watcher import NAME, watcher
+from testbed.engine.queue_watcher import watcher
+from testbed.engine.squeue import NAME
 
 __all__ = ["run_in_jobs"]
 
