@@ -109,14 +109,22 @@ def _local(workers: int) -> LocalCluster:
 
 
 def _without_jobs(asked: ClusterFile) -> Any:
-    from dask_jobqueue.pbs import PBSCluster
-    from dask_jobqueue.slurm import SLURMCluster
-
-    kind = {"slurm": SLURMCluster, "pbs": PBSCluster}[asked.cluster]
     try:
-        return kind(**_job_options(asked))
+        return _kind(asked.cluster)(**_job_options(asked))
     except Exception as error:
         raise EngineError(f"no jobs can be submitted: {_line(error)}") from error
+
+
+def _kind(cluster: str) -> Any:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        from dask_jobqueue.pbs import PBSCluster
+        from dask_jobqueue.slurm import SLURMCluster
+    finally:
+        # Imported, dask-jobqueue lets a Ctrl-C end the program at once, with the exit code 0.
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
+    return {"slurm": SLURMCluster, "pbs": PBSCluster}[cluster]
 
 
 def _job_options(asked: ClusterFile) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from testbed.engine.outcome import DIED, EngineError, Outcome, failure
 from testbed.engine.parcels import Origin, Parcel
 from testbed.engine.queue_watcher import watcher
 from testbed.engine.squeue import NAME
+from testbed.engine.submission import Submission
 
 __all__ = ["run_in_jobs"]
 
@@ -52,11 +53,15 @@ def run_in_jobs(
     source = enumerate(items)
     with _folder(asked) as (folder, keep):
         (folder / PARCEL).write_bytes(pickle.dumps(parcel))
-        executor = _executor(asked, folder)
+        submission = Submission(
+            _executor(asked, folder),
+            lambda items, owner: Chunk(folder, parcel.word, items, threads, owner),
+            asked,
+            folder,
+        )
         for at_once, last in ((size, False), (1, True)):
             lost: dict[int, Item] = {}
-            chunks = _chunks(source, at_once)
-            for chunk, job in _finished(executor, chunks, parcel, folder, asked, threads):
+            for chunk, job in _finished(submission, _chunks(source, at_once), asked):
                 outcomes = _outcomes(job, asked)
                 keep |= {str(job.job_id)} if isinstance(outcomes, str) else set()
                 for position, item in chunk:
@@ -75,9 +80,8 @@ def _chunks(source: Iterator[tuple[int, Item]], size: int) -> Iterator[list[tupl
 
 
 def _finished(
-    executor: Any, chunks: Iterator[list[tuple[int, Item]]], parcel: Parcel, folder: Path,
-    asked: ClusterFile, threads: int,
-) -> Iterator[tuple[list[tuple[int, Item]], Any]]:  # fmt: skip
+    submission: Submission, chunks: Iterator[list[tuple[int, Item]]], asked: ClusterFile
+) -> Iterator[tuple[list[tuple[int, Item]], Any]]:
     """Keep so many jobs in the queue or running, and yield each when it is over."""
     pending: list[tuple[list[tuple[int, Item]], Any]] = []
     try:
@@ -85,12 +89,9 @@ def _finished(
             free = asked.jobs - len(pending)
             # Not one by one: an array is one request to the cluster.
             if free >= max(1, asked.jobs // 4):
-                new = list(islice(chunks, free))
                 with interrupts.held():
-                    pending += zip(
-                        new, _submit(executor, new, parcel, folder, asked, threads), strict=True
-                    )
-            if not pending:
+                    pending += submission.take(chunks, free, bool(pending))
+            if not pending and not submission.waiting:
                 return
             over = [pair for pair in pending if pair[1].done()]
             for pair in over:
@@ -102,26 +103,6 @@ def _finished(
         if pending:
             with interrupts.held():
                 _cancel([job for _, job in pending])
-
-
-def _submit(
-    executor: Any, chunks: list[list[tuple[int, Any]]], parcel: Parcel, folder: Path,
-    asked: ClusterFile, threads: int,
-) -> list[Any]:  # fmt: skip
-    if not chunks:
-        return []
-    owner = os.getpid() if asked.cluster == "local" else None
-    functions = [Chunk(folder, parcel.word, chunk, threads, owner) for chunk in chunks]
-    try:
-        if asked.cluster == "local":
-            with _errors_to(folder / "controllers.log"):
-                return [executor.submit(function) for function in functions]
-        with executor.batch():
-            jobs = [executor.submit(function) for function in functions]
-    except Exception as error:
-        why = " ".join(str(error).split())[:300]
-        raise EngineError(f"no jobs can be submitted: {type(error).__name__}: {why}") from error
-    return jobs
 
 
 def _outcomes(job: Any, asked: ClusterFile) -> dict[int, bytes] | str:
@@ -169,19 +150,6 @@ def _folder(asked: ClusterFile) -> Iterator[tuple[Path, set[str]]]:
     finally:
         if not died:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _errors_to(path: Path) -> Iterator[None]:
-    """Let processes that start here tell a file of their end: a Ctrl-C is no news to a user."""
-    with path.open("ab") as file:
-        before = os.dup(2)
-        try:
-            os.dup2(file.fileno(), 2)
-            yield
-        finally:
-            os.dup2(before, 2)
-            os.close(before)
 
 
 def _cancel(jobs: list[Any]) -> None:

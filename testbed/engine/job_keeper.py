@@ -189,5 +189,4 @@ class JobKeeper:
 def _words(error: BaseException) -> str:
     """Return what the command of the submission said, in one line."""
     text = str(error)
-    said = text.partition("stderr:\n")[2].strip() or text
-    return " ".join(said.split())[:300] or type(error).__name__
+    return squeue.refusal(text.partition("stderr:\n")[2]) or " ".join(text.split())[:300]

@@ -2,7 +2,7 @@
 
 import subprocess
 
-__all__ = ["GONE", "NAME", "answer", "is_over", "states"]
+__all__ = ["GONE", "NAME", "answer", "is_over", "refusal", "states"]
 
 NAME = "proxies"  # of all jobs of the toolkit
 GONE = "NO LONGER QUEUED"
@@ -27,6 +27,12 @@ def states() -> dict[str, tuple[str, str]] | None:
         return None
     lines = (line.split("|") for line in said.splitlines() if line.count("|") == 2)
     return {number.strip(): (state.strip(), node.strip()) for number, state, node in lines}
+
+
+def refusal(said: str) -> str:
+    """Return in one line why ``sbatch`` or ``qsub`` took no job, of what it said."""
+    lines = (line.strip().removeprefix("sbatch: error: ") for line in said.splitlines())
+    return "; ".join(line for line in lines if line)[:300]
 
 
 def answer(*words: str) -> str | None:
