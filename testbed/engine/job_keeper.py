@@ -5,6 +5,8 @@ import sys
 import time
 from typing import Any
 
+from distributed import Status
+
 from testbed.basis import interrupts
 from testbed.engine import squeue
 from testbed.engine.cluster_file import ClusterFile
@@ -152,7 +154,7 @@ class JobKeeper:
         jobs = [cluster.workers.pop(name) for name in over]
         for name in over:
             cluster.worker_spec.pop(name, None)
-        await asyncio.gather(*(job.close() for job in jobs), return_exceptions=True)
+        await asyncio.gather(*map(_let_go, jobs), return_exceptions=True)
         while len(cluster.worker_spec) < self._asked.jobs:
             cluster.worker_spec.update(cluster.new_worker_spec())
         try:
@@ -163,6 +165,7 @@ class JobKeeper:
         for name, job in list(cluster.workers.items()):
             if job.job_id is None:  # refused
                 del cluster.workers[name], cluster.worker_spec[name]
+                await _let_go(job)
         self._changed = time.monotonic()
 
     def _tell_of_fewer(self) -> None:
@@ -184,6 +187,11 @@ class JobKeeper:
             except RuntimeError:  # it changed meanwhile, in the scheduler's thread
                 continue
         return []
+
+
+async def _let_go(job: Any) -> None:
+    await job.close()
+    job.status = Status.closed  # which dask-jobqueue forgets, and its cluster looks for at the end
 
 
 def _words(error: BaseException) -> str:
