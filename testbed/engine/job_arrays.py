@@ -19,7 +19,7 @@ import submitit
 from submitit.core.utils import UncompletedJobError
 
 from testbed.basis import interrupts
-from testbed.engine.chunk import PARCEL, Chunk
+from testbed.engine.chunk import PARCEL, Chunk, finished, forget
 from testbed.engine.cluster_file import ClusterFile
 from testbed.engine.outcome import DIED, EngineError, Outcome, failure
 from testbed.engine.parcels import Origin, Parcel
@@ -40,8 +40,8 @@ def run_in_jobs(
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
     """Yield (position, outcome) of each item, those of a job when it has finished.
 
-    The items of a job that died are tried again, each in a job of its own; one that a job dies of
-    again has failed.
+    What a job that died had not finished is tried again, each item in a job of its own; one that a
+    job dies of again has failed.
 
     Raises:
         EngineError: if no job can be submitted, or the function cannot be sent.
@@ -63,14 +63,18 @@ def run_in_jobs(
             lost: dict[int, Item] = {}
             for chunk, job in _finished(submission, _chunks(source, at_once), asked):
                 outcomes = _outcomes(job, asked)
-                keep |= {str(job.job_id)} if isinstance(outcomes, str) else set()
+                done = outcomes if isinstance(outcomes, dict) else {}
+                if isinstance(outcomes, str):
+                    keep.add(str(job.job_id))
+                    done = finished(folder, [position for position, _ in chunk])
                 for position, item in chunk:
-                    if isinstance(outcomes, str) and not last:
+                    if position in done:
+                        yield position, pickle.loads(done[position])
+                    elif not last:
                         lost[position] = item
-                    elif isinstance(outcomes, str):
-                        yield position, Outcome(error=outcomes, error_type=DIED)
                     else:
-                        yield position, pickle.loads(outcomes[position])
+                        yield position, Outcome(error=str(outcomes), error_type=DIED)
+                forget(folder, [position for position, _ in chunk])
             source = iter(sorted(lost.items()))
 
 
