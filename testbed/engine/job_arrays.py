@@ -7,7 +7,6 @@ import math
 import os
 import pickle
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ import submitit
 from submitit.core.utils import UncompletedJobError
 
 from testbed.basis import interrupts
+from testbed.engine import squeue
 from testbed.engine.chunk import PARCEL, Chunk, finished, forget
 from testbed.engine.cluster_file import ClusterFile
 from testbed.engine.outcome import DIED, EngineError, Outcome, failure
@@ -88,6 +88,7 @@ def _finished(
 ) -> Iterator[tuple[list[tuple[int, Item]], Any]]:
     """Keep so many jobs in the queue or running, and yield each when it is over."""
     pending: list[tuple[list[tuple[int, Item]], Any]] = []
+    arrays: set[str] = set()
     try:
         while True:
             free = asked.jobs - len(pending)
@@ -95,6 +96,7 @@ def _finished(
             if free >= max(1, asked.jobs // 4):
                 with interrupts.held():
                     pending += submission.take(chunks, free, bool(pending))
+                arrays |= {_array(job) for _, job in pending}
             if not pending and not submission.waiting:
                 return
             over = [pair for pair in pending if pair[1].done()]
@@ -107,6 +109,8 @@ def _finished(
         if pending:
             with interrupts.held():
                 _cancel([job for _, job in pending])
+        elif asked.cluster == "slurm":
+            _cancel_ghosts(arrays)
 
 
 def _outcomes(job: Any, asked: ClusterFile) -> dict[int, bytes] | str:
@@ -115,7 +119,12 @@ def _outcomes(job: Any, asked: ClusterFile) -> dict[int, bytes] | str:
     if asked.cluster == "local" and not job.paths.result_pickle.exists():
         return f"the process that computed it died, twice; its log is {log}"
     try:
-        return job.result()
+        outcomes = job.result()
+        with suppress(
+            OSError
+        ):  # so that it is not computed again if the job goes back to the queue
+            job.paths.submitted_pickle.unlink()
+        return outcomes
     except UncompletedJobError:
         return f"the job that computed it died ({job.state}), twice; its log is {log}"
     except Exception as error:
@@ -156,12 +165,20 @@ def _folder(asked: ClusterFile) -> Iterator[tuple[Path, set[str]]]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _array(job: Any) -> str:
+    return str(job.job_id).partition("_")[0]
+
+
+def _cancel_ghosts(arrays: set[str]) -> None:
+    """Cancel jobs whose result is there and which go back to the queue: preempted at their end."""
+    states = squeue.states() or {}
+    listed = {number for number, (state, _) in states.items() if not squeue.is_over(state)}
+    squeue.cancel({number for number in listed if number.partition("_")[0] in arrays})
+
+
 def _cancel(jobs: list[Any]) -> None:
     local = [job for job in jobs if isinstance(job, submitit.LocalJob)]
-    arrays = {str(job.job_id).partition("_")[0] for job in jobs if job not in local}
-    with suppress(OSError):
-        if arrays:
-            subprocess.run(["scancel", *sorted(arrays)], check=False, capture_output=True)
+    squeue.cancel({_array(job) for job in jobs if job not in local})
     for job in local:
         with suppress(OSError):
             job.cancel(check=False)

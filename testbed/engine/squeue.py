@@ -1,8 +1,9 @@
 """What SLURM's queue says of the jobs of a run, and which of its words mean that a job is over."""
 
 import subprocess
+from collections.abc import Iterable
 
-__all__ = ["GONE", "NAME", "answer", "is_over", "refusal", "states"]
+__all__ = ["GONE", "NAME", "answer", "cancel", "is_over", "refusal", "states"]
 
 NAME = "proxies"  # of all jobs of the toolkit
 GONE = "NO LONGER QUEUED"
@@ -33,6 +34,12 @@ def refusal(said: str) -> str:
     """Return in one line why ``sbatch`` or ``qsub`` took no job, of what it said."""
     lines = (line.strip().removeprefix("sbatch: error: ") for line in said.splitlines())
     return "; ".join(line for line in lines if line)[:300]
+
+
+def cancel(numbers: Iterable[str]) -> None:
+    """Cancel jobs, if the cluster can be asked to."""
+    if words := sorted(numbers):
+        answer("scancel", *words)
 
 
 def answer(*words: str) -> str | None:
