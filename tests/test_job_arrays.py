@@ -152,6 +152,16 @@ def test_what_a_job_had_finished_when_it_died_is_not_computed_again(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [PARCEL, "log"]
 
 
+def test_jobs_that_cannot_be_cancelled_are_named(slurm, capfd):
+    from testbed.engine import squeue
+
+    (slurm / "bin" / "scancel").write_text("#!/bin/sh\nexit 1\n")
+    squeue.cancel(())
+    assert not capfd.readouterr().err
+    squeue.cancel({"1100", "1000"})
+    assert "end them by `scancel 1000 1100`" in capfd.readouterr().err
+
+
 class Refusing:
     """An executor that takes jobs when it is told to."""
 

@@ -1,6 +1,7 @@
 """What SLURM's queue says of the jobs of a run, and which of its words mean that a job is over."""
 
 import subprocess
+import sys
 from collections.abc import Iterable
 
 __all__ = ["GONE", "NAME", "answer", "cancel", "is_over", "refusal", "states"]
@@ -37,9 +38,13 @@ def refusal(said: str) -> str:
 
 
 def cancel(numbers: Iterable[str]) -> None:
-    """Cancel jobs, if the cluster can be asked to."""
-    if words := sorted(numbers):
-        answer("scancel", *words)
+    """Cancel jobs; say on standard error how to do it where the cluster does not."""
+    words = ["scancel", *sorted(numbers)]
+    if words[1:] and answer(*words) is None:
+        print(
+            f"scancel failed: if jobs are left in the queue, end them by `{' '.join(words)}`",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
 
 
 def answer(*words: str) -> str | None:
