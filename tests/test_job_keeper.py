@@ -132,6 +132,19 @@ def test_a_ctrl_c_means_what_it_meant_before(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.parametrize(("items", "jobs"), [(["a"] * 3, 3), (["a"] * 9, 8), (iter("a"), 8)])
+def test_there_are_no_more_jobs_than_tasks(items, jobs, slurm, tmp_path, monkeypatch):
+    from testbed.engine import dask_run
+
+    def connected(engine, workers):
+        raise EngineError(f"{engine.cluster.jobs} jobs")
+
+    monkeypatch.setattr(dask_run, "connected", connected)
+    engine = Engine.parse(described(tmp_path, by="dask-jobqueue", jobs=8))
+    with pytest.raises(EngineError, match=f"^{jobs} jobs"):
+        dict(run(len, items, engine=engine))
+
+
 @thorough
 def test_a_run_outlives_all_of_its_jobs(heavy, slurm, tmp_path, monkeypatch):
     monkeypatch.setattr(job_keeper, "STATE", 1.0)

@@ -3,9 +3,10 @@
 import os
 import pickle
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from distributed import Client, WorkerPlugin
@@ -49,6 +50,9 @@ def run_on_dask(
         EngineError: if no worker can be had, or the scheduler is lost.
     """
     parcel = Parcel.of(function, Origin())
+    if engine.cluster is not None and isinstance(items, Sized):
+        jobs = max(1, min(engine.cluster.jobs, len(items)))
+        engine = replace(engine, cluster=replace(engine.cluster, jobs=jobs))
     own = engine.address is None and engine.cluster is None
     devices = devices_here(device, os.environ) if own else ()
     with connected(engine, workers) as (client, count, keeper), _sent(client, parcel, devices):
