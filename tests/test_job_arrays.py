@@ -38,7 +38,7 @@ def test_job_arrays_give_what_one_process_gives(heavy, slurm, tmp_path):
     for line in (
         "#SBATCH --array=0-1%2", "#SBATCH --partition=cpu", "#SBATCH --time=5",
         "#SBATCH --constraint=avx", "#SBATCH --exclusive", "#SBATCH --cpus-per-task=1",
-        "#SBATCH --mem=4GB", "export A=1",
+        "#SBATCH --mem=4GB", "export A=1", "#SBATCH --signal=USR2@75",
     ):  # fmt: skip
         assert line in lines
     assert not any((tmp_path / "jobs").iterdir())

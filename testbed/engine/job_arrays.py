@@ -33,6 +33,7 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 LOOK = {"local": 0.05, "slurm": 1.0}  # seconds between two looks at what has finished
 STATE = 30  # seconds, at most, between two questions to the cluster what became of its jobs
+SIGNAL = 90  # seconds before its end that a job is told of it
 
 
 def run_in_jobs(
@@ -141,6 +142,8 @@ def _executor(asked: ClusterFile, folder: Path) -> Any:
             slurm_setup=list(asked.setup) or None, local_setup=list(asked.setup) or None,
             slurm_additional_parameters=asked.slurm_options() or None,
             slurm_array_parallelism=asked.jobs,
+            # Of a job of a minute all time would be before its end.
+            slurm_signal_delay_s=min(SIGNAL, 15 * asked.minutes),
         )  # fmt: skip
     except Exception as error:
         raise EngineError(f"submitit cannot be used here: {error}") from error
