@@ -162,6 +162,19 @@ def test_jobs_that_cannot_be_cancelled_are_named(slurm, capfd):
     assert "end them by `scancel 1000 1100`" in capfd.readouterr().err
 
 
+def test_a_job_that_goes_back_to_the_queue_at_its_end_is_cancelled(slurm, monkeypatch):
+    pytest.importorskip("submitit")
+    from testbed.engine import job_arrays, squeue
+
+    listed = ("1000_0|PENDING|", "1000_1|COMPLETED|here", "7_0|PENDING|", "1100|CONFIGURING|here")
+    text = "\n".join(f"echo '{line}'" for line in listed)
+    (slurm / "bin" / "squeue").write_text(f"#!/bin/sh\n{text}\n")
+    cancelled = []
+    monkeypatch.setattr(squeue, "cancel", lambda numbers: cancelled.append(sorted(numbers)))
+    job_arrays._cancel_ghosts({"1000", "1100"})
+    assert cancelled == [["1000_0", "1100"]]
+
+
 class Refusing:
     """An executor that takes jobs when it is told to."""
 
