@@ -51,8 +51,7 @@ def _stat(pid):
 def sbatch(folder, arguments):
     place = next(i for i, word in enumerate(arguments) if not word.startswith("--"))
     script, words = Path(arguments[place]).read_text(), arguments[place + 1 :]
-    count = len(list((folder / "jobs").glob("*.sbatch")))
-    number = str(1000 + 100 * count)
+    number = _number(folder)
     # Without SLURM's own commands there is nothing to look at but this.
     (folder / "jobs" / f"{number}.sbatch").write_text(script)
     array = re.search(r"^#SBATCH --array=(\d+)-(\d+)", script, re.MULTILINE)
@@ -60,6 +59,18 @@ def sbatch(folder, arguments):
         name = number if index is None else f"{number}_{index}"
         _start(folder, name, number, index, script, words)
     print(f"Submitted batch job {number}")
+
+
+def _number(folder):
+    """Return the number of a new job; of several that are submitted at once each has its own."""
+    for count in range(1000):
+        number = str(1000 + 100 * count)
+        try:
+            (folder / "jobs" / f"{number}.sbatch").touch(exist_ok=False)
+            return number
+        except FileExistsError:
+            continue
+    raise SystemExit("too many jobs")
 
 
 def _start(folder, name, number, index, script, words=()):

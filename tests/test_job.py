@@ -127,3 +127,19 @@ def test_parts_join_in_order_and_stay_in_their_process():
     assert pickle.loads(pickle.dumps(collection)).parts == {}
     assert collection.add(Piece("n", 0, clean, 0, 2), parts[0], 4) == parts
     assert list(collection.parts) == [("m", 0, "clean")]
+
+
+def test_an_engine_can_know_how_many_tasks_there_are(monkeypatch):
+    from testbed.command import job
+
+    counts, before = [], job.engine.run
+
+    def noted(function, items, **how):
+        counts.append(len(items))
+        return before(function, items, **how)
+
+    monkeypatch.setattr(job.engine, "run", noted)
+    kept = {}
+    run([2, 4, 6], kept)
+    assert counts == [3]
+    assert kept == {2: 1, 4: 2, 6: 3}

@@ -1,10 +1,12 @@
 """Jobs of a cluster give what one process gives; a stand-in for SLURM runs them here."""
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from proxies.compute import app as compute
-from testbed.engine import run
+from testbed.engine import EngineError, run
 from testbed.engine.names import Engine
 from testbed.store import read_scores
 from tests import stand_in_slurm
@@ -36,7 +38,7 @@ def test_job_arrays_give_what_one_process_gives(heavy, slurm, tmp_path):
     for line in (
         "#SBATCH --array=0-1%2", "#SBATCH --partition=cpu", "#SBATCH --time=5",
         "#SBATCH --constraint=avx", "#SBATCH --exclusive", "#SBATCH --cpus-per-task=1",
-        "#SBATCH --mem=4GB", "export A=1",
+        "#SBATCH --mem=4GB", "export A=1", "#SBATCH --signal=USR2@75",
     ):  # fmt: skip
         assert line in lines
     assert not any((tmp_path / "jobs").iterdir())
@@ -49,6 +51,7 @@ def test_a_job_that_dies_costs_its_items_a_retry_then_the_culprit_fails(heavy, s
     assert found[1].error_type == "WorkerDied"
     assert "its log is" in found[1].error
     assert all(found[position].error is None for position in (0, 2, 3))
+    assert len(stand_in_slurm.jobs(slurm)) == 4, "what was finished was computed again"
     assert any((tmp_path / "jobs").iterdir()), "the log is kept"
 
 
@@ -78,7 +81,8 @@ def without_accounts(slurm):
 @linux
 def test_without_accounts_the_queue_says_what_became_of_jobs(slurm, tmp_path):
     pytest.importorskip("submitit")
-    from testbed.engine.queue_watcher import GONE, QueueWatcher, watcher
+    from testbed.engine.queue_watcher import QueueWatcher, watcher
+    from testbed.engine.squeue import GONE
 
     assert not isinstance(watcher(1), QueueWatcher)
     without_accounts(slurm)
@@ -91,15 +95,129 @@ def test_without_accounts_the_queue_says_what_became_of_jobs(slurm, tmp_path):
         told.register_job(job)
     assert [told.get_state(job, "force") for job in ours] == ["RUNNING", "RUNNING", GONE]
     assert [told.is_done(job) for job in ours] == [False, False, True]
-    (slurm / "bin" / "squeue").rename(slurm / "squeue")  # the controller is busy, say
+    squeue = slurm / "bin" / "squeue"
+    said = squeue.read_text()
+    squeue.write_text("#!/bin/sh\nexit 1\n")  # the controller is busy, say
     told.update()
     assert not told.is_done(ours[0], "cache")
-    (slurm / "squeue").rename(slurm / "bin" / "squeue")
+    squeue.write_text(said)
     subprocess.run(["scancel", "1000"], check=True)
     deadline = time.monotonic() + 10
     while not all(told.is_done(job, "force") for job in ours):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_what_is_no_end_of_a_job_is_not_taken_for_one(monkeypatch):
+    pytest.importorskip("submitit")
+    from testbed.engine import queue_watcher
+
+    told = queue_watcher.Watcher(60)
+    states = {
+        "PENDING": False, "CONFIGURING": False, "SUSPENDED": False, "COMPLETING": False,
+        "REQUEUE_HOLD": False, "STAGE_OUT": False, "": False, "PREEMPTED": False,
+        "COMPLETED": True, "CANCELLED by 1000": True, "CANCELLED+": True, "TIMEOUT": True,
+        "NODE_FAIL": True, "OUT_OF_MEMORY": True,
+    }  # fmt: skip
+    for place, (state, over) in enumerate(states.items()):
+        told._registered.add(str(place))
+        told._info_dict[str(place)] = {"State": state}
+        assert told.is_done(str(place), "cache") is over, state
+    monkeypatch.setattr(queue_watcher, "RETURNS", -1)
+    place = list(states).index("PREEMPTED")
+    assert told.is_done(str(place), "cache"), "it does not go back to the queue"
+
+
+def noted(item):
+    with Path(item[0]).open("a") as file:
+        file.write(item[1])
+    return item[1]
+
+
+def test_what_a_job_had_finished_when_it_died_is_not_computed_again(tmp_path):
+    pytest.importorskip("submitit")
+    from testbed.engine.chunk import PARCEL, Chunk, finished, forget
+    from testbed.engine.parcels import Origin, Parcel
+
+    parcel = Parcel.of(noted, Origin())
+    (tmp_path / PARCEL).write_bytes(pickle.dumps(parcel))
+    items = [(place, (str(tmp_path / "log"), name)) for place, name in enumerate("abc")]
+    Chunk(tmp_path, parcel.word, items[:2], 1, None)()
+    done = finished(tmp_path, range(3))
+    assert [pickle.loads(done[place]).value for place in sorted(done)] == ["a", "b"]
+    again = Chunk(tmp_path, parcel.word, items, 1, None)()
+    assert [pickle.loads(again[place]).value for place in range(3)] == ["a", "b", "c"]
+    assert (tmp_path / "log").read_text() == "abc"
+    forget(tmp_path, range(3))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [PARCEL, "log"]
+
+
+def test_jobs_that_cannot_be_cancelled_are_named(slurm, capfd):
+    from testbed.engine import squeue
+
+    (slurm / "bin" / "scancel").write_text("#!/bin/sh\nexit 1\n")
+    squeue.cancel(())
+    assert not capfd.readouterr().err
+    squeue.cancel({"1100", "1000"})
+    assert "end them by `scancel 1000 1100`" in capfd.readouterr().err
+
+
+def test_a_job_that_goes_back_to_the_queue_at_its_end_is_cancelled(slurm, monkeypatch):
+    pytest.importorskip("submitit")
+    from testbed.engine import job_arrays, squeue
+
+    listed = ("1000_0|PENDING|", "1000_1|COMPLETED|here", "7_0|PENDING|", "1100|CONFIGURING|here")
+    text = "\n".join(f"echo '{line}'" for line in listed)
+    (slurm / "bin" / "squeue").write_text(f"#!/bin/sh\n{text}\n")
+    cancelled = []
+    monkeypatch.setattr(squeue, "cancel", lambda numbers: cancelled.append(sorted(numbers)))
+    job_arrays._cancel_ghosts({"1000", "1100"})
+    assert cancelled == [["1000_0", "1100"]]
+
+
+class Refusing:
+    """An executor that takes jobs when it is told to."""
+
+    taking = True
+
+    @contextmanager
+    def batch(self):
+        yield
+        if not self.taking:
+            raise ValueError("sbatch: error: Unable to contact slurm controller (connect failure)")
+
+    def submit(self, function):
+        return function
+
+
+def test_jobs_that_are_refused_under_way_are_tried_again(tmp_path, monkeypatch, capfd):
+    from testbed.engine import submission
+    from testbed.engine.cluster_file import ClusterFile
+
+    monkeypatch.setattr(submission, "AGAIN", 0)
+    executor, chunks = Refusing(), iter([[(place, place)] for place in range(5)])
+    ours = submission.Submission(
+        executor, lambda items, owner: items, ClusterFile(jobs=2), tmp_path
+    )
+    executor.taking = False
+    why = r"^no jobs can be submitted: Unable to contact slurm controller \(connect failure\)$"
+    with pytest.raises(EngineError, match=why):
+        ours.take(iter([[(9, 9)]]), 1, others=False)
+    executor.taking = True
+    assert ours.take(chunks, 2, others=False) == [([(0, 0)], [(0, 0)]), ([(1, 1)], [(1, 1)])]
+    executor.taking = False
+    for free, others in ((1, True), (2, False)):
+        assert ours.take(chunks, free, others) == []
+        assert ours.waiting
+    assert capfd.readouterr().err.count("trying again") == 1
+    executor.taking = True
+    assert [items for items, _ in ours.take(chunks, 2, others=False)] == [[(2, 2)], [(3, 3)]]
+    assert not ours.waiting
+    executor.taking = False
+    monkeypatch.setattr(submission, "WAIT", -1)
+    assert ours.take(chunks, 2, others=True) == []
+    with pytest.raises(EngineError, match="Unable to contact"):
+        ours.take(chunks, 2, others=False)
 
 
 @thorough

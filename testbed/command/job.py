@@ -224,8 +224,8 @@ class _Loop(Generic[Task, Value, Place]):
         how, parts = self._execution, []
         self._out, self._arrived = [], 0
         outcomes = engine.run(
-            self._job, self._handed_out(tasks), workers=how.workers, threads=how.threads,
-            limit=how.limit, engine=how.engine, device=how.device,
+            self._job, _Counted(self._handed_out(tasks), len(tasks)), workers=how.workers,
+            threads=how.threads, limit=how.limit, engine=how.engine, device=how.device,
         )  # fmt: skip
         with closing(outcomes):
             for position, outcome in outcomes:
@@ -267,6 +267,19 @@ class _Loop(Generic[Task, Value, Place]):
         ending.left += len(parts) - 1
         self._whole += max(0, len(parts) - 1)
         return parts
+
+
+class _Counted(Generic[Task]):
+    """Tasks of which an engine can know the number, at most: how many jobs of a cluster fit."""
+
+    def __init__(self, tasks: Iterator[Task], count: int) -> None:
+        self._tasks, self._count = tasks, count
+
+    def __iter__(self) -> Iterator[Task]:
+        return self._tasks
+
+    def __len__(self) -> int:
+        return self._count
 
 
 @contextmanager

@@ -14,9 +14,11 @@ from distributed import Client, LocalCluster
 
 from testbed.basis import interrupts
 from testbed.engine.cluster_file import ClusterFile
+from testbed.engine.job_keeper import JobKeeper
 from testbed.engine.names import Engine
 from testbed.engine.open_files import make_room
 from testbed.engine.outcome import EngineError
+from testbed.engine.squeue import NAME
 
 __all__ = ["connected"]
 
@@ -29,12 +31,14 @@ SETTINGS: dict[str, Any] = {
     "distributed.nanny.pre-spawn-environ": {},
     "distributed.comm.timeouts.connect": "30s",
     "distributed.worker.daemon": True,
+    # Dask would cancel a job that goes back to the queue; the keeper says which are over.
+    "distributed.deploy.lost-worker-timeout": "3650 days",
 }
 
 
 @contextmanager
-def connected(engine: Engine, workers: int) -> Iterator[tuple[Client, int]]:
-    """Give a client, and how many items may be computed at a time.
+def connected(engine: Engine, workers: int) -> Iterator[tuple[Client, int, JobKeeper | None]]:
+    """Give a client, how many items may be computed at a time, and who keeps jobs of a cluster.
 
     What is started here is ended with the block; if that ends by an exception, at once.
 
@@ -45,7 +49,7 @@ def connected(engine: Engine, workers: int) -> Iterator[tuple[Client, int]]:
         with _client(engine.address) as client:
             count = _workers_there(client, engine.address)
             _announce(client, f"{count} workers at {engine.address}")
-            yield client, count
+            yield client, count, None
         return
     asked = engine.cluster
     make_room(asked.jobs if asked else workers, FILES, "Dask")
@@ -53,14 +57,14 @@ def connected(engine: Engine, workers: int) -> Iterator[tuple[Client, int]]:
     lost = {"distributed.scheduler.allowed-failures": 2 if asked else 0}
     with (
         dask.config.set(SETTINGS | lost),
-        _cluster(asked, workers) as cluster,
+        _cluster(asked, workers) as (cluster, keeper),
         _client(cluster) as client,
     ):
         count = asked.jobs if asked else workers
         what = f"up to {count} jobs of {asked.cluster}" if asked else f"{count} workers"
         _announce(client, f"{what} at {cluster.scheduler_address}")
         try:
-            yield client, count
+            yield client, count, keeper
         except BaseException:
             with interrupts.held():
                 _fall_silent()
@@ -70,19 +74,22 @@ def connected(engine: Engine, workers: int) -> Iterator[tuple[Client, int]]:
 
 
 @contextmanager
-def _cluster(asked: ClusterFile | None, workers: int) -> Iterator[Any]:
-    cluster = None
+def _cluster(asked: ClusterFile | None, workers: int) -> Iterator[tuple[Any, JobKeeper | None]]:
+    cluster = keeper = None
     try:
         for last in (*[False] * (STARTS - 1), True):
             try:
                 with interrupts.held():
-                    cluster = _local(workers) if asked is None else _jobs(asked)
+                    cluster = _local(workers) if asked is None else _without_jobs(asked)
                 break
             except EngineError:
                 # One worker that dies while it starts takes all of a LocalCluster with it.
                 if last or asked is not None:
                     raise
-        yield cluster
+        if asked is not None:
+            keeper = JobKeeper(cluster, asked)
+            keeper.submit()
+        yield cluster, keeper
     finally:
         if cluster is not None:
             with interrupts.held(), contextlib.suppress(Exception):
@@ -101,17 +108,23 @@ def _local(workers: int) -> LocalCluster:
         raise EngineError(f"Dask's workers cannot be started: {_line(error)}") from error
 
 
-def _jobs(asked: ClusterFile) -> Any:
-    from dask_jobqueue.pbs import PBSCluster
-    from dask_jobqueue.slurm import SLURMCluster
-
-    kind = {"slurm": SLURMCluster, "pbs": PBSCluster}[asked.cluster]
+def _without_jobs(asked: ClusterFile) -> Any:
     try:
-        cluster = kind(**_job_options(asked))
-        cluster.scale(jobs=asked.jobs)
+        return _kind(asked.cluster)(**_job_options(asked))
     except Exception as error:
         raise EngineError(f"no jobs can be submitted: {_line(error)}") from error
-    return cluster
+
+
+def _kind(cluster: str) -> Any:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        from dask_jobqueue.pbs import PBSCluster
+        from dask_jobqueue.slurm import SLURMCluster
+    finally:
+        # Imported, dask-jobqueue lets a Ctrl-C end the program at once, with the exit code 0.
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
+    return {"slurm": SLURMCluster, "pbs": PBSCluster}[cluster]
 
 
 def _job_options(asked: ClusterFile) -> dict[str, Any]:
@@ -127,7 +140,7 @@ def _job_options(asked: ClusterFile) -> dict[str, Any]:
     hours, minutes = divmod(asked.minutes, 60)
     return {
         # One worker of one thread a job, which may use all of the job's cores.
-        "cores": 1, "processes": 1, "memory": f"{asked.memory_gb:g}GB", "job_name": "proxies",
+        "cores": 1, "processes": 1, "memory": f"{asked.memory_gb:g}GB", "job_name": NAME,
         "queue": asked.partition, "account": asked.account,
         "walltime": f"{hours:02}:{minutes:02}:00",
         "job_extra_directives": directives, "job_script_prologue": list(asked.setup),

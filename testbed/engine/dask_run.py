@@ -3,9 +3,10 @@
 import os
 import pickle
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from distributed import Client, WorkerPlugin
@@ -14,6 +15,7 @@ from testbed.basis import interrupts
 from testbed.engine.dask_clusters import connected
 from testbed.engine.devices import VISIBLE, devices_here, visible_to
 from testbed.engine.futures import run_on
+from testbed.engine.job_keeper import JobKeeper
 from testbed.engine.names import Engine
 from testbed.engine.outcome import DIED, EngineError, Outcome
 from testbed.engine.parcels import Origin, Parcel, Word, forget, receive, work
@@ -26,7 +28,7 @@ TRIES = 5  # to send the job
 KILLED, GONE = "KilledWorker", ("CancelledError", "FutureCancelledError")
 TWICE = Outcome[Any](
     error="the worker that computed it died, and so did the one that tried again: for lack of "
-    "memory, if it was killed, else in native code",
+    "memory or time, if it was killed or its job ended, else in native code",
     error_type=DIED,
 )
 
@@ -48,13 +50,18 @@ def run_on_dask(
         EngineError: if no worker can be had, or the scheduler is lost.
     """
     parcel = Parcel.of(function, Origin())
+    if engine.cluster is not None and isinstance(items, Sized):
+        jobs = max(1, min(engine.cluster.jobs, len(items)))
+        engine = replace(engine, cluster=replace(engine.cluster, jobs=jobs))
     own = engine.address is None and engine.cluster is None
     devices = devices_here(device, os.environ) if own else ()
-    with connected(engine, workers) as (client, count), _sent(client, parcel, devices):
+    with connected(engine, workers) as (client, count, keeper), _sent(client, parcel, devices):
         executor, source = _Sending(client), enumerate(items)
         for in_flight, last in ((2 * count, False), (1, True)):
             lost: dict[int, Item] = {}
-            for position, item, outcome in _pass(executor, parcel.word, source, in_flight, threads):
+            for position, item, outcome in _pass(
+                executor, parcel.word, source, in_flight, threads, keeper
+            ):
                 if outcome.error_type in GONE:
                     raise EngineError(
                         "Dask's scheduler is lost, and with it the items under way; run the same "
@@ -69,7 +76,7 @@ def run_on_dask(
 
 def _pass(
     executor: Executor, word: Word[Item, Value], source: Iterator[tuple[int, Item]],
-    in_flight: int, threads: int,
+    in_flight: int, threads: int, keeper: JobKeeper | None,
 ) -> Iterator[tuple[int, Item, Outcome[Value]]]:  # fmt: skip
     """Yield position, item and outcome."""
     under_way: dict[int, Item] = {}
@@ -79,7 +86,10 @@ def _pass(
             under_way[position] = item
             yield position, item
 
-    for position, found in run_on(executor, word, noted(), in_flight, threads):
+    look = None if keeper is None else keeper.look
+    for position, found in run_on(executor, word, noted(), in_flight, threads, meanwhile=look):
+        if keeper is not None:
+            keeper.progressed()
         outcome: Any = pickle.loads(found) if isinstance(found, bytes) else found
         yield position, under_way.pop(position), outcome
 

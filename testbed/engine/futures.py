@@ -1,7 +1,7 @@
 """A bounded number of items under way at a time on an executor."""
 
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -18,6 +18,7 @@ __all__ = ["LostItemsError", "run_on"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+SECOND = 1.0
 
 
 class LostItemsError(EngineError):
@@ -44,11 +45,12 @@ def run_on(
     in_flight: int,
     threads: int,
     cancel: bool = True,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
     """Keep ``in_flight`` of the numbered items under way.
 
     When it is closed, the items under way are given up: cancelled, unless whoever ends the
-    executor sees to it.
+    executor sees to it. ``meanwhile`` is called while they are waited for, each second.
 
     Raises:
         LostItemsError: if the executor breaks; what had finished is yielded before.
@@ -65,7 +67,7 @@ def run_on(
                 pending[future] = position, item
             if not pending:
                 return
-            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            done = _first(pending, meanwhile)
             future = min(done, key=lambda future: pending[future][0])
             if isinstance(_exception(future), BrokenExecutor):
                 raise BrokenExecutor
@@ -77,6 +79,18 @@ def run_on(
         if cancel:
             for future in pending:
                 future.cancel()
+
+
+def _first(
+    pending: Iterable[Future[Any]], meanwhile: Callable[[], object] | None
+) -> set[Future[Any]]:
+    """Wait until something is done, and return what is."""
+    while True:
+        if meanwhile is not None:
+            meanwhile()
+        done, _ = wait(pending, None if meanwhile is None else SECOND, FIRST_COMPLETED)
+        if done:
+            return done
 
 
 def _survivors(

@@ -7,7 +7,6 @@ import math
 import os
 import pickle
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
@@ -19,11 +18,14 @@ import submitit
 from submitit.core.utils import UncompletedJobError
 
 from testbed.basis import interrupts
-from testbed.engine.chunk import PARCEL, Chunk
+from testbed.engine import squeue
+from testbed.engine.chunk import PARCEL, Chunk, finished, forget
 from testbed.engine.cluster_file import ClusterFile
 from testbed.engine.outcome import DIED, EngineError, Outcome, failure
 from testbed.engine.parcels import Origin, Parcel
-from testbed.engine.queue_watcher import NAME, watcher
+from testbed.engine.queue_watcher import watcher
+from testbed.engine.squeue import NAME
+from testbed.engine.submission import Submission
 
 __all__ = ["run_in_jobs"]
 
@@ -31,6 +33,7 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 LOOK = {"local": 0.05, "slurm": 1.0}  # seconds between two looks at what has finished
 STATE = 30  # seconds, at most, between two questions to the cluster what became of its jobs
+SIGNAL = 90  # seconds before its end that a job is told of it
 
 
 def run_in_jobs(
@@ -38,8 +41,8 @@ def run_in_jobs(
 ) -> Generator[tuple[int, Outcome[Value]], None, None]:
     """Yield (position, outcome) of each item, those of a job when it has finished.
 
-    The items of a job that died are tried again, each in a job of its own; one that a job dies of
-    again has failed.
+    What a job that died had not finished is tried again, each item in a job of its own; one that a
+    job dies of again has failed.
 
     Raises:
         EngineError: if no job can be submitted, or the function cannot be sent.
@@ -51,20 +54,28 @@ def run_in_jobs(
     source = enumerate(items)
     with _folder(asked) as (folder, keep):
         (folder / PARCEL).write_bytes(pickle.dumps(parcel))
-        executor = _executor(asked, folder)
+        submission = Submission(
+            _executor(asked, folder),
+            lambda items, owner: Chunk(folder, parcel.word, items, threads, owner),
+            asked,
+            folder,
+        )
         for at_once, last in ((size, False), (1, True)):
             lost: dict[int, Item] = {}
-            chunks = _chunks(source, at_once)
-            for chunk, job in _finished(executor, chunks, parcel, folder, asked, threads):
+            for chunk, job in _finished(submission, _chunks(source, at_once), asked):
                 outcomes = _outcomes(job, asked)
-                keep |= {str(job.job_id)} if isinstance(outcomes, str) else set()
+                done = outcomes if isinstance(outcomes, dict) else {}
+                if isinstance(outcomes, str):
+                    keep.add(str(job.job_id))
+                    done = finished(folder, [position for position, _ in chunk])
                 for position, item in chunk:
-                    if isinstance(outcomes, str) and not last:
+                    if position in done:
+                        yield position, pickle.loads(done[position])
+                    elif not last:
                         lost[position] = item
-                    elif isinstance(outcomes, str):
-                        yield position, Outcome(error=outcomes, error_type=DIED)
                     else:
-                        yield position, pickle.loads(outcomes[position])
+                        yield position, Outcome(error=str(outcomes), error_type=DIED)
+                forget(folder, [position for position, _ in chunk])
             source = iter(sorted(lost.items()))
 
 
@@ -74,22 +85,20 @@ def _chunks(source: Iterator[tuple[int, Item]], size: int) -> Iterator[list[tupl
 
 
 def _finished(
-    executor: Any, chunks: Iterator[list[tuple[int, Item]]], parcel: Parcel, folder: Path,
-    asked: ClusterFile, threads: int,
-) -> Iterator[tuple[list[tuple[int, Item]], Any]]:  # fmt: skip
+    submission: Submission, chunks: Iterator[list[tuple[int, Item]]], asked: ClusterFile
+) -> Iterator[tuple[list[tuple[int, Item]], Any]]:
     """Keep so many jobs in the queue or running, and yield each when it is over."""
     pending: list[tuple[list[tuple[int, Item]], Any]] = []
+    arrays: set[str] = set()
     try:
         while True:
             free = asked.jobs - len(pending)
             # Not one by one: an array is one request to the cluster.
             if free >= max(1, asked.jobs // 4):
-                new = list(islice(chunks, free))
                 with interrupts.held():
-                    pending += zip(
-                        new, _submit(executor, new, parcel, folder, asked, threads), strict=True
-                    )
-            if not pending:
+                    pending += submission.take(chunks, free, bool(pending))
+                arrays |= {_array(job) for _, job in pending}
+            if not pending and not submission.waiting:
                 return
             over = [pair for pair in pending if pair[1].done()]
             for pair in over:
@@ -101,26 +110,8 @@ def _finished(
         if pending:
             with interrupts.held():
                 _cancel([job for _, job in pending])
-
-
-def _submit(
-    executor: Any, chunks: list[list[tuple[int, Any]]], parcel: Parcel, folder: Path,
-    asked: ClusterFile, threads: int,
-) -> list[Any]:  # fmt: skip
-    if not chunks:
-        return []
-    owner = os.getpid() if asked.cluster == "local" else None
-    functions = [Chunk(folder, parcel.word, chunk, threads, owner) for chunk in chunks]
-    try:
-        if asked.cluster == "local":
-            with _errors_to(folder / "controllers.log"):
-                return [executor.submit(function) for function in functions]
-        with executor.batch():
-            jobs = [executor.submit(function) for function in functions]
-    except Exception as error:
-        why = " ".join(str(error).split())[:300]
-        raise EngineError(f"no jobs can be submitted: {type(error).__name__}: {why}") from error
-    return jobs
+        elif asked.cluster == "slurm":
+            _cancel_ghosts(arrays)
 
 
 def _outcomes(job: Any, asked: ClusterFile) -> dict[int, bytes] | str:
@@ -129,7 +120,12 @@ def _outcomes(job: Any, asked: ClusterFile) -> dict[int, bytes] | str:
     if asked.cluster == "local" and not job.paths.result_pickle.exists():
         return f"the process that computed it died, twice; its log is {log}"
     try:
-        return job.result()
+        outcomes = job.result()
+        with suppress(
+            OSError
+        ):  # so that it is not computed again if the job goes back to the queue
+            job.paths.submitted_pickle.unlink()
+        return outcomes
     except UncompletedJobError:
         return f"the job that computed it died ({job.state}), twice; its log is {log}"
     except Exception as error:
@@ -146,6 +142,8 @@ def _executor(asked: ClusterFile, folder: Path) -> Any:
             slurm_setup=list(asked.setup) or None, local_setup=list(asked.setup) or None,
             slurm_additional_parameters=asked.slurm_options() or None,
             slurm_array_parallelism=asked.jobs,
+            # Of a job of a minute all time would be before its end.
+            slurm_signal_delay_s=min(SIGNAL, 15 * asked.minutes),
         )  # fmt: skip
     except Exception as error:
         raise EngineError(f"submitit cannot be used here: {error}") from error
@@ -170,25 +168,20 @@ def _folder(asked: ClusterFile) -> Iterator[tuple[Path, set[str]]]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _errors_to(path: Path) -> Iterator[None]:
-    """Let processes that start here tell a file of their end: a Ctrl-C is no news to a user."""
-    with path.open("ab") as file:
-        before = os.dup(2)
-        try:
-            os.dup2(file.fileno(), 2)
-            yield
-        finally:
-            os.dup2(before, 2)
-            os.close(before)
+def _array(job: Any) -> str:
+    return str(job.job_id).partition("_")[0]
+
+
+def _cancel_ghosts(arrays: set[str]) -> None:
+    """Cancel jobs whose result is there and which go back to the queue: preempted at their end."""
+    states = squeue.states() or {}
+    listed = {number for number, (state, _) in states.items() if not squeue.is_over(state)}
+    squeue.cancel({number for number in listed if number.partition("_")[0] in arrays})
 
 
 def _cancel(jobs: list[Any]) -> None:
     local = [job for job in jobs if isinstance(job, submitit.LocalJob)]
-    arrays = {str(job.job_id).partition("_")[0] for job in jobs if job not in local}
-    with suppress(OSError):
-        if arrays:
-            subprocess.run(["scancel", *sorted(arrays)], check=False, capture_output=True)
+    squeue.cancel({_array(job) for job in jobs if job not in local})
     for job in local:
         with suppress(OSError):
             job.cancel(check=False)
