@@ -141,7 +141,7 @@ def test_failures_are_listed_merged_in_any_order_and_compacted(tmp_path):
 # In commands
 
 NETS = """
-    import multiprocessing, os, signal, time
+    import os, signal, time
     from pathlib import Path
     import torch
     from torch import nn
@@ -152,7 +152,8 @@ NETS = """
             self.deed = deed
 
         def forward(self, x):
-            if Path("cured").exists() or multiprocessing.parent_process() is None:
+            looked_at = len(x) == 4  # before the work, where it would be refused
+            if Path("cured").exists() or looked_at:
                 return x
             if self.deed == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
