@@ -176,6 +176,27 @@ def test_a_store_that_is_deleted_under_way_ends_the_run_in_words(tmp_path):
     store.close()
 
 
+def test_a_store_that_is_copied_over_under_way_gets_no_row_of_another_run(tmp_path):
+    path, other = tmp_path / "a.sqlite", tmp_path / "b.sqlite"
+    with Store(other) as store:
+        store.save(store.begin_run({}), [ScoreRow(ScoreKey("other", "norm"), 1.0)])
+        store.save(1, [ScoreRow(ScoreKey("more", "norm"), 1.0)])
+    content = other.read_bytes()
+
+    class Copying(Halves):
+        def save(self, place, run, number, half):
+            place.save(run, [ScoreRow(ScoreKey(f"net {number}", "norm"), 1.0)])
+            if number == 4:
+                path.write_bytes(content)
+            return super().save(place, run, number, half)
+
+    store = Store(path)
+    with pytest.raises(StoreError, match=r"copied over: .*run the same command again"):
+        run_job(Copying(), [2, 4, 6], store, Execution("toys"), Console(file=io.StringIO()))
+    store.close()
+    assert path.read_bytes() == content
+
+
 def test_a_clock_that_jumps_back_spoils_nothing(tmp_path, monkeypatch):
     times = iter(["2026-01-02T00:00:00+00:00", "2026-01-01T00:00:00+00:00"] * 9)
     monkeypatch.setattr(store_runs, "_now", lambda: next(times))
