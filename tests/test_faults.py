@@ -17,6 +17,7 @@ from testbed.command.console import progress
 from testbed.command.heartbeat import Heartbeat
 from testbed.command.job import Count, Execution, count_tasks, run_job
 from testbed.command.shell import _exit_code
+from testbed.engine import run
 from testbed.engine.open_files import make_room
 from testbed.engine.outcome import EngineError
 from testbed.store import ScoreKey, ScoreRow, Store, StoreError, read_scores
@@ -28,6 +29,7 @@ from tests.thorough import thorough
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--channels", "2", "--cells", "1", "--show", "0", "--proxies", "params,flops,live_pool"]
 resource = pytest.importorskip("resource")
+_multiprocessing = pytest.importorskip("_multiprocessing")
 
 
 def compute(store: Path, *words: str, **limits: int) -> tuple[int, str]:
@@ -124,6 +126,16 @@ def test_an_engine_makes_room_for_its_files_or_says_how_many_it_needs(monkeypatc
     assert set_to == [(940, 1024)]
     with pytest.raises(EngineError, match=r"some 1040 open files for 100 workers.*have 1024"):
         make_room(100, 10, "Dask")
+
+
+@pytest.mark.parametrize("limit", [None, 60.0])
+def test_a_machine_without_room_for_semaphores_is_told(monkeypatch, limit):
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_multiprocessing, "SemLock", refuse)
+    with pytest.raises(EngineError, match=r"\(No space left on device\).*/dev/shm on Linux"):
+        list(run(len, ["a"], workers=2, limit=limit))
 
 
 def test_too_few_files_are_told(capsys):
