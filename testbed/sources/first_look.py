@@ -97,12 +97,13 @@ def _seen(
     with progress() as bar, closing(outcomes):
         number = bar.add_task("looking at the networks", total=len(names))
         for place, outcome in outcomes:
-            bar.advance(number)
             if outcome.error is not None:
                 interrupts.check()
                 yield place, _Refusal(f"{names[place]} cannot be looked at: {outcome.error}")
-            else:
-                yield place, outcome.value  # type: ignore[misc]
+                continue
+            if not isinstance(outcome.value, _Refusal):
+                bar.advance(number)
+            yield place, outcome.value  # type: ignore[misc]
 
 
 def _told(refused: Sequence[tuple[str, str]], count: int) -> str:
