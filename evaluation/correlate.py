@@ -123,7 +123,7 @@ def correlate(
         console.print()
         print_statistics(ranking, console)
     if out is not None:
-        console.print(Text(f"Written to {out}."))
+        console.print(Text(f"Written to {out}."), soft_wrap=True)
 
 
 def main() -> None:

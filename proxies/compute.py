@@ -1,6 +1,7 @@
 """The command ``python -m proxies.compute``: score networks, resumably."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -173,6 +174,7 @@ def compute(
     import torch
 
     from proxies.job import ScoringJob, unfinished
+    from proxies.preparation import BATCH_NORM_MODES, resolve
     from proxies.scoring import check_options
     from proxies.summary import print_summary
     from testbed.command.job import Execution, run_job
@@ -187,7 +189,11 @@ def compute(
     choice = Choice(
         init, weights, archive, hp, own, maker, archs, seeds, channels, cells, space
     )  # fmt: skip
-    source, every, seed_list = chosen_networks(choice, loaded)
+    apart, ask = force.apart(device, threads, limit), None
+    if own:
+        check_choice("--batch-norm", batch_norm, ("auto", *BATCH_NORM_MODES))
+        ask = partial(resolve, mode=batch_norm)
+    source, every, seed_list = chosen_networks(choice, loaded, apart, ask)
     networks = part.take(every)
     mode = batch_norm_mode(source, every, seed_list[0], batch_norm)
     check_proxies(names, mode)
@@ -250,16 +256,18 @@ def batch_norm_mode(source: "Source", networks: list[str], seed: int | None, ask
     if source.fresh:
         return "calibrated" if asked == "auto" else asked
     from proxies.preparation import resolve
+    from testbed.sources import OwnSource
 
-    # The networks of a folder or an archive are all alike; a user's are not.
-    names = networks if source.init == "own" else networks[:1]
-    modes = {name: resolve(source.build(name, seed), asked) for name in names}
+    if isinstance(source, OwnSource):
+        modes = dict(zip(source.names, source.answers, strict=True))
+    else:  # the networks of a folder or an archive are all alike
+        modes = {networks[0]: resolve(source.build(networks[0], seed), asked)}
     if len(set(modes.values())) > 1:
         raise InputError(
             "the batch norms of some networks are fresh, of others not: score them apart, or name "
             f"a --batch-norm; auto would be {', '.join(f'{m} for {n}' for n, m in modes.items())}"
         )
-    return modes[names[0]]
+    return modes[networks[0]]
 
 
 def check_proxies(names: list[str], batch_norm: str) -> None:

@@ -1,7 +1,9 @@
 """The shell around all commands: start-up, errors in one line, exit codes, one console command."""
 
+import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,8 @@ from typer.testing import CliRunner
 from evaluation.attacks.names import ATTACKS
 from testbed import images
 from testbed.basis.errors import ToolkitError
-from testbed.command import doctor
+from testbed.basis.terminal import plain_console
+from testbed.command import doctor, scarce
 from testbed.command.main import app as console_app
 from testbed.command.menu import COMMANDS
 from testbed.command.shell import Command, application
@@ -166,6 +169,14 @@ def ending(fault):
         (ToolkitError("one\n  two"), 2, "error: one two\n"),
         (ToolkitError("at 3\n  a|b\n   ^"), 2, "error: at 3; a|b\n"),
         (PermissionError(13, "Permission denied", "/x"), 2, "error: /x: Permission denied\n"),
+        (OSError(28, "No space left on device", "/x"), 2,
+         f"error: /x: No space left on device: {scarce.ROOM}\n"),
+        (OSError(12, "Cannot allocate memory"), 2,
+         f"error: [Errno 12] Cannot allocate memory: {scarce.MEMORY}\n"),
+        (MemoryError(), 2, f"error: {scarce.MEMORY}\n"),
+        (ImportError("a.so: failed to map segment from shared object"), 2,
+         f"error: {scarce.MEMORY}\n"),
+        (RuntimeError("can't start new thread"), 2, f"error: {scarce.PROCESSES}\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (typer.Exit(1), 1, ""),
     ],
@@ -178,6 +189,27 @@ def test_exit_codes(fault, code, said):
 def test_a_fault_of_the_toolkit_keeps_its_traceback():
     assert isinstance(ending(KeyError("x")).exception, KeyError)
     assert isinstance(ending(ValueError("x")).exception, ValueError)
+    assert isinstance(ending(RuntimeError("x")).exception, RuntimeError)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams in a shell")
+@pytest.mark.parametrize(("closed", "words", "code"), [
+    (">&-", "--version", 0), ("<&- >&- 2>&-", "--version", 0), (">&- 2>&-", "nonsense", 2),
+])  # fmt: skip
+def test_a_command_without_streams_does_its_work(closed, words, code):
+    line = f"{shlex.quote(sys.executable)} -m testbed.command {words} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize(("columns", "width"), [("0", 80), ("1", 20), ("33", 33), ("x", 80)])
+def test_a_terminal_of_no_width_is_written_to(monkeypatch, columns, width):
+    monkeypatch.setenv("COLUMNS", columns)
+    text = io.StringIO()
+    console = plain_console(file=text)
+    console.print("all that there is to be said")
+    assert console.width == width
+    assert text.getvalue().split() == ["all", "that", "there", "is", "to", "be", "said"]
 
 
 def test_version_menu_and_alias():

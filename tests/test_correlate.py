@@ -240,9 +240,10 @@ def run(*arguments):
 
 def test_command_end_to_end_on_csv(truth, tmp_path):
     frame(score_rows(), score_rows("other")).to_csv(tmp_path / "scores.csv", index=False)
-    out = tmp_path / "table.csv"
+    out = tmp_path / f"table{'-of-scores' * 12}.csv"
     result = run("--scores", tmp_path / "scores.csv", "--truth", truth.root, "--out", out)
     assert result.exit_code == 0, result.output
+    assert f"Written to {out}.\n" in result.stdout  # a path is not broken into lines
     assert "n = 40 of the 6,466 unique networks" in result.stdout
     expected = rank(frame(score_rows(), score_rows("other")), truth).table
     gaps = dict.fromkeys(expected.select_dtypes("number"), "")

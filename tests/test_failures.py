@@ -5,6 +5,7 @@ import math
 import shutil
 import sqlite3
 import textwrap
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from proxies.compute import app as compute
 from proxies.job import ScoringJob, Task
 from testbed.command.stores import app as stores
 from testbed.engine import Outcome, run
+from testbed.engine.limited import _patience
 from testbed.store import (
     FailureKey,
     FailureRow,
@@ -141,7 +143,7 @@ def test_failures_are_listed_merged_in_any_order_and_compacted(tmp_path):
 # In commands
 
 NETS = """
-    import multiprocessing, os, signal, time
+    import os, signal, time
     from pathlib import Path
     import torch
     from torch import nn
@@ -152,7 +154,8 @@ NETS = """
             self.deed = deed
 
         def forward(self, x):
-            if Path("cured").exists() or multiprocessing.parent_process() is None:
+            looked_at = len(x) == 4  # before the work, where it would be refused
+            if Path("cured").exists() or looked_at:
                 return x
             if self.deed == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -208,6 +211,13 @@ def test_a_time_limit_holds_for_one_worker_too():
     outcomes = dict(run(asleep, [0, 60], limit=2))
     assert outcomes[0].value not in (None, os.getpid())
     assert (outcomes[1].error_type, outcomes[1].kind) == ("TimeLimit", "time limit")
+
+
+def test_a_time_limit_may_be_longer_than_a_lock_can_wait():
+    assert 0 < (_patience([1e300, 2e300], 5.0) or 0) < threading.TIMEOUT_MAX
+    assert _patience([9.0, 7.0], 5.0) == 2.0
+    assert _patience([3.0], 5.0) == 0.0
+    assert _patience([], 5.0) is None
 
 
 @pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf])

@@ -17,6 +17,7 @@ from testbed.command.console import progress
 from testbed.command.heartbeat import Heartbeat
 from testbed.command.job import Count, Execution, count_tasks, run_job
 from testbed.command.shell import _exit_code
+from testbed.engine import run
 from testbed.engine.open_files import make_room
 from testbed.engine.outcome import EngineError
 from testbed.store import ScoreKey, ScoreRow, Store, StoreError, read_scores
@@ -28,6 +29,7 @@ from tests.thorough import thorough
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--channels", "2", "--cells", "1", "--show", "0", "--proxies", "params,flops,live_pool"]
 resource = pytest.importorskip("resource")
+_multiprocessing = pytest.importorskip("_multiprocessing")
 
 
 def compute(store: Path, *words: str, **limits: int) -> tuple[int, str]:
@@ -126,6 +128,16 @@ def test_an_engine_makes_room_for_its_files_or_says_how_many_it_needs(monkeypatc
         make_room(100, 10, "Dask")
 
 
+@pytest.mark.parametrize("limit", [None, 60.0])
+def test_a_machine_without_room_for_semaphores_is_told(monkeypatch, limit):
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_multiprocessing, "SemLock", refuse)
+    with pytest.raises(EngineError, match=r"\(No space left on device\).*/dev/shm on Linux"):
+        list(run(len, ["a"], workers=2, limit=limit))
+
+
 def test_too_few_files_are_told(capsys):
     def full() -> None:
         raise OSError(errno.EMFILE, "Too many open files")
@@ -174,6 +186,27 @@ def test_a_store_that_is_deleted_under_way_ends_the_run_in_words(tmp_path):
     with pytest.raises(StoreError, match=r"is gone .*run the same command again"):
         run_job(Deleting(), [2, 4, 6], store, Execution("toys"), Console(file=io.StringIO()))
     store.close()
+
+
+def test_a_store_that_is_copied_over_under_way_gets_no_row_of_another_run(tmp_path):
+    path, other = tmp_path / "a.sqlite", tmp_path / "b.sqlite"
+    with Store(other) as store:
+        store.save(store.begin_run({}), [ScoreRow(ScoreKey("other", "norm"), 1.0)])
+        store.save(1, [ScoreRow(ScoreKey("more", "norm"), 1.0)])
+    content = other.read_bytes()
+
+    class Copying(Halves):
+        def save(self, place, run, number, half):
+            place.save(run, [ScoreRow(ScoreKey(f"net {number}", "norm"), 1.0)])
+            if number == 4:
+                path.write_bytes(content)
+            return super().save(place, run, number, half)
+
+    store = Store(path)
+    with pytest.raises(StoreError, match=r"copied over: .*run the same command again"):
+        run_job(Copying(), [2, 4, 6], store, Execution("toys"), Console(file=io.StringIO()))
+    store.close()
+    assert path.read_bytes() == content
 
 
 def test_a_clock_that_jumps_back_spoils_nothing(tmp_path, monkeypatch):

@@ -207,7 +207,8 @@ def robustness(
         init=init, weights=weights, archive=archive, hp=hp, own=own, factory=maker,
         archs=archs, seeds=seeds, space=space,
     )  # fmt: skip
-    source, every, seed_list = chosen_networks(choice, loaded)
+    apart = force.apart(device, threads, limit)
+    source, every, seed_list = chosen_networks(choice, loaded, apart)
     networks = part.take(every)
     if source.fresh:
         raise InputError(

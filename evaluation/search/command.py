@@ -236,7 +236,7 @@ def search(
     for sentence in (*other_images(columns, images_name(image_set)), *left_seeds(columns)):
         console.print(Text(sentence))
     for path in written:
-        console.print(Text(f"Written: {path}"))
+        console.print(Text(f"Written: {path}"), soft_wrap=True)
     if out is not None:
         findings.problem.ending.report(console, out)
 

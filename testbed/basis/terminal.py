@@ -10,6 +10,8 @@ from rich.console import Console
 
 __all__ = ["plain_console"]
 
+NARROWEST, USUAL = 20, 80  # columns
+
 
 def plain_console(stderr: bool = False, **options: Any) -> Console:
     """Return a console that prints text as it is.
@@ -18,4 +20,8 @@ def plain_console(stderr: bool = False, **options: Any) -> Console:
         stderr: whether it prints on standard error.
         options: of `rich.console.Console`.
     """
-    return Console(stderr=stderr, markup=False, emoji=False, **options)
+    console = Console(stderr=stderr, markup=False, emoji=False, **options)
+    # Of a terminal whose width nobody knows COLUMNS may be 0, and nothing would be printed.
+    if console.width < NARROWEST:
+        console.width = NARROWEST if console.width > 0 else USUAL
+    return console

@@ -1,10 +1,14 @@
 """Who computes the tasks of a command: what ``--engine`` and ``--workers`` say together."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from testbed.basis.errors import InputError
 from testbed.command.console import default_workers
 from testbed.engine.names import Engine
+
+if TYPE_CHECKING:
+    from testbed.sources.first_look import Apart
 
 __all__ = ["Workforce"]
 
@@ -50,3 +54,16 @@ class Workforce:
 
             return max(1, torch.cuda.device_count())
         return default_workers(device)
+
+    def apart(self, device: str, threads: int, limit: float | None) -> "Apart | None":
+        """Return where a user's own networks are looked at first; None for this process.
+
+        That is in this process if the work is done here too: what their code can do then, it will.
+        """
+        from testbed.sources.first_look import Apart
+
+        workers = self.count(device)
+        kind = self.engine.kind or ("processes" if workers > 1 else "serial")
+        if kind == "serial" and limit is None:
+            return None
+        return Apart(min(workers, default_workers("cpu")), threads, limit)

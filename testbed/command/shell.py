@@ -4,7 +4,6 @@
 by a terminal that hung up).
 """
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from testbed.basis import interrupts
 from testbed.basis.errors import ToolkitError, did_you_mean
-from testbed.basis.foreign_text import quoted, shown
+from testbed.basis.foreign_text import quoted
+from testbed.command.scarce import lacking, of_system
 
 __all__ = ["HELP_NAMES", "INTERRUPTED", "Command", "Group", "application", "refuse_given"]
 
@@ -90,6 +90,7 @@ def refuse_given(context: typer.Context, why: str, *names: str) -> None:
 
 
 def _bounded(run: Callable[[], Any], standalone: bool) -> int:
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows no τ shows a ? for it.
         if hasattr(stream, "reconfigure"):
@@ -108,6 +109,19 @@ def _bounded(run: Callable[[], Any], standalone: bool) -> int:
         code = 0
     _let_go_of_output()
     sys.exit(interrupts.exit_code() or code)
+
+
+def _open_closed_streams() -> None:
+    """Give a stream that the command was started without (``>&-``) to what takes everything.
+
+    Its number would be that of the next file that is opened, into which a library that prints
+    would write.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free: its own, since those before are taken.
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _let_go_of_output() -> None:
@@ -131,11 +145,12 @@ def _exit_code(run: Callable[[], Any]) -> int:
     except BrokenPipeError:  # whoever read has seen enough
         return FAILED
     except OSError as error:
-        name = shown(str(error.filename)) if error.filename else ""
-        message = f"{name}: {error.strerror}" if name else str(error)
-        if error.errno == errno.EMFILE:
-            message += ": this process may have no more (`ulimit -n` says how many, and raises "
-            message += "it), or take fewer --workers; what was saved is kept"
+        message = of_system(error)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        said = lacking(error)
+        if said is None:
+            raise
+        message = said
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     else:

@@ -7,7 +7,7 @@ its end costs no other item anything.
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ from testbed.engine.starts import Start
 __all__ = ["run_limited"]
 
 FILES = 8  # that a worker with a pool of its own takes of this process
+LONGEST_WAIT = 3600.0  # seconds, to look again
 STILLBORN = 1  # of them killed from outside perhaps; the next one says that none can live
 
 Item = TypeVar("Item")
@@ -83,6 +84,12 @@ class _Worker:
             self.process.kill()
 
 
+def _patience(deadlines: Sequence[float], now: float) -> float | None:
+    """Return how long to wait for something to happen; None if nothing will be late."""
+    # No longer than a lock can be told to wait: a limit may be of any size.
+    return min(max(0.0, min(deadlines) - now), LONGEST_WAIT) if deadlines else None
+
+
 def _ready(function: Word[Any, Any]) -> int:
     function.unpack()
     return os.getpid()
@@ -129,7 +136,7 @@ class _Crew(Generic[Item, Value]):
         """
         busy = [one for one in self._workers if one.entry is not None]
         deadlines = [one.deadline for one in busy if one.deadline is not None]
-        patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        patience = _patience(deadlines, time.monotonic())
         done, _ = wait([one.future for one in busy], patience, FIRST_COMPLETED)
         now = time.monotonic()
         for worker in busy:

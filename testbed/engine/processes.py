@@ -1,5 +1,6 @@
 """Worker processes that start clean and never outlive their parent."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ import torch
 from testbed.basis import interrupts
 from testbed.engine.devices import devices_here
 from testbed.engine.futures import LostItemsError, run_on
-from testbed.engine.outcome import Outcome, attempt, died, failure
+from testbed.engine.outcome import EngineError, Outcome, attempt, died, failure
 from testbed.engine.parcels import Parcel
 from testbed.engine.starts import Start
 
@@ -97,14 +98,27 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def new_pool(workers: int, threads: int, start: Start | None = None) -> ProcessPoolExecutor:
-    """Return an executor of processes that start clean; whoever makes it ends it."""
-    return _Pool(
-        workers,
-        # Not fork: it copies locks that torch's threads hold, and the child waits for ever.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_prepare_worker,
-        initargs=(os.getpid(), threads, start),
-    )
+    """Return an executor of processes that start clean; whoever makes it ends it.
+
+    Raises:
+        EngineError: if the system gives no semaphores, which its queues need.
+    """
+    try:
+        return _Pool(
+            workers,
+            # Not fork: it copies locks that torch's threads hold, and the child waits for ever.
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_prepare_worker,
+            initargs=(os.getpid(), threads, start),
+        )
+    except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise
+        raise EngineError(
+            f"no worker process can be started ({error.strerror}): their queues need a folder for "
+            "semaphores, /dev/shm on Linux, that can be written and is not full; without it there "
+            "is --workers 1, without a time limit"
+        ) from error
 
 
 @contextmanager

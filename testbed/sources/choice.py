@@ -1,19 +1,17 @@
 """From the options of a command to networks that fit its images."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from testbed.basis.errors import did_you_mean
-from testbed.basis.seeding import global_draws
 from testbed.command.console import whole_numbers
 from testbed.images import ImageSet
-from testbed.networks.errors import NetworkError
-from testbed.networks.logits import check_logits
-from testbed.networks.normalise import Normalise
+from testbed.sources.first_look import Apart
+from testbed.sources.fit import check_fit
 from testbed.sources.names import INITS
 from testbed.sources.own import OwnSource
 from testbed.sources.pretrained import PretrainedSource
@@ -25,7 +23,7 @@ from testbed.spaces.names import INITIALISATIONS
 from testbed.spaces.selection import space_of_words
 from testbed.spaces.space import SearchSpace
 
-__all__ = ["Choice", "check_fit", "chosen_networks"]
+__all__ = ["Choice", "chosen_networks"]
 
 PUBLISHED_SEED = "777"  # of the archives' networks that the published robustness belongs to
 DEFAULT_ARCHS = "sample:24"
@@ -69,9 +67,18 @@ class Choice:
 
 
 def chosen_networks(
-    choice: Choice, images: ImageSet
+    choice: Choice,
+    images: ImageSet,
+    apart: Apart | None = None,
+    ask: Callable[[nn.Module], Any] | None = None,
 ) -> tuple[Source, list[str], list[int] | list[None]]:
     """Return the source, the names of the networks and the seeds that a user asked for.
+
+    Args:
+        choice: what was asked for.
+        images: that the networks have to take.
+        apart: the processes that a user's own networks are looked at in; None for this one.
+        ask: what else is to be known of each of a user's own, see `OwnSource.answers`.
 
     Raises:
         ValueError: if an option is missing, wrong, or the networks do not take these images.
@@ -82,9 +89,7 @@ def chosen_networks(
         _refuse(choice.space, "--space", "--network names the networks")
         _refuse(choice.weights, "--weights", "--network brings its own weights")
         _refuse(choice.archive, "--archive", "--network brings its own weights")
-        own = OwnSource.of(choice.own, choice.factory, images)
-        for name in own.names:
-            check_fit(own.build(name, None), name, images)
+        own = OwnSource.of(choice.own, choice.factory, images, apart, ask)
         return own, list(own.names), [None]
     source = _source(choice, images)
     default_seed = PUBLISHED_SEED if isinstance(source, PretrainedSource) else "0"
@@ -134,51 +139,6 @@ def _archive_dataset(space: SearchSpace[Any], images: str) -> str:
     if name is None:
         raise SourceError(f"there is no network of {images} in any known archive of {space.title}")
     return name
-
-
-def check_fit(built: nn.Module, network: str, images: ImageSet) -> None:
-    """Refuse a network that does not take some images, or has another number of classes.
-
-    Args:
-        built: the network, which becomes one of single precision.
-        network: its name.
-        images: that it shall take.
-
-    Raises:
-        SourceError: that says what it takes and gives.
-    """
-    built = built.float()
-    # Subtracting three means from one channel gives three channels, without a word.
-    channels = {len(layer.mean) for layer in built.modules() if isinstance(layer, Normalise)}
-    if channels - {images.shape[0]}:
-        raise SourceError(
-            f"{network} does not take the images of {images.name}: it is of images with "
-            f"{channels.pop()} channels; those of {images.name} have {images.shape[0]}"
-        )
-    count = min(4, len(images))
-    try:
-        with torch.no_grad(), global_draws("fit", network):
-            logits = built(images.images(torch.arange(count)))
-    except Exception as error:  # whatever a forward pass may raise
-        raise SourceError(
-            f"{network} does not take the images of {images.name}, {images.shape}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-    if shape != (count, images.classes):
-        raise SourceError(
-            f"{network} gives {shape} for {count} images of {images.name}, which has "
-            f"{images.classes} classes: expected logits ({count}, {images.classes})"
-            f"{_way_out(logits, count)}"
-        )
-
-
-def _way_out(output: object, count: int) -> str:
-    try:
-        check_logits(output, count)
-    except NetworkError as error:
-        return f"; {error}"
-    return ""
 
 
 def _refuse(value: object, option: str, why: str) -> None:

@@ -5,8 +5,8 @@ import importlib
 import re
 import sys
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +14,12 @@ from typing import Any
 
 from torch import nn
 
-from testbed.basis.errors import did_you_mean
+from testbed.basis.errors import ToolkitError, did_you_mean
 from testbed.basis.seeding import global_draws
 from testbed.images import ImageSet
 from testbed.sources.errors import SourceError
+from testbed.sources.first_look import Apart, looked_at
+from testbed.sources.fit import SHOWN, check_fit
 from testbed.sources.own_name import OwnName, own_names
 from testbed.sources.timm_networks import Fitting, timm_network
 from testbed.train.checkpoint_files import fingerprint_of_weights
@@ -38,32 +40,42 @@ class OwnSource:
         fingerprints: of their weights.
         factory: the function that takes a name, where the names do not say how to build them.
         fitting: the images that networks of timm are built for.
+        answers: what else was asked of each network when it was looked at; empty if nothing was.
     """
 
     names: tuple[str, ...]
     fingerprints: tuple[str, ...]
     factory: str | None = None
     fitting: Fitting | None = None
+    answers: tuple[Any, ...] = field(default=(), compare=False, repr=False)
 
     @staticmethod
     def of(
-        names: Sequence[str], factory: str | None = None, images: ImageSet | None = None
+        names: Sequence[str],
+        factory: str | None = None,
+        images: ImageSet | None = None,
+        apart: Apart | None = None,
+        ask: Callable[[nn.Module], Any] | None = None,
     ) -> "OwnSource":
-        """Return the source of these networks; each is built once, to compute its fingerprint.
+        """Return the source of these networks; each is built, to compute its fingerprint.
 
         Args:
             names: ``module:function``, with arguments perhaps, or ``timm:name``; anything that the
                 factory takes if there is one.
             factory: ``module:function``, called with a name.
-            images: that networks of timm have to fit.
+            images: that each has to take, and networks of timm are built for.
+            apart: the processes that they are built in; None for this one.
+            ask: a function of a network, for the answers; it can be pickled.
 
         Raises:
-            SourceError: if one cannot be built, see `build`.
+            SourceError: if one cannot be built, see `build`, or does not take the images.
         """
         names, factory = own_names(names, None, factory)
         fitting = None if images is None else Fitting.of(images)
-        fingerprints = [_fingerprint(_build(name, factory, fitting)) for name in names]
-        return OwnSource(names, tuple(fingerprints), factory, fitting)
+        few = None if images is None else images.first(SHOWN)
+        seen = looked_at(_FirstLook(factory, fitting, few, ask), names, apart)
+        answers = () if ask is None else tuple(answer for _, answer in seen)
+        return OwnSource(names, tuple(mark for mark, _ in seen), factory, fitting, answers)
 
     @cached_property
     def _marks(self) -> dict[str, str]:
@@ -104,12 +116,33 @@ class OwnSource:
             SourceError: if there is no such module or function, or if it fails, returns no
                 module, or returns other weights than at first.
         """
-        made = _build(network, self.factory, self.fitting)
-        if _fingerprint(made) != self._marks[network]:
-            raise SourceError(
-                f"{network} returns other weights at every call: load trained ones, or seed them"
-            )
-        return made
+        return _as_before(network, self.factory, self.fitting, self._marks[network])
+
+
+@dataclass(frozen=True)
+class _FirstLook:
+    """Builds a network twice, tries it, and asks; gives its fingerprint and the answer."""
+
+    factory: str | None
+    fitting: Fitting | None
+    images: ImageSet | None
+    ask: Callable[[nn.Module], Any] | None
+
+    def __call__(self, network: str) -> tuple[str, Any]:
+        mark = _fingerprint(_build(network, self.factory, self.fitting))
+        if self.images is None and self.ask is None:
+            return mark, None
+        made = _as_before(network, self.factory, self.fitting, mark)
+        answer = self._answer(made, network)
+        if self.images is not None:
+            check_fit(made, network, self.images)
+        return mark, answer
+
+    def _answer(self, made: nn.Module, network: str) -> Any:
+        try:
+            return None if self.ask is None else self.ask(made)
+        except ToolkitError as error:
+            raise SourceError(f"{network}: {error}") from error
 
 
 def build_own(
@@ -154,6 +187,17 @@ def build_own(
 def _build(network: str, factory: str | None, fitting: Fitting | None) -> nn.Module:
     # Other draws at every call, so that weights nobody loaded or seeded are noticed.
     return build_own(network, factory, fitting, (network, uuid.uuid4()))
+
+
+def _as_before(
+    network: str, factory: str | None, fitting: Fitting | None, fingerprint: str
+) -> nn.Module:
+    made = _build(network, factory, fitting)
+    if _fingerprint(made) != fingerprint:
+        raise SourceError(
+            f"{network} returns other weights at every call: load trained ones, or seed them"
+        )
+    return made
 
 
 def _functions(module: ModuleType) -> list[str]:

@@ -80,6 +80,7 @@ class OpenFile:
         self._connection = connect(self.path, write)
         self._steps = Steps(self.path, self._connection)
         self._opened = os.stat(self.path)
+        self._version = self._others_version()
 
     def close(self) -> None:
         """Close the file and release the lock; again is no error."""
@@ -140,6 +141,12 @@ class OpenFile:
             )
         if self._lock is None:
             return
+        if self._others_version() != self._version:
+            raise StoreError(
+                f"{self.path} was written to by another program while it was open, or copied over: "
+                "what was saved since may be lost; look at it with robustness-proxies store check, "
+                "and run the same command again"
+            )
         ((pages,),) = self._connection.execute("PRAGMA page_count").fetchall()
         ((size,),) = self._connection.execute("PRAGMA page_size").fetchall()
         if there.st_size != pages * size or not pages:
@@ -148,6 +155,11 @@ class OpenFile:
                 "was cut short, or written to, from outside while it was open. Take it from a "
                 "backup, or write to a new file"
             )
+
+    def _others_version(self) -> int:
+        """Return a number that changes with every change that is not of this connection."""
+        ((version,),) = self._connection.execute("PRAGMA data_version").fetchall()
+        return version
 
 
 def _is_file(path: Path) -> bool:

@@ -1,10 +1,12 @@
 """Which networks a training is of: of a search space, or a user's own."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from testbed.images import ImageSet
-from testbed.sources.choice import check_fit
+from testbed.sources.first_look import Apart, looked_at
+from testbed.sources.fit import SHOWN, check_fit
 from testbed.spaces.registry import DEFAULT, get
 from testbed.spaces.selection import space_of_words
 from testbed.spaces.space import SearchSpace
@@ -47,10 +49,30 @@ def space_networks(
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _FirstLook:
+    """Builds a network and tries it."""
+
+    own: OwnNetworks
+    seed: int
+    images: ImageSet
+
+    def __call__(self, name: str) -> None:
+        check_fit(self.own.build(name, self.seed, self.images.classes), name, self.images)
+
+
 def own_networks(
-    names: Sequence[str], factory: str | None, seed: int, images: ImageSet
-) -> OwnNetworks:
+    names: Sequence[str], factory: str | None, seed: int, images: ImageSet,
+    apart: Apart | None = None,
+) -> OwnNetworks:  # fmt: skip
     """Return how a user's own networks are built, each of which takes the images.
+
+    Args:
+        names: of the networks.
+        factory: ``module:function`` that takes one; None where the names say how to build them.
+        seed: of the weights that they are tried with.
+        images: that they are trained on.
+        apart: the processes that they are tried in; None for this one.
 
     Raises:
         InputError: if a name is one of a search space.
@@ -58,6 +80,5 @@ def own_networks(
     """
     own = OwnNetworks.of(factory, images)
     own.check(names)
-    for name in names:
-        check_fit(own.build(name, seed, images.classes), name, images)
+    looked_at(_FirstLook(own, seed, images.first(SHOWN)), names, apart)
     return own

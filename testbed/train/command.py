@@ -168,7 +168,8 @@ def train(
         console.print(note, soft_wrap=True)
     loaded = load_images(image_set, data_root, download=download)
     if every:
-        own, chosen = own_networks(every, maker, seed_list[0], loaded), None
+        apart = force.apart(device, threads, limit)
+        own, chosen = own_networks(every, maker, seed_list[0], loaded, apart), None
     else:
         given = {n: v for n, v in (("channels", channels), ("cells", cells)) if v is not None}
         chosen, every, said = space_networks(
