@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -7,8 +8,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from evaluation.ranking.printed import print_ranking
+from evaluation.ranking.statistics_table import print_statistics
 from evaluation.ranking.table import rank
 from evaluation.report import latex
 from evaluation.report.__main__ import app
@@ -20,6 +24,7 @@ from evaluation.report.prose.methods import methods
 from evaluation.report.runs import read_runs
 from evaluation.report.statistics import statistics
 from evaluation.report.study import study
+from evaluation.report.tables import latex_tables
 from evaluation.report.write import write_report
 from evaluation.truths.published import Truth
 from testbed.command.numbers import LATEX
@@ -351,3 +356,26 @@ def test_searches_of_a_folder_are_shown(truth, tmp_path, few_figures):
     assert (tmp_path / "r" / "search-queries.svg").is_file()
     queries.drop(columns="best").to_csv(folder / "trajectories.csv", index=False)
     assert "lacks the columns best" in run(*options, folder).stderr
+
+
+@pytest.mark.parametrize("unknown", [True, False])
+def test_what_has_no_standard_error_is_explained_wherever_it_stands(small, unknown):
+    changed = small.ranking.table.copy()
+    changed.loc[changed.index[0], "standard_error"] = np.nan if unknown else 0.1
+    ranking = dataclasses.replace(small.ranking, table=changed)
+    found = dataclasses.replace(small, ranking=ranking, table=ranking.labelled)
+    page = {one.name: one for one in statistics(found)}["tau"]
+    latex_texts = dict(latex_tables(found))
+    printed = Console(width=200, file=io.StringIO(), force_terminal=False)
+    print_ranking(ranking, printed)
+    further = Console(width=200, file=io.StringIO(), force_terminal=False)
+    print_statistics(ranking, further)
+    shown = {
+        "page": ("± ?" in [cell.spread for row in page.rows for cell in row.cells], page.caption),
+        "latex": (r"\pm ?" in latex_texts["tau_all"], latex_texts["tau_all"]),
+        "terminal": ("±?" in printed.file.getvalue(), printed.file.getvalue()),
+    }
+    for place, (stands, said) in shown.items():
+        assert stands == unknown, place
+        assert ("? where it is unknown" in said) == unknown, place
+    assert ("±?: the standard error" in further.file.getvalue()) == unknown
