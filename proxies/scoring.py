@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from proxies.conditions import OptionError, UndefinedError
+from proxies.conditions import OptionError, UndefinedError, require_definite
 from proxies.foreign import ProxyError, as_declared, checked, lent
 from proxies.piecewise import proven_linear
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
@@ -149,7 +149,7 @@ def _tried(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score 
                 result, seconds = view.timed(lambda probe: spec.function(probe, **settings))
             result = checked(result)
         else:
-            result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))
+            result, seconds = probe.timed(lambda probe: _own(spec, probe, settings))
     except ANYTHING as error:
         short = out_of_memory(error)
         if short and probe.budget.halve():
@@ -163,6 +163,12 @@ def _tried(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score 
             why = str(error) if isinstance(error, ProxyError) else explained(error)
             result = Score(math.nan, f"failed: {why}", failed=True)
     return replace(result, seconds=seconds)
+
+
+def _own(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score:
+    if not spec.structural and spec.group != "baseline":
+        require_definite(probe)
+    return spec.function(probe, **settings)
 
 
 def _settings(spec: ProxySpec, options: Mapping[str, Any]) -> dict[str, Any]:

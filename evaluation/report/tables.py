@@ -117,8 +117,8 @@ def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str
     )
     caption = (
         f"Kendall’s τ-b of scores with accuracies on {study.dataset}; "
-        f"n = {study.ranking.population}.{beside} {study.truth} {plus_minus(in_print)}. ε in units of "
-        "1/255. A positive τ means that a larger score goes with a more robust network. † more "
+        f"n = {study.ranking.population}.{beside} {study.truth} {plus_minus(in_print)}. ε in units "
+        "of 1/255. A positive τ means that a larger score goes with a more robust network. † more "
         "than half of all pairs are tied."
     )
     return latex.table(header, rows, caption, f"tab:{name}", long)

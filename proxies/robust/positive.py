@@ -25,6 +25,7 @@ from proxies.probe import Probe, Score
 from proxies.robust.frequencies import frequencies
 from proxies.tape import Tape, record
 from testbed.networks.copying import unwrapped
+from testbed.networks.precision import in_precision
 
 __all__ = ["positive_leak", "positive_receptive_field"]
 
@@ -85,7 +86,8 @@ def _computed(probe: Probe) -> Tensor:
 
 
 def _without_norms(probe: Probe) -> nn.Module:
-    network = effective_copy(unwrapped(probe.module)).to(probe.images.device, torch.float64)
+    network = effective_copy(unwrapped(probe.module))
+    network = in_precision(network, probe.images.device, torch.float64)
     for layer in network.modules():
         if isinstance(layer, NORMS):
             # Not another layer in its place: others may read this one's attributes.
