@@ -186,11 +186,29 @@ def test_a_radius_is_where_the_class_of_a_linear_network_changes():
         ("jacobian_spectrum", {"cutoff": 1.0}),
         ("gradient_alignment_low", {"band": -0.1}),
         ("positive_leak", {"cutoff": 0.9}),
+        ("hessian_input", {"tolerance": 1.0}),
     ],
 )
 def test_options_that_make_no_sense_are_refused(name, options):
     with pytest.raises(OptionError, match="got"):
         score(cnn(), name, **options)
+
+
+STEPS = [
+    ("fgsm_rise", "epsilon"), ("local_nonlinearity", "epsilon"), ("flipped_relus", "epsilon"),
+    ("robust_ntk", "epsilon"), ("curvature", "h"), ("advrush", "h"), ("robust_zcp", "h"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "option"), STEPS)
+def test_a_step_that_pixels_round_away_is_refused(name, option):
+    with pytest.raises(OptionError, match="rounds away"):
+        score(cnn(), name, **{option: 1e-14})
+
+
+def test_a_size_that_leaves_nothing_of_the_score_is_a_reason():
+    for mu in (1e30, 1e300):
+        assert "the size that is wanted" in str(score(cnn(), "swap_reg", mu=mu).reason)
 
 
 ROBUST = [name for name, spec in proxies.PROXIES.items() if spec.group == "robust"]
