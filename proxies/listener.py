@@ -20,6 +20,13 @@ from proxies.operations import BENDS, PRODUCTS, Bend
 __all__ = ["Listener"]
 
 
+# What gives a tensor another shape in place.
+TURNED = {
+    "squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "swapdims_", "as_strided_",
+    "resize_", "set_",
+}  # fmt: skip
+
+
 class Listener(TorchDispatchMode):
     """Notes products and bends, and what their factors depend on."""
 
@@ -61,6 +68,8 @@ class Listener(TorchDispatchMode):
             self.axes[self.number] = self._axes_of(args[0]._base)
         known = [(item, self._axes_of(item)) for item in tensors((args, kwargs))]
         known = [(item, axes) for item, axes in known if axes != NOWHERE]
+        if name in TURNED:  # in place: what is known of is what it was before
+            known = [(item.detach(), axes) for item, axes in known]
         name = name.rstrip("_") if written else name
         origins = [self._origin(item) for item in tensors((args, kwargs)) if self.inside]
         if self.inside:  # all operations of a function have one number

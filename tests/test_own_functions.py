@@ -124,6 +124,10 @@ FORMS = {
         .mean((2, 3))
     ),
     "einsum": lambda s, x: torch.einsum("bi,oi->bo", body(s, x), s.head.weight) + s.head.bias,
+    "vmap": lambda s, x: torch.func.vmap(lambda h: s.head(h))(body(s, x)),
+    "squeezed in place": lambda s, x: s.head(
+        relu(s.second(relu(s.first(x)))).mean((2, 3), keepdim=True).squeeze_(3).squeeze_(2)
+    ),
     "aside": aside,
 }  # fmt: skip
 

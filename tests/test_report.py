@@ -19,6 +19,7 @@ from evaluation.report.__main__ import app
 from evaluation.report.explorer import SCALE, UNKNOWN, explorer
 from evaluation.report.gallery import Missing, gallery
 from evaluation.report.names import plain
+from evaluation.report.page import page
 from evaluation.report.prose.doubts import doubts
 from evaluation.report.prose.methods import methods
 from evaluation.report.runs import read_runs
@@ -246,8 +247,10 @@ def test_the_explorer_has_every_network_of_the_truth(small):
     assert ids.tolist() == list(IDS)
     accuracies = np.frombuffer(decoded(data["targets"]["fgsm@1"]), "<u2") / SCALE
     np.testing.assert_allclose(accuracies, small.accuracies["fgsm@1"], atol=1e-5)
+    places = np.frombuffer(decoded(data["scored"]), "<u4")
+    assert ids[places].tolist() == small.values.index.tolist()
     for label in small.labels:
-        sent = np.frombuffer(decoded(data["scores"][label]), "u1").reshape(len(ids), -1)
+        sent = np.frombuffer(decoded(data["scores"][label]), "u1").reshape(len(places), -1)
         values = np.pad(sent, ((0, 0), (4 - sent.shape[1], 0))).reshape(-1).view("<f4")
         whole = label in ("params", "flops", "paths_pool_min")
         np.testing.assert_allclose(values, small.values[label], rtol=1e-7 if whole else 2e-5)
@@ -257,6 +260,20 @@ def test_the_explorer_has_every_network_of_the_truth(small):
     assert tuple(names) == genotype.operations
     (live,) = decoded(data["live"])[7:8]
     assert tuple(edge for edge in range(6) if live >> edge & 1) == genotype.live_edges()
+
+
+def test_the_page_holds_the_scores_of_the_sample_alone_and_of_as_many_as_it_has_room_for(
+    truth, monkeypatch
+):
+    found = study(truth, table(*(rows(f"own_{k}", ids=IDS[5:25]) for k in range(9))), runs=RUNS)
+    data = explorer(found)
+    assert [len(decoded(text)) for text in data["scores"].values()][-1] == 3 * 20
+    assert (len(data["scores"]), data["further"]) == (len(found.labels), 0)
+    monkeypatch.setattr("evaluation.report.explorer.ROOM", 5 * 3 * 20)
+    data = explorer(found)
+    assert (len(data["scores"]), data["further"]) == (5, len(found.labels) - 5)
+    assert set(data["scores"]) >= {"params", "own_0"}
+    assert f"networks.csv has {data['further']} more" in page(found, [], [], [])
 
 
 def decoded(text):

@@ -20,6 +20,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from proxies.conditions import OptionError, UndefinedError, undefined_where_it_fails
 from proxies.effective import effective_copy
 from proxies.feature_maps import FeatureMap
+from proxies.graph import below
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.robust.frequencies import frequencies
@@ -120,6 +121,8 @@ def _average(network: nn.Module, tape: Tape) -> None:
 def _map(tape: Tape) -> FeatureMap:
     """Return the last map whose positions are averaged, or else the last one with positions."""
     found = tape.pooled[max(tape.pooled)] if tape.pooled else tape.last_map
+    if found is not None and not _made(found.features, tape):
+        found = None  # the image, whose positions a first product takes all together
     a_map = found is not None and tape.pooled and found.features.dim() > 3
     if found is None or not (a_map or _keeps_positions(tape)):  # tokens of a transformer
         raise UndefinedError(
@@ -127,6 +130,12 @@ def _map(tape: Tape) -> FeatureMap:
             "no receptive field of one position"
         )
     return found
+
+
+def _made(features: Tensor, tape: Tape) -> bool:
+    """Say whether features are made by a product with weights."""
+    nodes, _ = below(features.grad_fn)
+    return any(product.number in nodes for product in tape.products)
 
 
 def _centre(found: FeatureMap, height: int, width: int) -> Tensor:
