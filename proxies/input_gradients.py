@@ -98,8 +98,8 @@ def _check_seen(probe: Probe, step: float, option: str) -> None:
     least = SEEN * torch.finfo(probe.images.dtype).eps
     if step < least:
         raise OptionError(
-            f"{option} moves a pixel by {step:.2g}, which {probe.images.dtype} rounds away: a pixel "
-            f"has to move by {least:.2g}, or less in float64"
+            f"{option} moves a pixel by {step:.2g}, which {probe.images.dtype} rounds away: a "
+            f"pixel has to move by {least:.2g}, or less in float64"
         )
 
 

@@ -119,8 +119,8 @@ class ProxyContract:
         assert same, kept.format("the modes (train, eval)")
         for key, tensor in network.state_dict().items():
             assert torch.equal(tensor, before[key]), kept.format(key)
-        required = [p.requires_grad for p in network.parameters()].count(False) == 1
-        assert required and not frozen.requires_grad, kept.format("requires_grad")
+        required = [p.requires_grad for p in network.parameters()].count(False)
+        assert (required, frozen.requires_grad) == (1, False), kept.format("requires_grad")
         clean = all(parameter.grad is None for parameter in network.parameters())
         assert clean, kept.format("the gradients, p.grad,")
 

@@ -140,7 +140,13 @@ def _made(features: Tensor, tape: Tape) -> bool:
 
 def _centre(found: FeatureMap, height: int, width: int) -> Tensor:
     """Return the features at the centre, (C,); positions in one row are those of the image."""
-    features = found.by_channel[0]
+    maps = found.by_channel
+    if len(maps) != 1:
+        raise UndefinedError(
+            f"the feature map has {len(maps)} parts for one image, as of patches that are samples: "
+            "there is no centre"
+        )
+    features = maps[0]
     if features.dim() != 3 or 1 in features.shape[1:]:
         features = features.flatten(1)
         count = features.shape[1]
