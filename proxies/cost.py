@@ -9,7 +9,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from proxies.attention import attention_in_steps
+from proxies.axes import NOWHERE
 from proxies.conditions import UndefinedError
+from proxies.contractions import Contractions
 from proxies.operations import RESHAPED
 from proxies.probe import Probe, Score
 from testbed.networks.copying import unwrapped
@@ -95,6 +97,9 @@ class _Count(TorchDispatchMode):
         super().__init__()
         self.total = 0
         self._parameters = {p.untyped_storage().data_ptr() for p in network.parameters()}
+        self._contractions = Contractions(
+            lambda tensor: "parameters" if self._is_parameter(tensor) else "images"
+        )
         # Results without a bias, by identity, each with its number of channels.
         self._bare: dict[int, tuple[Tensor, int]] = {}
 
@@ -113,17 +118,22 @@ class _Count(TorchDispatchMode):
             channels = result.shape[1] if packet in CONVOLUTIONS else result.shape[-1:].numel()
             self._bare[id(result)] = result, channels
         else:
-            self._follow(func._schema.name, args, result)
+            self._follow(func._schema.name.removeprefix("aten::"), args, kwargs, result)
         return result
 
-    def _follow(self, name: str, args: Any, result: Any) -> None:
-        """Count a bias that is added behind a product, as linear layers do, by order of memory."""
+    def _is_parameter(self, tensor: Tensor) -> bool:
+        return tensor.untyped_storage().data_ptr() in self._parameters
+
+    def _follow(self, name: str, args: Any, kwargs: Any, result: Any) -> None:
+        """Count products that are written out, and biases that are added behind products."""
+        if self._contractions.see(name, args, kwargs, result, NOWHERE):
+            self.total += args[0].numel()
+            self._bare[id(result)] = result, result.shape[-1:].numel()
         found = self._bare.get(id(args[0])) if args else None
         if found is None:
             return
-        name = name.removeprefix("aten::")
         if name in RESHAPED:
             self._bare[id(result)] = result, found[1]
         elif name.rstrip("_") == "add" and isinstance(args[1], Tensor):
-            own = args[1].untyped_storage().data_ptr() in self._parameters
-            self.total += result.numel() if own and args[1].numel() == found[1] else 0
+            own = self._is_parameter(args[1]) and args[1].numel() == found[1]
+            self.total += result.numel() if own else 0

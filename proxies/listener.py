@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxies.axes import NOWHERE, Axes, Axis, followed, of_product, seen_as
 from proxies.biases import Biases
+from proxies.contractions import Contractions
 from proxies.feature_maps import FeatureMap, FeatureMaps
 from proxies.gates import Gates
 from proxies.graph import LEAF, latest, leaves, tensors, variable
@@ -47,6 +48,7 @@ class Listener(TorchDispatchMode):
         self._former: tuple[str, int] = "", start
         self._varies: dict[Node, bool] = {}
         self._biases = Biases(lambda tensor: self._depends(tensor) == "parameters")
+        self._contractions = Contractions(self._depends)
         self._gates = Gates(lambda tensor: self._depends(tensor) == "images")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -109,6 +111,9 @@ class Listener(TorchDispatchMode):
             index = self._biases.see(name, args, kwargs, result, axes)
             if index is not None:
                 self._ended(index, result)
+            if product := self._contractions.see(name, args, kwargs, result, axes):
+                self.axes[self.number] = product.axes
+                self._found("mul", product.inputs, [product.weights], result, 1, 1)
             if first is not None and not written:
                 self.maps.see(name, FeatureMap(first, moving), result, axes, self.number)
             if gate := self._gates.see(name, args, moving, result):
@@ -142,10 +147,15 @@ class Listener(TorchDispatchMode):
         left = weights is factors[0][0]
         axes = of_product(name, weights, left, self._axes_of(inputs), output)
         self.axes[self.number] = axes
-        owners = frozenset().union(*(self._origin(tensor).owners for tensor in own))
-        groups = self._groups(name, weights)
         spread = math.prod(args[3]) if name == "convolution" and args[6] else 1
-        facts = self.number, axes, groups, spread
+        self._found(name, inputs, own, output, self._groups(name, weights), spread)
+
+    def _found(
+        self, name: str, inputs: Tensor, weights: list[Tensor], output: Tensor, groups: int,
+        spread: int,
+    ) -> None:  # fmt: skip
+        owners = frozenset().union(*(self._origin(tensor).owners for tensor in weights))
+        facts = self.number, self.axes[self.number], groups, spread
         self.results.append((output, output._version) if self.inside else None)
         self._biases.begin(output, len(self.products))
         self.products.append((name, owners, inputs.detach(), output.detach(), *facts))

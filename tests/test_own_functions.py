@@ -97,6 +97,7 @@ class Own(nn.Module):
         torch.manual_seed(0)
         self.first, self.second = nn.Conv2d(3, 5, 3, padding=1), nn.Conv2d(5, 6, 3, padding=1)
         self.head, self.run = nn.Linear(6, CLASSES), run
+        self.register_buffer("scale", torch.ones(6))
 
     def forward(self, x):
         return self.run(self, x)
@@ -124,6 +125,10 @@ FORMS = {
         .mean((2, 3))
     ),
     "einsum": lambda s, x: torch.einsum("bi,oi->bo", body(s, x), s.head.weight) + s.head.bias,
+    "written out": lambda s, x: (body(s, x)[:, None] * s.head.weight).sum(-1) + s.head.bias,
+    "written out, scaled": lambda s, x: s.head(
+        (relu(s.second(relu(s.first(x)))) * s.scale[:, None, None]).mean((2, 3))
+    ),
     "vmap": lambda s, x: torch.func.vmap(lambda h: s.head(h))(body(s, x)),
     "squeezed in place": lambda s, x: s.head(
         relu(s.second(relu(s.first(x)))).mean((2, 3), keepdim=True).squeeze_(3).squeeze_(2)
