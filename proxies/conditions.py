@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from proxies.probe import Probe
 
 __all__ = [
-    "OptionError", "UndefinedError", "require_definite", "require_derivative",
+    "OptionError", "UndefinedError", "draws", "require_derivative",
     "require_independence", "require_parameters", "require_real", "undefined_where_it_fails",
 ]  # fmt: skip
 
@@ -111,21 +111,13 @@ def require_real(parameters: Iterable[tuple[str, Tensor]]) -> None:
         )
 
 
-def require_definite(probe: Probe) -> None:
-    """Check that a network gives the same logits whatever random numbers it may draw.
-
-    Raises:
-        UndefinedError: if it draws numbers that change them.
-    """
+def draws(probe: Probe) -> bool:
+    """Say whether a network draws numbers in eval mode, and gives other logits for others."""
     fast = probe.fast
     if not (fast.alone.drew or fast.given_up):
-        return
+        return False
     images = probe.images if probe.batch_norm == "batch" else neighbours(probe.images)
-    if probe.shared("is random", lambda: is_random(fast.plain, images)):
-        raise UndefinedError(
-            "the network draws random numbers in eval mode, and its logits change with them: a "
-            "score would be that of the draws; draw in train mode only (if self.training)"
-        )
+    return probe.shared("is random", lambda: is_random(fast.plain, images))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Matrix products that are written out: ``(x[:, None] * weight).sum(-1)``.
 
-Features are multiplied with weights entry by entry, and the products are added up along an axis that
-both have. A scale for each channel whose positions are averaged later is none: it has no positions.
+Features are multiplied with weights entry by entry, and the products are added up along an axis
+that both have. A scale of channels whose positions are averaged later is none: it has no positions.
 """
 
 from collections.abc import Callable

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import Node
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxies.axes import NOWHERE, Axes, Axis, followed, of_product, seen_as
@@ -14,9 +13,10 @@ from proxies.biases import Biases
 from proxies.contractions import Contractions
 from proxies.feature_maps import FeatureMap, FeatureMaps
 from proxies.gates import Gates
-from proxies.graph import LEAF, latest, leaves, tensors, variable
-from proxies.inner import Inner, Origin, function_node
+from proxies.graph import latest, tensors
+from proxies.inner import function_node
 from proxies.operations import BENDS, PRODUCTS, Bend
+from proxies.sources import Sources
 
 __all__ = ["Listener"]
 
@@ -44,12 +44,11 @@ class Listener(TorchDispatchMode):
         self.axes: dict[int, Axes] = {}
         self.number = start  # of the operation under way
         self.inside = False  # of a function with a derivative of its own
-        self.inner = Inner()
+        self._sources = Sources(images)
         self._former: tuple[str, int] = "", start
-        self._varies: dict[Node, bool] = {}
-        self._biases = Biases(lambda tensor: self._depends(tensor) == "parameters")
-        self._contractions = Contractions(self._depends)
-        self._gates = Gates(lambda tensor: self._depends(tensor) == "images")
+        self._biases = Biases(lambda tensor: self._sources.kind(tensor) == "parameters")
+        self._contractions = Contractions(self._sources.kind)
+        self._gates = Gates(lambda tensor: self._sources.kind(tensor) == "images")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         entered = latest()
@@ -58,12 +57,13 @@ class Listener(TorchDispatchMode):
         # What is written over is first copied where a derivative needs it, which is an operation
         # with a node of its own, made after that of the operation itself.
         self.number = entered - (written and self._former == ("clone", entered))
-        self.inside = False
+        self.inside = self._sources.inside = False
         if not torch.is_grad_enabled():
             function = function_node()
             if function is None:
                 return self._aside(name, written, func, args, kwargs or {})
-            self.inside, self.number = True, function
+            self.inside = self._sources.inside = True
+            self.number = function
         if written and not self.inside and args[0]._is_view() and _required(args):
             # What is looked at gets the node, made after that of the operation itself.
             self.number = entered + 1
@@ -73,13 +73,13 @@ class Listener(TorchDispatchMode):
         if name in TURNED:  # in place: what is known of is what it was before
             known = [(item.detach(), axes) for item, axes in known]
         name = name.rstrip("_") if written else name
-        origins = [self._origin(item) for item in tensors((args, kwargs)) if self.inside]
+        origins = [self._sources.origin(item) for item in tensors((args, kwargs)) if self.inside]
         if self.inside:  # all operations of a function have one number
             self.axes.pop(self.number, None)
         result = self._noted(name, written, func, args, kwargs or {}, known)
         self._former = name, entered
         if self.inside:
-            self.inner.note(result, origins, self.axes.get(self.number, NOWHERE))
+            self._sources.inner.note(result, origins, self.axes.get(self.number, NOWHERE))
         place = self.number - self.start
         # Later ones have no node of their own; of a function the last may be what it gives.
         if place in self.keep and (place not in self.kept or self.inside):
@@ -124,7 +124,7 @@ class Listener(TorchDispatchMode):
             before = before.chunk(2, args[1] if len(args) > 1 else -1)[1]
         if written:
             self._keep(args[0])
-        factors = [(args[i], self._depends(args[i])) for i in PRODUCTS.get(name, (0,))]
+        factors = [(args[i], self._sources.kind(args[i])) for i in PRODUCTS.get(name, (0,))]
         result = func(*args, **kwargs)
         output = result[0] if isinstance(result, tuple) else result
         if {"images", "parameters"} <= {kind for _, kind in factors}:
@@ -154,7 +154,7 @@ class Listener(TorchDispatchMode):
         self, name: str, inputs: Tensor, weights: list[Tensor], output: Tensor, groups: int,
         spread: int,
     ) -> None:  # fmt: skip
-        owners = frozenset().union(*(self._origin(tensor).owners for tensor in weights))
+        owners = frozenset().union(*(self._sources.origin(tensor).owners for tensor in weights))
         facts = self.number, self.axes[self.number], groups, spread
         self.results.append((output, output._version) if self.inside else None)
         self._biases.begin(output, len(self.products))
@@ -170,7 +170,7 @@ class Listener(TorchDispatchMode):
 
     def _of_one(self, args: Any) -> bool:
         """Say whether no second argument depends on the images, as in a maximum of two features."""
-        return all(self._depends(other) != "images" for other in tensors(args[1:]))
+        return all(self._sources.kind(other) != "images" for other in tensors(args[1:]))
 
     def _follow(
         self, name: str, func: Any, args: Any, kwargs: Any, known: list, result: Any
@@ -184,7 +184,7 @@ class Listener(TorchDispatchMode):
     def _axes_of(self, tensor: Tensor | None) -> Axes:
         if tensor is None:
             return NOWHERE
-        if origin := self.inner.of(tensor):
+        if origin := self._sources.inner.of(tensor):
             return origin.axes
         if tensor is self.images:
             return Axes(Axis(0, len(tensor)), Axis(1, tensor.shape[1]))
@@ -200,7 +200,7 @@ class Listener(TorchDispatchMode):
         """Return how many matrices of a batch of them have entries of their own."""
         if name not in ("bmm", "baddbmm") or len(weights) == 1:
             return 1
-        entries = sum(self.sizes.get(owner, 0) for owner in self._origin(weights).owners)
+        entries = sum(self.sizes.get(owner, 0) for owner in self._sources.origin(weights).owners)
         return len(weights) if weights.numel() <= entries else 1
 
     def _keep(self, written: Tensor) -> None:
@@ -217,23 +217,6 @@ class Listener(TorchDispatchMode):
         for bend in self.bends:
             bend.input, bend.output = kept(bend.input), kept(bend.output)
 
-    def _depends(self, tensor: Tensor) -> str:
-        """Say what a tensor depends on: ``images``, ``parameters`` only, or ``nothing``."""
-        if self.inside and (origin := self.inner.of(tensor)):
-            return origin.kind
-        if not tensor.requires_grad:
-            return "nothing"
-        if tensor.grad_fn is None:
-            return "images" if tensor is self.images else "parameters"
-        return "images" if self._varies_with_images(tensor.grad_fn) else "parameters"
-
-    def _origin(self, tensor: Tensor) -> Origin:
-        """Return what a tensor was made of."""
-        if self.inside and (origin := self.inner.of(tensor)):
-            return origin
-        kind = self._depends(tensor)
-        return Origin(kind, frozenset(leaves(tensor)) if kind == "parameters" else frozenset())
-
     def has_gradient(self, index: int) -> bool:
         """Say whether autograd has the derivative over the result of a product, by its place.
 
@@ -246,21 +229,6 @@ class Listener(TorchDispatchMode):
         node = output.grad_fn
         given = node is not None and node._sequence_nr() == self.products[index][4]  # type: ignore[attr-defined]
         return given and output.output_nr == 0 and output._version == version
-
-    def _varies_with_images(self, top: Node) -> bool:
-        waiting = [top]
-        while waiting:
-            node = waiting[-1]
-            if node in self._varies:
-                waiting.pop()
-                continue
-            below = [child for child, _ in node.next_functions if child is not None]
-            unknown = [child for child in below if child not in self._varies]
-            waiting += unknown
-            if not unknown:
-                own = node.name().endswith(LEAF) and variable(node) is self.images
-                self._varies[node] = own or any(self._varies[child] for child in below)
-        return self._varies[top]
 
 
 def _required(args: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from proxies.conditions import OptionError, UndefinedError, require_definite
+from proxies.conditions import OptionError, UndefinedError, draws
 from proxies.foreign import ProxyError, as_declared, checked, lent
 from proxies.piecewise import proven_linear
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
@@ -29,6 +29,10 @@ from testbed.networks.outcome import explained
 
 __all__ = ["check_options", "evaluate", "score"]
 
+DRAWS = (
+    "the network draws random numbers in eval mode: this is a score of one draw, and what compares "
+    "two passes compares two draws; draw in train mode only (if self.training)"
+)
 DEFAULT_PROXIES = ("params", "flops", "jacobian_norm", "hessian_input")
 
 
@@ -149,7 +153,7 @@ def _tried(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score 
                 result, seconds = view.timed(lambda probe: spec.function(probe, **settings))
             result = checked(result)
         else:
-            result, seconds = probe.timed(lambda probe: _own(spec, probe, settings))
+            result, seconds = probe.timed(lambda probe: spec.function(probe, **settings))
     except ANYTHING as error:
         short = out_of_memory(error)
         if short and probe.budget.halve():
@@ -163,12 +167,6 @@ def _tried(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score 
             why = str(error) if isinstance(error, ProxyError) else explained(error)
             result = Score(math.nan, f"failed: {why}", failed=True)
     return replace(result, seconds=seconds)
-
-
-def _own(spec: ProxySpec, probe: Probe, settings: Mapping[str, Any]) -> Score:
-    if not spec.structural and spec.group != "baseline":
-        require_definite(probe)
-    return spec.function(probe, **settings)
 
 
 def _settings(spec: ProxySpec, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,6 +186,8 @@ def _explained(score: Score, probe: Probe) -> Score:
     """Add the facts about the network's preparation to a score."""
     warnings, facts = probe.notes()
     reason = score.reason
+    if probe.ran and draws(probe):
+        warnings.append(DRAWS)
     if not math.isfinite(score.value) and reason is None:
         reason = f"the result is {score.value}"
     value = score.value if math.isfinite(score.value) else math.nan
