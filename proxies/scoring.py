@@ -98,9 +98,14 @@ def check_options(
 
     Raises:
         ValueError: for an option that a proxy does not have, or a value that it does not take.
+        InputError: for a value that a proxy of this package fails with.
     """
     for name, chosen in options.items():
-        evaluate(get(name), small_probe(device, dtype, batch_norm), chosen)
+        spec = get(name)
+        found = evaluate(spec, small_probe(device, dtype, batch_norm), chosen)
+        if found.failed and not spec.foreign:  # which may ask for other networks
+            given = ", ".join(f"{key}={value}" for key, value in chosen.items())
+            raise InputError(f"{name} fails with {given} on a small network: {found.reason}")
 
 
 def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score:

@@ -10,6 +10,8 @@ from torch.nn.functional import cross_entropy
 
 import proxies
 from proxies.conditions import OptionError
+from proxies.scoring import check_options
+from testbed.basis.errors import InputError
 from tests.any_modules import CLASSES, ViT, cnn, exact_input_hessian, exact_jacobian, labels
 from tests.any_modules import images as float_images
 
@@ -204,6 +206,12 @@ STEPS = [
 def test_a_step_that_pixels_round_away_is_refused(name, option):
     with pytest.raises(OptionError, match="rounds away"):
         score(cnn(), name, **{option: 1e-14})
+
+
+def test_options_that_a_small_network_fails_with_are_refused_before_the_work():
+    given = {"linear_regions": {"samples": 10**15}}
+    with pytest.raises(InputError, match=r"linear_regions fails with samples=10{15}"):
+        check_options(given, "calibrated", "cpu", torch.float32)
 
 
 def test_a_size_that_leaves_nothing_of_the_score_is_a_reason():
