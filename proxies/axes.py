@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "NOWHERE", "Axes", "Axis", "channels_second", "followed", "of_product", "rows_of_channels",
-    "sample_first", "seen_as", "sums",
+    "NOWHERE", "VIEWS", "Axes", "Axis", "channels_second", "followed", "of_product",
+    "rows_of_channels", "sample_first", "seen_as", "sums",
 ]  # fmt: skip
 
 VIEWS = {"view", "_unsafe_view", "reshape", "_reshape_alias", "unflatten"}

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from proxies.graph import below
+from proxies.inner import is_own_function
 from testbed.basis.errors import ToolkitError
-from testbed.networks.independence import by_how_much, influence, neighbours
+from testbed.networks.independence import by_how_much, influence, is_random, neighbours
 from testbed.networks.outcome import explained
 
 if TYPE_CHECKING:
     from proxies.probe import Probe
 
 __all__ = [
-    "OptionError", "UndefinedError", "require_derivative", "require_independence",
-    "undefined_where_it_fails",
+    "OptionError", "UndefinedError", "draws", "require_derivative",
+    "require_independence", "require_parameters", "require_real", "undefined_where_it_fails",
 ]  # fmt: skip
 
 
@@ -86,6 +88,36 @@ def _varies(probe: Probe) -> bool:
     with torch.no_grad():
         logits = probe.network(neighbours(probe.images))
     return not torch.equal(logits[0], logits[1])
+
+
+def require_parameters(probe: Probe) -> None:
+    """Check that the gradients over all parameters can be known, and are of real numbers.
+
+    Raises:
+        UndefinedError: if a parameter is complex, or a function hides some.
+    """
+    require_real(probe.network.named_parameters())
+    nodes, _ = below(probe.fast.alone.logits.grad_fn)
+    if any(is_own_function(node) for node in nodes.values()):
+        assert probe.tape  # which finds what is hidden
+
+
+def require_real(parameters: Iterable[tuple[str, Tensor]]) -> None:
+    """Raise UndefinedError if some parameter is complex: gradients over it are of two kinds."""
+    if found := next((name for name, value in parameters if value.is_complex()), None):
+        raise UndefinedError(
+            f"{found} is of complex numbers, and scores of parameters are of real ones: keep its "
+            "real and its imaginary part as two parameters"
+        )
+
+
+def draws(probe: Probe) -> bool:
+    """Say whether a network draws numbers in eval mode, and gives other logits for others."""
+    fast = probe.fast
+    if not (fast.alone.drew or fast.given_up):
+        return False
+    images = probe.images if probe.batch_norm == "batch" else neighbours(probe.images)
+    return probe.shared("is random", lambda: is_random(fast.plain, images))
 
 
 @contextmanager

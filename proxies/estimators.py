@@ -257,8 +257,8 @@ def check_limits(which: str, tolerance: float, max_iterations: int) -> None:
     """Raise OptionError unless these are options of an estimator."""
     if which not in WHICH:
         raise OptionError(f"which is one of {', '.join(WHICH)}; got {which!r}")
-    if not tolerance > 0 or max_iterations < 1:
+    if not 0 < tolerance < 1 or max_iterations < 1:  # a relative residual of 1 says nothing
         raise OptionError(
-            f"expected a positive tolerance and at least one iteration; "
+            f"expected a tolerance above 0 and below 1, and at least one iteration; "
             f"got {tolerance} and {max_iterations}"
         )

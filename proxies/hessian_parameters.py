@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from proxies.conditions import require_parameters
 from proxies.difference_hessian import DifferenceParameterHessian
 from proxies.extremes import DIFFERENCES, check_method, extremes, random_start, score_of
 from proxies.hessian_operators import ParameterHessian
@@ -34,6 +35,7 @@ def hessian_parameters(
     The options are those of `hessian_input`, without the exact form.
     """
     check_method(method)
+    require_parameters(probe)
     network, images, labels = probe.network, probe.images, probe.labels
     tricks = parameter_tricks(probe)
     kinds = (

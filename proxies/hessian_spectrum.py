@@ -15,6 +15,7 @@ from proxies.conditions import (
     UndefinedError,
     require_derivative,
     require_independence,
+    require_parameters,
 )
 from proxies.difference_hessian import DifferenceInputHessian, DifferenceParameterHessian
 from proxies.extremes import DIFFERENCES
@@ -134,6 +135,7 @@ def _spectrum(probe: Probe, starts: int, steps: int) -> tuple[Spectrum, dict[str
 
 def _with_operator(probe: Probe, work: Callable[[Any], T]) -> tuple[T, str]:
     """Return what comes of the Hessian over the parameters, and how it was multiplied with."""
+    require_parameters(probe)
     network, images, labels = probe.network, probe.images, probe.labels
     try:
         operator = ParameterHessian(network, images, labels, **parameter_tricks(probe))

@@ -34,6 +34,8 @@ __all__ = [
     "moved_gradients",
 ]
 
+SEEN = 64  # roundings of a pixel: a step is then known to some percent
+
 
 @dataclass(frozen=True)
 class InputGradients:
@@ -73,6 +75,7 @@ def attacked(probe: Probe, epsilon: float) -> Tensor:
     """
     if not epsilon > 0:
         raise OptionError(f"epsilon is a positive number of units of 1/255; got {epsilon}")
+    _check_seen(probe, epsilon / 255, f"epsilon = {epsilon:g}, in units of 1/255,")
     signs = input_gradients(probe).gradients.sign()
     return probe.fast.arrange(probe.images + epsilon / 255 * signs)
 
@@ -86,7 +89,18 @@ def moved_gradients(probe: Probe, h: float) -> Tensor:
     """
     if not h > 0:
         raise OptionError(f"h is the positive length of a step, in pixels of [0, 1]; got {h}")
+    _check_seen(probe, h / probe.images[0].numel() ** 0.5, f"h = {h:g}")
     return probe.shared(f"input gradients at h = {h!r}", lambda: _moved(probe, h))
+
+
+def _check_seen(probe: Probe, step: float, option: str) -> None:
+    """Raise OptionError if a step of every pixel is lost in the rounding of pixels."""
+    least = SEEN * torch.finfo(probe.images.dtype).eps
+    if step < least:
+        raise OptionError(
+            f"{option} moves a pixel by {step:.2g}, which {probe.images.dtype} rounds away: a "
+            f"pixel has to move by {least:.2g}, or less in float64"
+        )
 
 
 def batch_logits(probe: Probe) -> Tensor:

@@ -4,17 +4,28 @@ import math
 from collections.abc import Container
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch.autograd.graph import Node
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxies.axes import NOWHERE, Axes, Axis, followed, of_product, seen_as
+from proxies.biases import Biases
+from proxies.contractions import Contractions
 from proxies.feature_maps import FeatureMap, FeatureMaps
 from proxies.gates import Gates
-from proxies.graph import LEAF, latest, leaves, tensors, variable
+from proxies.graph import latest, tensors
+from proxies.inner import function_node
 from proxies.operations import BENDS, PRODUCTS, Bend
+from proxies.sources import Sources
 
 __all__ = ["Listener"]
+
+
+# What gives a tensor another shape in place.
+TURNED = {
+    "squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "swapdims_", "as_strided_",
+    "resize_", "set_",
+}  # fmt: skip
 
 
 class Listener(TorchDispatchMode):
@@ -27,13 +38,17 @@ class Listener(TorchDispatchMode):
         self.images, self.start, self.keep, self.sizes = images, start, keep, sizes
         self.kept: dict[int, Tensor] = {}
         self.products: list[tuple] = []
+        self.results: list[tuple[Tensor, int] | None] = []  # of the products inside functions
         self.bends: list[Bend] = []
         self.maps = FeatureMaps(kept=100 if len(images) == 1 else 1)
         self.axes: dict[int, Axes] = {}
         self.number = start  # of the operation under way
+        self.inside = False  # of a function with a derivative of its own
+        self._sources = Sources(images)
         self._former: tuple[str, int] = "", start
-        self._varies: dict[Node, bool] = {}
-        self._gates = Gates(lambda tensor: self._depends(tensor) == "images")
+        self._biases = Biases(lambda tensor: self._sources.kind(tensor) == "parameters")
+        self._contractions = Contractions(self._sources.kind)
+        self._gates = Gates(lambda tensor: self._sources.kind(tensor) == "images")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         entered = latest()
@@ -42,18 +57,43 @@ class Listener(TorchDispatchMode):
         # What is written over is first copied where a derivative needs it, which is an operation
         # with a node of its own, made after that of the operation itself.
         self.number = entered - (written and self._former == ("clone", entered))
-        inside = written and args[0]._is_view() and any(t.requires_grad for t in tensors(args))
-        if inside:  # what is looked at gets the node, made after that of the operation itself
+        self.inside = self._sources.inside = False
+        if not torch.is_grad_enabled():
+            function = function_node()
+            if function is None:
+                return self._aside(name, written, func, args, kwargs or {})
+            self.inside = self._sources.inside = True
+            self.number = function
+        if written and not self.inside and args[0]._is_view() and _required(args):
+            # What is looked at gets the node, made after that of the operation itself.
             self.number = entered + 1
             self.axes[self.number] = self._axes_of(args[0]._base)
         known = [(item, self._axes_of(item)) for item in tensors((args, kwargs))]
         known = [(item, axes) for item, axes in known if axes != NOWHERE]
+        if name in TURNED:  # in place: what is known of is what it was before
+            known = [(item.detach(), axes) for item, axes in known]
         name = name.rstrip("_") if written else name
+        origins = [self._sources.origin(item) for item in tensors((args, kwargs)) if self.inside]
+        if self.inside:  # all operations of a function have one number
+            self.axes.pop(self.number, None)
         result = self._noted(name, written, func, args, kwargs or {}, known)
         self._former = name, entered
+        if self.inside:
+            self._sources.inner.note(result, origins, self.axes.get(self.number, NOWHERE))
         place = self.number - self.start
-        if place in self.keep and place not in self.kept:  # later ones have no node of their own
+        # Later ones have no node of their own; of a function the last may be what it gives.
+        if place in self.keep and (place not in self.kept or self.inside):
             self.kept[place] = result[0] if isinstance(result, list | tuple) else result
+        return result
+
+    def _aside(self, name: str, written: bool, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run an operation without derivatives, which leads nowhere but for the masks it makes."""
+        if written:
+            self._keep(args[0])
+        first = args[0] if args and isinstance(args[0], Tensor) else None
+        moving = self._axes_of(first)
+        result = func(*args, **kwargs)
+        self._gates.see(name, args, moving, result)
         return result
 
     def _noted(
@@ -67,9 +107,15 @@ class Listener(TorchDispatchMode):
             moving = self._axes_of(first)
             result = func(*args, **kwargs)
             self._follow(name, func, args, kwargs, known, result)
+            axes = self.axes.get(self.number, NOWHERE)
+            index = self._biases.see(name, args, kwargs, result, axes)
+            if index is not None:
+                self._ended(index, result)
+            if product := self._contractions.see(name, args, kwargs, result, axes):
+                self.axes[self.number] = product.axes
+                self._found("mul", product.inputs, [product.weights], result, 1, 1)
             if first is not None and not written:
-                after = self.axes.get(self.number, NOWHERE)
-                self.maps.see(name, FeatureMap(first, moving), result, after, self.number)
+                self.maps.see(name, FeatureMap(first, moving), result, axes, self.number)
             if gate := self._gates.see(name, args, moving, result):
                 self.bends.append(Bend(name, gate[0], result.detach(), self.number, gate[1]))
             return result
@@ -78,29 +124,53 @@ class Listener(TorchDispatchMode):
             before = before.chunk(2, args[1] if len(args) > 1 else -1)[1]
         if written:
             self._keep(args[0])
-        factors = [(args[i], self._depends(args[i])) for i in PRODUCTS.get(name, (0,))]
+        factors = [(args[i], self._sources.kind(args[i])) for i in PRODUCTS.get(name, (0,))]
         result = func(*args, **kwargs)
-        output = (result[0] if isinstance(result, tuple) else result).detach()
-        number = self.number
-        if {kind for _, kind in factors} == {"images", "parameters"}:
-            (inputs, _), (weights, _) = sorted(factors, key=lambda pair: pair[1])
-            moving = self._axes_of(inputs)
-            self.axes[number] = of_product(name, weights, weights is factors[0][0], moving, output)
-            owners, groups = leaves(weights), self._groups(name, weights)
-            spread = math.prod(args[3]) if name == "convolution" and args[6] else 1
-            facts = number, self.axes[number], groups, spread
-            self.products.append((name, owners, inputs.detach(), output, *facts))
+        output = result[0] if isinstance(result, tuple) else result
+        if {"images", "parameters"} <= {kind for _, kind in factors}:
+            self._multiplied(name, args, factors, output)
             return result
         self._follow(name, func, args, kwargs, known, result)
         if name in BENDS and factors[0][1] == "images" and self._of_one(args):
             axes = known[0][1] if known else NOWHERE
-            axes = self.axes.get(number, NOWHERE) if name == "glu" else axes
-            self.bends.append(Bend(name, before, output, number, axes))
+            axes = self.axes.get(self.number, NOWHERE) if name == "glu" else axes
+            self.bends.append(Bend(name, before, output.detach(), self.number, axes))
         return result
+
+    def _multiplied(
+        self, name: str, args: Any, factors: list[tuple[Tensor, str]], output: Tensor
+    ) -> None:
+        """Note a product of what depends on the images with what depends on parameters only."""
+        inputs = next(tensor for tensor, kind in factors if kind == "images")
+        own = [tensor for tensor, kind in factors if kind == "parameters"]
+        weights = max(own, key=Tensor.numel)
+        left = weights is factors[0][0]
+        axes = of_product(name, weights, left, self._axes_of(inputs), output)
+        self.axes[self.number] = axes
+        spread = math.prod(args[3]) if name == "convolution" and args[6] else 1
+        self._found(name, inputs, own, output, self._groups(name, weights), spread)
+
+    def _found(
+        self, name: str, inputs: Tensor, weights: list[Tensor], output: Tensor, groups: int,
+        spread: int,
+    ) -> None:  # fmt: skip
+        owners = frozenset().union(*(self._sources.origin(tensor).owners for tensor in weights))
+        facts = self.number, self.axes[self.number], groups, spread
+        self.results.append((output, output._version) if self.inside else None)
+        self._biases.begin(output, len(self.products))
+        self.products.append((name, owners, inputs.detach(), output.detach(), *facts))
+
+    def _ended(self, index: int, result: Tensor) -> None:
+        """Let a product end with what came of it when its bias was added."""
+        name, owners, factor, _, _, _, groups, spread = self.products[index]
+        if groups == 1:
+            facts = self.number, self.axes[self.number], groups, spread
+            self.products[index] = name, owners, factor, result.detach(), *facts
+            self.results[index] = (result, result._version) if self.inside else None
 
     def _of_one(self, args: Any) -> bool:
         """Say whether no second argument depends on the images, as in a maximum of two features."""
-        return all(self._depends(other) != "images" for other in tensors(args[1:]))
+        return all(self._sources.kind(other) != "images" for other in tensors(args[1:]))
 
     def _follow(
         self, name: str, func: Any, args: Any, kwargs: Any, known: list, result: Any
@@ -114,6 +184,8 @@ class Listener(TorchDispatchMode):
     def _axes_of(self, tensor: Tensor | None) -> Axes:
         if tensor is None:
             return NOWHERE
+        if origin := self._sources.inner.of(tensor):
+            return origin.axes
         if tensor is self.images:
             return Axes(Axis(0, len(tensor)), Axis(1, tensor.shape[1]))
         node = tensor.grad_fn if tensor.requires_grad else None
@@ -128,7 +200,7 @@ class Listener(TorchDispatchMode):
         """Return how many matrices of a batch of them have entries of their own."""
         if name not in ("bmm", "baddbmm") or len(weights) == 1:
             return 1
-        entries = sum(self.sizes.get(owner, 0) for owner in leaves(weights))
+        entries = sum(self.sizes.get(owner, 0) for owner in self._sources.origin(weights).owners)
         return len(weights) if weights.numel() <= entries else 1
 
     def _keep(self, written: Tensor) -> None:
@@ -145,25 +217,19 @@ class Listener(TorchDispatchMode):
         for bend in self.bends:
             bend.input, bend.output = kept(bend.input), kept(bend.output)
 
-    def _depends(self, tensor: Tensor) -> str:
-        """Say what a tensor depends on: ``images``, ``parameters`` only, or ``nothing``."""
-        if not tensor.requires_grad:
-            return "nothing"
-        if tensor.grad_fn is None:
-            return "images" if tensor is self.images else "parameters"
-        return "images" if self._varies_with_images(tensor.grad_fn) else "parameters"
+    def has_gradient(self, index: int) -> bool:
+        """Say whether autograd has the derivative over the result of a product, by its place.
 
-    def _varies_with_images(self, top: Node) -> bool:
-        waiting = [top]
-        while waiting:
-            node = waiting[-1]
-            if node in self._varies:
-                waiting.pop()
-                continue
-            below = [child for child, _ in node.next_functions if child is not None]
-            unknown = [child for child in below if child not in self._varies]
-            waiting += unknown
-            if not unknown:
-                own = node.name().endswith(LEAF) and variable(node) is self.images
-                self._varies[node] = own or any(self._varies[child] for child in below)
-        return self._varies[top]
+        Of what is computed inside a function it has that of what the function gives only.
+        """
+        found = self.results[index]
+        if found is None:
+            return True
+        output, version = found
+        node = output.grad_fn
+        given = node is not None and node._sequence_nr() == self.products[index][4]  # type: ignore[attr-defined]
+        return given and output.output_nr == 0 and output._version == version
+
+
+def _required(args: Any) -> bool:
+    return any(tensor.requires_grad for tensor in tensors(args))

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from proxies.axes import Axis, sums
-from proxies.conditions import UndefinedError
+from proxies.conditions import UndefinedError, require_real
 from proxies.operations import Bend, Product
 from proxies.tape import Tape
 
@@ -22,7 +22,8 @@ class LossGradients:
         parameters: ∂L/∂θ by the parameter's name, of those that reach the logits.
         gates: Σ_positions a · ∂L/∂a of each product's output a, (B, channels) by the product's
             number: the derivative over a gate that multiplies a channel of an image. An image's
-            tokens are positions. None where it is not known which image a row belongs to.
+            tokens are positions. None where it is not known which image a row belongs to, or where
+            the product is not what its operation gives.
     """
 
     parameters: dict[str, Tensor]
@@ -40,7 +41,9 @@ def loss_gradients(tape: Tape, labels: Tensor) -> LossGradients:
 
     def see(product: Product | Bend, gradient: Tensor) -> None:
         assert isinstance(product, Product)
-        gates[product.number] = _gates(product, gradient, len(tape.images))
+        gates[product.number] = (
+            _gates(product, gradient, len(tape.images)) if product.gated else None
+        )
 
     with torch.enable_grad(), tape.watched(tape.products, see):
         loss = cross_entropy(tape.logits, labels)
@@ -49,7 +52,8 @@ def loss_gradients(tape: Tape, labels: Tensor) -> LossGradients:
 
 
 def require_weights(tape: Tape) -> None:
-    """Raise UndefinedError if no weights reach the logits."""
+    """Raise UndefinedError if no weights reach the logits, or some parameter is complex."""
+    require_real(tape.parameters.items())
     if not tape.weights:
         raise UndefinedError(
             "no convolution or matrix product with parameters reaches the logits: there are no "

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from proxies.axes import NOWHERE, Axes
+from proxies.axes import NOWHERE, VIEWS, Axes
 
-__all__ = ["BENDS", "PRODUCTS", "Bend", "Product"]
+__all__ = ["BENDS", "PRODUCTS", "RESHAPED", "Bend", "Product"]
 
 # Elementwise non-linearities by the name of their operation.
 BENDS = {
@@ -15,11 +15,13 @@ BENDS = {
     "log_sigmoid_forward", "clamp_min", "clamp", "celu", "maximum", "erf", "sin", "softshrink",
     "hardshrink", "abs", "minimum", "clamp_max", "glu",
 }  # fmt: skip
-# The places of the two factors among the arguments of a product.
+# The places of the factors among the arguments of a product.
 PRODUCTS = {
     "convolution": (0, 1), "mm": (0, 1), "addmm": (1, 2), "bmm": (0, 1), "baddbmm": (1, 2),
-    "linear": (0, 1), "mv": (0, 1), "addmv": (1, 2),
+    "linear": (0, 1), "mv": (0, 1), "addmv": (1, 2), "_trilinear": (0, 1, 2),
 }  # fmt: skip
+# What may stand between a product and the bias that belongs to it.
+RESHAPED = VIEWS | {"permute", "transpose", "t", "squeeze", "unsqueeze"}
 
 
 @dataclass
@@ -30,12 +32,14 @@ class Product:
         operation: ``convolution``, ``mm``, ``addmm`` and so on.
         weights: the names of the parameters that the weight is made of, mostly one.
         input: what is multiplied, (B, C, H, W) or (rows, C).
-        output: the result before a bias of its own kind of layer is told apart: as executed.
+        output: the result, with a bias for each channel if one is added right away.
         number: the place on the tape, by which autograd knows the operation.
         axes: where the samples and channels of the output lie.
         groups: the number of products with weights of their own, in the output's first dimension.
         spread: to how many positions of the output a position of the input leads: the strides of
             a transposed convolution, multiplied.
+        gated: whether autograd tells the derivative over the output: not inside a function that
+            goes on with it.
     """
 
     operation: str
@@ -46,6 +50,7 @@ class Product:
     axes: Axes = NOWHERE
     groups: int = 1
     spread: int = 1
+    gated: bool = True
 
     @property
     def outputs(self) -> int:

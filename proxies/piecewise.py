@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from proxies.inner import is_own_function
 from testbed.basis.seeding import generator
 from testbed.networks.fast import FastCopy
 from testbed.networks.memory import not_of_memory
@@ -90,6 +91,8 @@ def _is_linear_node(node: Any, sources: list[Any]) -> bool:
     name = node.name()
     if name == "torch::autograd::AccumulateGrad":
         return True
+    if is_own_function(node):  # which may be called as one of torch's is, and do anything
+        return False
     kind = re.fullmatch(r"([A-Za-z0-9]+?)Backward\d*", name)
     moving = [position for position, source in enumerate(sources) if source is not None]
     trains = getattr(node, "_saved_training", False)

@@ -21,6 +21,7 @@ from proxies.calibration import FEW, BatchNormError, calibrate
 from proxies.effective import effective_copy
 from testbed.networks.copying import unwrapped, working_copy
 from testbed.networks.errors import NetworkError
+from testbed.networks.precision import in_precision
 
 __all__ = ["BATCH_NORM_MODES", "BatchNormError", "Prepared", "prepare", "prepared", "resolve"]
 
@@ -86,7 +87,7 @@ def prepared(
         NetworkError: if the module cannot be copied, or fails on the images.
     """
     mode = resolve(module, mode)
-    network = effective_copy(module).to(images.device, images.dtype)
+    network = in_precision(effective_copy(module), images.device, images.dtype)
     norms = _norms(network)
     if mode != "batch" and any(norm.running_mean is None for norm in norms):
         raise BatchNormError(

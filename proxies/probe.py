@@ -145,6 +145,11 @@ class Probe:
             check_labels(self._labels, self.fast.classes)
 
     @property
+    def ran(self) -> bool:
+        """Say whether the network was run: not for a structural score."""
+        return self._work.has("copies")
+
+    @property
     def copies(self) -> Copies:
         """Return the network in its batch-norm mode, plain and fast."""
         make = lambda: copies(self.module, self.images, self.batch_norm)  # noqa: E731
@@ -223,7 +228,7 @@ class Probe:
 
     def notes(self) -> tuple[list[str], dict[str, Any]]:
         """Return the warnings for a score's reason and the facts for its details known so far."""
-        if not self._work.has("copies"):
+        if not self.ran:
             return [], {}
         facts = dict(self._over_budget)
         if self.fast.given_up:

@@ -57,6 +57,11 @@ def fisher(probe: Probe) -> Score:
         if product.number not in gates:
             continue
         own = gates[product.number]
+        if not product.gated:
+            raise UndefinedError(
+                f"a product with {product.weights[0]} is inside a torch.autograd.Function that "
+                "goes on with it: the derivative over its channels is known to the function only"
+            )
         if own is None:
             raise UndefinedError(
                 f"it cannot be told which image a row of a product with {product.weights[0]} "

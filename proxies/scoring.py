@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from proxies.conditions import OptionError, UndefinedError
+from proxies.conditions import OptionError, UndefinedError, draws
 from proxies.foreign import ProxyError, as_declared, checked, lent
 from proxies.piecewise import proven_linear
 from proxies.probe import DEFAULT_MEMORY, Probe, Score
@@ -29,6 +29,10 @@ from testbed.networks.outcome import explained
 
 __all__ = ["check_options", "evaluate", "score"]
 
+DRAWS = (
+    "the network draws random numbers in eval mode: this is a score of one draw, and what compares "
+    "two passes compares two draws; draw in train mode only (if self.training)"
+)
 DEFAULT_PROXIES = ("params", "flops", "jacobian_norm", "hessian_input")
 
 
@@ -94,9 +98,14 @@ def check_options(
 
     Raises:
         ValueError: for an option that a proxy does not have, or a value that it does not take.
+        InputError: for a value that a proxy of this package fails with.
     """
     for name, chosen in options.items():
-        evaluate(get(name), small_probe(device, dtype, batch_norm), chosen)
+        spec = get(name)
+        found = evaluate(spec, small_probe(device, dtype, batch_norm), chosen)
+        if found.failed and not spec.foreign:  # which may ask for other networks
+            given = ", ".join(f"{key}={value}" for key, value in chosen.items())
+            raise InputError(f"{name} fails with {given} on a small network: {found.reason}")
 
 
 def evaluate(spec: ProxySpec, probe: Probe, options: Mapping[str, Any]) -> Score:
@@ -182,6 +191,8 @@ def _explained(score: Score, probe: Probe) -> Score:
     """Add the facts about the network's preparation to a score."""
     warnings, facts = probe.notes()
     reason = score.reason
+    if probe.ran and draws(probe):
+        warnings.append(DRAWS)
     if not math.isfinite(score.value) and reason is None:
         reason = f"the result is {score.value}"
     value = score.value if math.isfinite(score.value) else math.nan

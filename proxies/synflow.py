@@ -16,6 +16,7 @@ from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.tape import record
 from testbed.networks.copying import unwrapped
+from testbed.networks.precision import in_precision
 
 __all__ = ["positive_copy", "synflow"]
 
@@ -52,7 +53,7 @@ def synflow(probe: Probe) -> Score:
 
 def positive_copy(module: nn.Module, device: torch.device) -> nn.Module:
     """Return a copy in float64 with parameters |θ| and without batch norms, in eval mode."""
-    network = effective_copy(unwrapped(module)).to(device, torch.float64)
+    network = in_precision(effective_copy(unwrapped(module)), device, torch.float64)
     for parent in list(network.modules()):
         for name, layer in parent.named_children():
             if isinstance(layer, _NormBase):

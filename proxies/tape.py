@@ -139,7 +139,7 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
     for parameter in copy.parameters():
         if parameter.dim() == 4 and channels_last:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        parameter.requires_grad_(parameter.is_floating_point())
+        parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
     leaf = images.detach().clone().requires_grad_()
     start = latest() + 1
     sizes = {id(parameter): parameter.numel() for parameter in copy.parameters()}
@@ -152,11 +152,12 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
     named: dict[str, Tensor] = {name: p for name, p in copy.named_parameters() if id(p) in leaves}
     products = [
         Product(
-            operation, tuple(n for n, p in named.items() if id(p) in owners), x, y, number, *rest
+            operation, tuple(n for n, p in named.items() if id(p) in owners), x, y, number, *rest,
+            gated=listener.has_gradient(index),
         )
-        for operation, owners, x, y, number, *rest in listener.products
-        if number in nodes
-    ]
+        for index, (operation, owners, x, y, number, *rest) in enumerate(listener.products)
+        if number in nodes and _reached(owners, sizes, leaves)
+    ]  # fmt: skip
     bends = [bend for bend in listener.bends if bend.number in nodes]
     maps = listener.maps
     pooled = {place: map_ for place, (map_, number) in maps.pooled.items() if number in nodes}
@@ -165,3 +166,19 @@ def record(network: nn.Module, images: Tensor, keep: Container[int] = ()) -> Tap
     kept = listener.kept
     axes = {place: listener.axes.get(place + start, NOWHERE) for place in kept}
     return Tape(leaf, logits, named, products, bends, pooled, last, copy, start, kept, axes, nodes)
+
+
+def _reached(owners: Container[int], sizes: Iterable[int], leaves: Container[int]) -> bool:
+    """Say that a product with parameters has some that autograd knows of.
+
+    Raises:
+        UndefinedError: if a function uses parameters that are not among its arguments.
+    """
+    own = [owner for owner in sizes if owner in owners]
+    if own and not any(owner in leaves for owner in own):
+        raise UndefinedError(
+            "a torch.autograd.Function multiplies with parameters that are none of its arguments, "
+            "so that nobody knows their derivatives; if it is a reentrant checkpoint, call "
+            "torch.utils.checkpoint.checkpoint with use_reentrant=False"
+        )
+    return True

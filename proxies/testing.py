@@ -21,6 +21,8 @@ from testbed.catalogue.spec import ProxySpec
 __all__ = ["CLASSES", "ProxyContract", "batch", "small_network"]
 
 CLASSES = 3
+DRAWS = "draw from probe.generator('words'), and keep nothing from one call to the next"
+UNSAID = "a score that is no number has a reason: Score(math.nan, reason)"
 
 
 def small_network() -> nn.Module:
@@ -87,9 +89,12 @@ class ProxyContract:
         """It is a finite number with its seconds, the same again for a network of equal weights."""
         first, second = self.usual(spec), self.value(spec)
         assert math.isfinite(first.value), first.reason
-        assert first.value == second.value
-        assert first.seconds > 0
-        assert (first.iterations is None) == (first.converged is None)
+        _same(second, first, f"of a second network of equal weights: {DRAWS}")
+        assert first.seconds > 0, f"a score takes time; its seconds are {first.seconds}"
+        assert (first.iterations is None) == (first.converged is None), (
+            "what iterates says how often and whether it converged, or neither; "
+            f"got iterations = {first.iterations} and converged = {first.converged}"
+        )
 
     def test_what_ran_before_does_not_matter(self, spec: ProxySpec) -> None:
         """Neither other proxies of one call nor the global random state change it."""
@@ -98,7 +103,7 @@ class ProxyContract:
         torch.manual_seed(1234)
         names = list(dict.fromkeys(["jacobian_norm", "grad_norm", "nwot", spec.name]))
         together = score(self.network(), images, labels, names)[spec.name]
-        assert together.value == alone.value
+        _same(together, alone, f"after other proxies: {DRAWS}")
 
     def test_the_network_is_left_as_it_was(self, spec: ProxySpec) -> None:
         """Weights, buffers, modes, requires_grad, gradients and the random state stay."""
@@ -108,28 +113,34 @@ class ProxyContract:
         modes = [layer.training for layer in network.modules()]
         state = torch.get_rng_state()
         self.value(spec, module=network)
-        assert torch.equal(torch.get_rng_state(), state)
-        assert [layer.training for layer in network.modules()] == modes
+        kept = "the proxy changed {} of the network: work on a copy, copy.deepcopy(probe.network)"
+        assert torch.equal(torch.get_rng_state(), state), "the proxy changed torch's random state"
+        same = [layer.training for layer in network.modules()] == modes
+        assert same, kept.format("the modes (train, eval)")
         for key, tensor in network.state_dict().items():
-            assert torch.equal(tensor, before[key]), key
-        assert [p.requires_grad for p in network.parameters()].count(False) == 1
-        assert not frozen.requires_grad
-        assert all(parameter.grad is None for parameter in network.parameters())
+            assert torch.equal(tensor, before[key]), kept.format(key)
+        required = [p.requires_grad for p in network.parameters()].count(False)
+        assert (required, frozen.requires_grad) == (1, False), kept.format("requires_grad")
+        clean = all(parameter.grad is None for parameter in network.parameters())
+        assert clean, kept.format("the gradients, p.grad,")
 
     def test_the_memory_budget_does_not_matter(self, spec: ProxySpec) -> None:
         """Parts of the batch that fit a small budget give the score of the whole."""
         tight, ample = (self.value(spec, 18, memory=memory) for memory in (1, 2**34))
-        assert tight.value == ample.value
+        _same(tight, ample, "of another memory budget: it may change no more than the parts' size")
 
     @pytest.mark.parametrize("kind", ["constant", "dead", "mlp", "nan"])
     def test_odd_networks_have_a_score_or_a_reason(self, spec: ProxySpec, kind: str) -> None:
         """A number, or NaN with a reason that is no failure; NaN for weights that are."""
         network = _odd(kind, self.network)
         found = self.value(spec, module=network)
-        assert not found.failed, found.reason
-        assert math.isfinite(found.value) or found.reason
+        assert not found.failed, f"on a network that is {kind}: {found.reason}"
+        assert math.isfinite(found.value) or found.reason, UNSAID
         if kind == "nan" and not spec.structural:
-            assert math.isnan(found.value)
+            assert math.isnan(found.value), (
+                f"of weights that are no numbers the score is {found.value}; expected NaN: raise "
+                "proxies.conditions.UndefinedError, or return Score(math.nan, reason)"
+            )
 
     def test_float64_two_classes_and_one_image(self, spec: ProxySpec) -> None:
         """Double precision, K = 2 and a batch of one give a number or a reason."""
@@ -137,24 +148,28 @@ class ProxyContract:
         double = score(self.network().double(), images.double(), labels, [spec.name])[spec.name]
         two = nn.Sequential(self.network(), nn.Linear(CLASSES, 2))
         one_image = score(_bare(), images[:1], labels[:1], [spec.name])[spec.name]
-        for one in (double, score(two, images, labels % 2, [spec.name])[spec.name], one_image):
-            assert not one.failed, one.reason
-            assert math.isfinite(one.value) or one.reason
+        of_two = score(two, images, labels % 2, [spec.name])[spec.name]
+        cases = {"float64": double, "two classes": of_two, "a batch of one image": one_image}
+        for case, one in cases.items():
+            assert not one.failed, f"{case}: {one.reason}"
+            assert math.isfinite(one.value) or one.reason, f"{case}: {UNSAID}"
 
     def test_labels_matter_only_where_the_record_says_so(self, spec: ProxySpec) -> None:
         """Other labels give the same score unless it needs them; then they are asked for."""
         images, labels = batch()
         if not spec.needs_labels:
             other = score(self.network(), images, (labels + 1) % CLASSES, [spec.name])[spec.name]
-            assert other.value == self.usual(spec).value
-            assert score(self.network(), images, None, [spec.name])[spec.name].value == other.value
+            declare = "if labels matter, its ProxySpec needs=('images', 'labels')"
+            _same(other, self.usual(spec), f"of other labels: {declare}")
+            without = score(self.network(), images, None, [spec.name])[spec.name]
+            _same(without, other, f"without labels: {declare}")
 
     def test_images_matter_only_where_the_record_says_so(self, spec: ProxySpec) -> None:
         """Other images give the same score if it needs none."""
         images, labels = batch()
         if not spec.needs_images:
             other = score(self.network(), 1 - images, labels, [spec.name])[spec.name]
-            assert other.value == self.usual(spec).value
+            _same(other, self.usual(spec), "of other images: its ProxySpec needs=('images',)")
 
     def test_weights_matter_only_where_the_record_says_so(self, spec: ProxySpec) -> None:
         """Other weights give the same score if it is of the architecture alone."""
@@ -163,7 +178,8 @@ class ProxyContract:
             with torch.no_grad():
                 for parameter in network.parameters():
                     parameter.mul_(2).add_(1)
-            assert self.value(spec, module=network).value == self.usual(spec).value
+            other = self.value(spec, module=network)
+            _same(other, self.usual(spec), "of other weights: it is not structural")
 
     def test_batch_statistics_are_allowed_or_refused(self, spec: ProxySpec) -> None:
         """Batch-norm mode ``batch`` is refused by a proxy of independent samples."""
@@ -171,7 +187,11 @@ class ProxyContract:
             with pytest.raises(ValueError, match="independent samples"):
                 self.value(spec, batch_norm="batch")
         else:
-            assert math.isfinite(self.value(spec, batch_norm="batch").value)
+            found = self.value(spec, batch_norm="batch")
+            assert math.isfinite(found.value), (
+                f"in batch-norm mode 'batch': {found.reason}; if samples have to be independent, "
+                "its ProxySpec says independent=True"
+            )
         with pytest.raises(BatchNormError, match="fresh"):
             self.value(spec, batch_norm="running")
 
@@ -179,6 +199,13 @@ class ProxyContract:
         """A name that is no option of it is an error."""
         with pytest.raises(ValueError, match="has no option colour"):
             self.value(spec, options={spec.name: {"colour": 1}})
+
+
+def _same(found: Score, expected: Score, what: str) -> None:
+    # In words, since pytest rewrites the asserts of the author's own files only.
+    assert not found.failed, found.reason
+    equal = found.value == expected.value
+    assert equal, f"the score is {found.value} and not {expected.value} {what}"
 
 
 def _bare() -> nn.Module:

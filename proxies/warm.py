@@ -13,11 +13,12 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _NormBase
 
-from proxies.conditions import OptionError, UndefinedError
+from proxies.conditions import OptionError, UndefinedError, require_parameters
 from proxies.probe import Probe, Score
 from testbed.catalogue.registry import get
 from testbed.networks.copying import unwrapped, working_copy
 from testbed.networks.outcome import explained
+from testbed.networks.precision import in_precision
 from testbed.networks.strides import safe_strides
 
 __all__ = ["warmed"]
@@ -40,9 +41,13 @@ def warmed(probe: Probe, steps: int, rate: float) -> Probe:
 
 
 def _warmed(probe: Probe, steps: int, rate: float) -> Probe:
+    require_parameters(probe)
     images, labels = probe.images, probe.labels
-    network = working_copy(unwrapped(probe.module)).to(images.device, images.dtype)
-    network.requires_grad_(True).train()
+    network = working_copy(unwrapped(probe.module))
+    network = in_precision(network, images.device, images.dtype)
+    network.train()
+    for parameter in network.parameters():
+        parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
     try:
         _train(network, probe, steps, rate)
     except Exception as error:
@@ -56,7 +61,8 @@ def _warmed(probe: Probe, steps: int, rate: float) -> Probe:
 
 
 def _train(network: nn.Module, probe: Probe, steps: int, rate: float) -> None:
-    optimizer = torch.optim.SGD(network.parameters(), rate, momentum=0.9)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(trained, rate, momentum=0.9)
     images = probe.fast.arrange(probe.images)
     with torch.enable_grad(), safe_strides():
         for _ in range(steps):

@@ -1,8 +1,10 @@
 """Scores of modules that nobody here wrote: the right number, or none and the reason."""
 
 import math
+import random
 import threading
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -420,3 +422,72 @@ def test_old_style_reparametrisations_are_scored(normalise):
         return network.eval()
 
     assert score(make(), "jacobian_norm").value == pytest.approx(norm(make()), rel=1e-4)
+
+
+class Spectral(nn.Module):
+    """Multiplies the image's frequencies with complex numbers, kept as such or as two tensors."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.network, source = cnn(), torch.Generator().manual_seed(1)
+        weight = torch.randn(3, 16, 9, generator=source, dtype=torch.complex128)
+        if kind == "parameter":
+            self.weight = nn.Parameter(weight)
+        elif kind == "buffer":
+            self.register_buffer("weight", weight)
+        else:
+            self.register_buffer("real", weight.real.clone())
+            self.register_buffer("imaginary", weight.imag.clone())
+
+    def forward(self, x):
+        weight = getattr(self, "weight", None)
+        weight = torch.complex(self.real, self.imaginary) if weight is None else weight
+        return self.network(torch.fft.irfft2(torch.fft.rfft2(x) * weight, s=x.shape[-2:]))
+
+
+@pytest.mark.parametrize("kind", ["parameter", "buffer"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_complex_numbers_keep_their_imaginary_part(kind, dtype):
+    names = ["jacobian_norm", "fgsm_rise", "nwot", "warm_curvature", "snip", "robust_ntk"]
+    x = X.to(dtype)
+    found = proxies.score(Spectral(kind), x, Y, names)
+    plain = proxies.score(Spectral("parts").to(dtype), x, Y, names)
+    of_parameters = {"snip", "robust_ntk"} if kind == "parameter" else set()
+    for name in names:
+        if name in of_parameters:
+            assert "weight is of complex numbers" in found[name].reason
+        elif not (name == "warm_curvature" and kind == "parameter"):
+            assert found[name].value == pytest.approx(plain[name].value, rel=1e-5), name
+
+
+class Drawing(nn.Module):
+    """Draws numbers in every pass, from torch's generator, numpy's or one of its own."""
+
+    def __init__(self, draw):
+        super().__init__()
+        self.network, self.draw = cnn(), draw
+
+    def forward(self, x):
+        return self.network(x) * (1 + self.draw(x))
+
+
+OWN = torch.Generator().manual_seed(0)
+DRAWS = {
+    "dropout": lambda x: torch.nn.functional.dropout(torch.ones(4), training=True).to(x),
+    "numpy": lambda x: float(np.random.normal()),  # noqa: NPY002
+    "python": lambda x: random.random(),
+    "own": lambda x: torch.rand(4, generator=OWN).to(x),
+}
+
+
+@pytest.mark.parametrize("kind", DRAWS)
+def test_a_score_of_a_network_that_draws_numbers_says_so(kind):
+    names = ["params", "jacobian_norm", "snip", "local_nonlinearity", "warm_nwot"]
+    found = proxies.score(Drawing(DRAWS[kind]), X, Y, names)
+    assert found["params"].reason is None
+    for name in names[1:]:
+        assert "draws random numbers" in str(found[name].reason), name
+        assert not found[name].failed
+    idle = proxies.score(Drawing(lambda x: 0 * DRAWS[kind](x)), X, Y, "snip")["snip"]
+    assert idle.reason is None
+    assert idle.value == pytest.approx(proxies.score(cnn(), X, Y, "snip")["snip"].value, rel=1e-5)

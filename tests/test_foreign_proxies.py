@@ -2,6 +2,7 @@
 """Proxies of others that keep no promise: their faults are theirs alone, and are said in words."""
 
 import functools
+import math
 import random
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 import proxies
 from proxies import ProxySpec, Score
 from proxies.compute import app
-from proxies.testing import batch, small_network
+from proxies.testing import ProxyContract, batch, small_network
 from testbed.basis import plugins
 from testbed.basis.errors import InputError
 from testbed.catalogue.registry import PROXIES
@@ -253,3 +254,46 @@ def test_a_run_of_undefined_scores_alone_says_why(tmp_path):
     assert result.exit_code == 0, result.output
     assert "give at least 90 images" in " ".join(result.output.split())
     assert read_scores(store)["value"].isna().all()
+
+
+def counted(calls=[0]):  # noqa: B006 - a state of its own is the fault
+    def count(probe):
+        calls[0] += 1
+        return Score(float(calls[0]))
+
+    return count
+
+
+def labelled(probe):
+    return Score(0.0 if probe.given_labels is None else float(probe.given_labels.sum()))
+
+
+def budgeted(probe):
+    return Score(float(probe.memory))
+
+
+def unlearned(probe):
+    return Score(math.nan)
+
+
+BROKEN = [
+    (counted(), "test_a_score_is_defined_timed_and_repeatable", "probe.generator"),
+    (counted(), "test_what_ran_before_does_not_matter", "probe.generator"),
+    (labelled, "test_labels_matter_only_where_the_record_says_so", "'labels'"),
+    (budgeted, "test_the_memory_budget_does_not_matter", "memory budget"),
+    (counted(), "test_odd_networks_have_a_score_or_a_reason", "UndefinedError"),
+    (unlearned, "test_batch_statistics_are_allowed_or_refused", "independent=True"),
+]
+
+
+@pytest.mark.parametrize(("function", "promise", "words"), BROKEN)
+def test_the_contract_says_in_words_what_is_broken(made, function, promise, words):
+    """Its asserts are not rewritten by pytest where the package is installed."""
+
+    class Theirs(ProxyContract):
+        pass
+
+    spec = made(function)
+    more = {"kind": "nan"} if "odd" in promise else {}
+    with pytest.raises(AssertionError, match=words):
+        getattr(Theirs(), promise)(spec, **more)

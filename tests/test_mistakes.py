@@ -165,7 +165,7 @@ MISTAKES = {
         ("--set jacobian_projection.projections=x --proxies jacobian_projection", "a whole number"),
         ("--set jacobian_projection.projections=3", "would be ignored"),
         ("--set hessian_input.tolerance=nan", "tolerance is a finite number; got 'nan'"),
-        ("--set hessian_input.tolerance=-1", "positive tolerance"),
+        ("--set hessian_input.tolerance=-1", "above 0 and below 1"),
         ("--set hessian_input.which=smallest", "which is one of"),
         ("--set hessian_input.method=exakt", "unknown method 'exakt'"),
         ("--batch-norm running", "no normalisation at all"),

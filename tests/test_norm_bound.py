@@ -92,6 +92,10 @@ def test_paths_of_a_sum_add_up_and_a_batch_norm_scales():
         (nn.AdaptiveAvgPool2d(1), 1 / 8),
         (nn.MaxPool2d(2), 1.0),
         (nn.MaxPool2d(3, 2), 2.0),
+        (nn.MaxPool2d(3, 2, 1, dilation=2), 3.0),  # in each third window
+        (nn.AdaptiveMaxPool2d(9), 2.0),  # as many pixels as it has, and one more
+        (nn.AdaptiveMaxPool2d((24, 1)), math.sqrt(3)),
+        (nn.CELU(2.0), 1.0),
         (nn.SELU(), 1.7580993),
         (nn.Sigmoid(), 0.25),
         (nn.Upsample(scale_factor=1), None),
@@ -144,3 +148,44 @@ def test_what_has_no_constant_is_named():
 class Squared(nn.Module):
     def forward(self, x):
         return (x**2).flatten(1)[:, :3]
+
+
+@pytest.mark.parametrize(
+    ("gate", "exact"),
+    [
+        (lambda x: x * (x > 0), 1.0),
+        (lambda x: x * ~(x <= 0), 1.0),
+        (lambda x: x * (x > 0).to(x.dtype), 1.0),
+        (lambda x: (x, (x > 0.5).any())[0], 1.0),
+        (lambda x: x * (x > 0.5), None),
+        (lambda x: x * (x.flip(1) > 0), None),
+        (lambda x: x + (x > 0), None),
+        (lambda x: (x > 0.5).to(x.dtype), None),
+        (lambda x: torch.eye(4)[x.argmax(1)], None),
+    ],
+)
+def test_what_jumps_has_no_bound_and_a_relu_by_hand_does_not_jump(gate, exact):
+    class Gated(nn.Module):
+        def forward(self, x):
+            return gate(x).flatten(1)
+
+    if exact is not None:
+        assert bound(Gated()) == pytest.approx(exact, rel=1e-6)
+    else:
+        images = torch.rand(2, 3, 8, 8)
+        found = proxies.score(Gated(), images, None, "norm_bound")["norm_bound"]
+        assert "comparison" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "dilation"), [(5, 1, 2), (9, 3, 2), (8, 4, 2), (7, 2, 3)]
+)
+def test_windows_that_a_pixel_is_in_are_counted(size, stride, dilation):
+    pooling = nn.Sequential(nn.MaxPool2d(3, stride, 1, dilation), nn.Flatten())
+    tops = []
+    for pixel in range(size * size):  # a pixel above all others is the maximum of its windows
+        image = torch.zeros(1, 1, size, size)
+        image.view(-1)[pixel] = 1
+        tops.append(float(pooling(image).sum()) ** 0.5)
+    found = proxies.score(pooling, torch.rand(2, 1, size, size), None, "norm_bound")["norm_bound"]
+    assert math.exp(found.value) >= max(tops) * (1 - 1e-6)

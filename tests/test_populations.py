@@ -28,7 +28,8 @@ def truth(tmp_path):
     [
         ("clean > .8", range(21, 40)), ("clean >= 0.8", range(20, 40)), ("clean<.8", range(20)),
         ("Clean <= .8", range(21)), ("clean ≥ .8", range(20, 40)),
-        ("clean > .7, clean < .8", range(11, 20)),
+        ("clean > .7, clean < .8", range(11, 20)), (".7 < clean < .8", range(11, 20)),
+        (".8 ≤ clean", range(20, 40)), (".8 > clean >= .7", range(10, 20)),
     ],
 )  # fmt: skip
 def test_the_second_population_is_ranked_on_its_own(truth, text, places):

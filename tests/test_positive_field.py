@@ -102,7 +102,8 @@ def test_without_an_average_the_last_map_serves_and_without_a_map_there_is_a_rea
     pooled, flat = (field(conv(), nn.ReLU, pooled=kind)[0].value for kind in (True, False))
     assert pooled == flat
     mlp = nn.Sequential(nn.Flatten(), nn.Linear(768, 3))
-    for network in (mlp, ViT()):
+    taken = nn.Sequential(nn.Conv2d(3, 9, 16), nn.ReLU(), nn.Flatten(), nn.Linear(9, 3))
+    for network in (mlp, taken, ViT()):
         found = proxies.score(network, torch.rand(2, 3, 16, 16), None, "positive_leak")
         assert math.isnan(found["positive_leak"].value)
         assert "feature map with positions" in found["positive_leak"].reason

@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -7,19 +8,24 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from evaluation.ranking.printed import print_ranking
+from evaluation.ranking.statistics_table import print_statistics
 from evaluation.ranking.table import rank
 from evaluation.report import latex
 from evaluation.report.__main__ import app
 from evaluation.report.explorer import SCALE, UNKNOWN, explorer
 from evaluation.report.gallery import Missing, gallery
 from evaluation.report.names import plain
+from evaluation.report.page import page
 from evaluation.report.prose.doubts import doubts
 from evaluation.report.prose.methods import methods
 from evaluation.report.runs import read_runs
 from evaluation.report.statistics import statistics
 from evaluation.report.study import study
+from evaluation.report.tables import latex_tables
 from evaluation.report.write import write_report
 from evaluation.truths.published import Truth
 from testbed.command.numbers import LATEX
@@ -241,8 +247,10 @@ def test_the_explorer_has_every_network_of_the_truth(small):
     assert ids.tolist() == list(IDS)
     accuracies = np.frombuffer(decoded(data["targets"]["fgsm@1"]), "<u2") / SCALE
     np.testing.assert_allclose(accuracies, small.accuracies["fgsm@1"], atol=1e-5)
+    places = np.frombuffer(decoded(data["scored"]), "<u4")
+    assert ids[places].tolist() == small.values.index.tolist()
     for label in small.labels:
-        sent = np.frombuffer(decoded(data["scores"][label]), "u1").reshape(len(ids), -1)
+        sent = np.frombuffer(decoded(data["scores"][label]), "u1").reshape(len(places), -1)
         values = np.pad(sent, ((0, 0), (4 - sent.shape[1], 0))).reshape(-1).view("<f4")
         whole = label in ("params", "flops", "paths_pool_min")
         np.testing.assert_allclose(values, small.values[label], rtol=1e-7 if whole else 2e-5)
@@ -252,6 +260,20 @@ def test_the_explorer_has_every_network_of_the_truth(small):
     assert tuple(names) == genotype.operations
     (live,) = decoded(data["live"])[7:8]
     assert tuple(edge for edge in range(6) if live >> edge & 1) == genotype.live_edges()
+
+
+def test_the_page_holds_the_scores_of_the_sample_alone_and_of_as_many_as_it_has_room_for(
+    truth, monkeypatch
+):
+    found = study(truth, table(*(rows(f"own_{k}", ids=IDS[5:25]) for k in range(9))), runs=RUNS)
+    data = explorer(found)
+    assert [len(decoded(text)) for text in data["scores"].values()][-1] == 3 * 20
+    assert (len(data["scores"]), data["further"]) == (len(found.labels), 0)
+    monkeypatch.setattr("evaluation.report.explorer.ROOM", 5 * 3 * 20)
+    data = explorer(found)
+    assert (len(data["scores"]), data["further"]) == (5, len(found.labels) - 5)
+    assert set(data["scores"]) >= {"params", "own_0"}
+    assert f"networks.csv has {data['further']} more" in page(found, [], [], [])
 
 
 def decoded(text):
@@ -351,3 +373,26 @@ def test_searches_of_a_folder_are_shown(truth, tmp_path, few_figures):
     assert (tmp_path / "r" / "search-queries.svg").is_file()
     queries.drop(columns="best").to_csv(folder / "trajectories.csv", index=False)
     assert "lacks the columns best" in run(*options, folder).stderr
+
+
+@pytest.mark.parametrize("unknown", [True, False])
+def test_what_has_no_standard_error_is_explained_wherever_it_stands(small, unknown):
+    changed = small.ranking.table.copy()
+    changed.loc[changed.index[0], "standard_error"] = np.nan if unknown else 0.1
+    ranking = dataclasses.replace(small.ranking, table=changed)
+    found = dataclasses.replace(small, ranking=ranking, table=ranking.labelled)
+    page = {one.name: one for one in statistics(found)}["tau"]
+    latex_texts = dict(latex_tables(found))
+    printed = Console(width=200, file=io.StringIO(), force_terminal=False)
+    print_ranking(ranking, printed)
+    further = Console(width=200, file=io.StringIO(), force_terminal=False)
+    print_statistics(ranking, further)
+    shown = {
+        "page": ("± ?" in [cell.spread for row in page.rows for cell in row.cells], page.caption),
+        "latex": (r"\pm ?" in latex_texts["tau_all"], latex_texts["tau_all"]),
+        "terminal": ("±?" in printed.file.getvalue(), printed.file.getvalue()),
+    }
+    for place, (stands, said) in shown.items():
+        assert stands == unknown, place
+        assert ("? where it is unknown" in said) == unknown, place
+    assert ("±?: the standard error" in further.file.getvalue()) == unknown

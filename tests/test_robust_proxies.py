@@ -10,6 +10,8 @@ from torch.nn.functional import cross_entropy
 
 import proxies
 from proxies.conditions import OptionError
+from proxies.scoring import check_options
+from testbed.basis.errors import InputError
 from tests.any_modules import CLASSES, ViT, cnn, exact_input_hessian, exact_jacobian, labels
 from tests.any_modules import images as float_images
 
@@ -186,11 +188,35 @@ def test_a_radius_is_where_the_class_of_a_linear_network_changes():
         ("jacobian_spectrum", {"cutoff": 1.0}),
         ("gradient_alignment_low", {"band": -0.1}),
         ("positive_leak", {"cutoff": 0.9}),
+        ("hessian_input", {"tolerance": 1.0}),
     ],
 )
 def test_options_that_make_no_sense_are_refused(name, options):
     with pytest.raises(OptionError, match="got"):
         score(cnn(), name, **options)
+
+
+STEPS = [
+    ("fgsm_rise", "epsilon"), ("local_nonlinearity", "epsilon"), ("flipped_relus", "epsilon"),
+    ("robust_ntk", "epsilon"), ("curvature", "h"), ("advrush", "h"), ("robust_zcp", "h"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "option"), STEPS)
+def test_a_step_that_pixels_round_away_is_refused(name, option):
+    with pytest.raises(OptionError, match="rounds away"):
+        score(cnn(), name, **{option: 1e-14})
+
+
+def test_options_that_a_small_network_fails_with_are_refused_before_the_work():
+    given = {"linear_regions": {"samples": 10**15}}
+    with pytest.raises(InputError, match=r"linear_regions fails with samples=10{15}"):
+        check_options(given, "calibrated", "cpu", torch.float32)
+
+
+def test_a_size_that_leaves_nothing_of_the_score_is_a_reason():
+    for mu in (1e30, 1e300):
+        assert "the size that is wanted" in str(score(cnn(), "swap_reg", mu=mu).reason)
 
 
 ROBUST = [name for name, spec in proxies.PROXIES.items() if spec.group == "robust"]

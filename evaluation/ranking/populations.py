@@ -26,7 +26,13 @@ __all__ = [
 ]
 
 FORM = re.compile(r"(?P<target>[^<>=]+?)\s*(?P<sign>>=|<=|>|<|≥|≤)\s*(?P<number>[^<>=]+)")
+NUMBER = r"[\d.]+(?:e[+-]?\d+)?\s*%?"
+BETWEEN = re.compile(
+    rf"(?P<low>{NUMBER})\s*(?P<sign>>=|<=|>|<|≥|≤)\s*(?P<target>[^<>=≥≤\s][^<>=≥≤]*?)\s*"
+    r"(?P<rest>(?:>=|<=|>|<|≥|≤).*)?"
+)
 SIGNS = {"≥": ">=", "≤": "<="}
+TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 WORDS = {">": "above", ">=": "at least", "<": "below", "<=": "at most"}
 ACCURATE = "clean > .9"  # what stands beside all networks where nobody says otherwise
 EVERY = "all"
@@ -83,7 +89,7 @@ def _accuracy(target: str) -> str:
 
 
 def parse_population(text: str | None, known: Iterable[str]) -> Population | None:
-    """Read ``clean > .9``, or several conditions that all hold, separated by commas.
+    """Read ``clean > .9``, ``.3 < clean < .9``, or several such that all hold, between commas.
 
     Args:
         text: the conditions; None or ``all`` stands for every network.
@@ -96,15 +102,26 @@ def parse_population(text: str | None, known: Iterable[str]) -> Population | Non
     if text is None or text.strip().lower() == EVERY:
         return None
     known = list(known)
-    return Population(tuple(_condition(word, known) for word in text.split(",")))
+    words = [part for word in text.split(",") for part in _parts(word.strip())]
+    return Population(tuple(_condition(word, known) for word in words))
+
+
+def _parts(word: str) -> list[str]:
+    """Return ``.3 < clean < .9`` as two conditions, and ``.3 < clean`` the other way round."""
+    match = BETWEEN.fullmatch(word)
+    if match is None:
+        return [word]
+    sign = SIGNS.get(match["sign"], match["sign"])
+    first = f"{match['target']} {TURNED[sign]} {match['low']}"
+    return [first, f"{match['target']} {match['rest']}"] if match["rest"] else [first]
 
 
 def _condition(text: str, known: Sequence[str]) -> Condition:
     match = FORM.fullmatch(text.strip())
     if match is None:
         raise RankingError(
-            "--population takes a target's threshold, such as 'clean > .9' (>, >=, <, <=; several "
-            f"separated by commas), or all; got {quoted(text.strip())}"
+            "--population takes a target's threshold, such as 'clean > .9' or '.3 < clean < .9' "
+            f"(>, >=, <, <=; several separated by commas), or all; got {quoted(text.strip())}"
         )
     name = _target(match["target"].strip(), known)
     sign = SIGNS.get(match["sign"], match["sign"])
@@ -127,12 +144,14 @@ def _target(word: str, known: Sequence[str]) -> str:
 
 
 def _threshold(word: str, condition: str) -> float:
+    cent = word.endswith("%")
     try:
-        number = float(word)
+        number = float(word.removesuffix("%"))
     except ValueError:
         number = float("nan")
-    if not FRACTION.holds(number):
-        share = f"; for {number:g} % write {number / 100:g}" if 1 < number <= 100 else ""
+    if cent or not FRACTION.holds(number):
+        likely = 0 <= number <= 100 if cent else 1 < number <= 100
+        share = f"; for {number:g} % write {number / 100:g}" if likely else ""
         raise RankingError(
             f"--population {quoted(condition)}: the threshold is {FRACTION.words}; got "
             f"{quoted(word)}{share}"

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.ranking.families import MANY, families
-from evaluation.ranking.ranking import RESTRICTED, Ranking
+from evaluation.ranking.ranking import RESTRICTED, Ranking, plus_minus
 from evaluation.ranking.score_columns import BASELINES, STRUCTURE
 from evaluation.truths.targets import Target
 from testbed.command.numbers import TERMINAL
@@ -87,7 +87,7 @@ def _legend(ranking: Ranking) -> Iterator[str]:
         yield from _beside(ranking.beside)
     yield (
         "τ-b; sign as measured: a positive τ means a larger score goes with a more robust "
-        f"network. ± is one standard error{_unknown(ranking.whole_table)}. ε in units of 1/255."
+        f"network. {plus_minus(ranking.whole_table)}. ε in units of 1/255."
     )
     there = [name for name in BASELINES if (ranking.table["proxy"] == name).any()]
     paths = " (the fewest poolings on a live path of the cell)" if STRUCTURE in there else ""
@@ -101,11 +101,6 @@ def _legend(ranking: Ranking) -> Iterator[str]:
         yield "Of the scored networks (one may be counted more than once):"
     for note in ranking.left_out:
         yield f"  {note}."
-
-
-def _unknown(table: pd.DataFrame) -> str:
-    unknown = table["tau"].notna() & table["standard_error"].isna()
-    return ", ? where it is unknown" if unknown.any() else ""
 
 
 def _beside(second: Ranking) -> Iterator[str]:

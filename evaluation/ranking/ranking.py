@@ -9,7 +9,7 @@ from evaluation.correlation import Winner
 from evaluation.ranking.score_columns import ScoreColumn, other_images, row_labels
 from evaluation.truths.targets import Target
 
-__all__ = ["FEW", "RESTRICTED", "Ranking", "listed"]
+__all__ = ["FEW", "RESTRICTED", "Ranking", "listed", "plus_minus"]
 
 FEW = 50  # networks: below, a standard error of τ is about .1
 VERY_FEW = 10
@@ -127,3 +127,15 @@ def listed(words: Iterable[str]) -> str:
     words = list(words)
     rest = len(words) - LISTED
     return ", ".join(words[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def plus_minus(table: pd.DataFrame, value: str = "tau", error: str = "standard_error") -> str:
+    """Return what ± means in a table, without a full stop, and what ? does where one stands in it.
+
+    Args:
+        table: the rows that are shown.
+        value: the column of the numbers.
+        error: the column of their standard errors.
+    """
+    unknown = table[value].notna() & table[error].isna()
+    return "± is one standard error" + (", ? where it is unknown" if unknown.any() else "")

@@ -29,7 +29,8 @@ def print_statistics(ranking: Ranking, console: Console) -> None:
             _print_block(str(target), one.condition, rows, console)
             console.print(Text(_verdict(one, str(target))))
             console.print()
-    for line in (*ranking.truth[:1], *_legend(STRUCTURE in set(ranking.table["proxy"]))):
+    unknown = _unknown(ranking.whole_table).any()
+    for line in (*ranking.truth[:1], *_legend(STRUCTURE in set(ranking.table["proxy"]), unknown)):
         console.print(Text(line))
 
 
@@ -39,10 +40,10 @@ def _print_block(target: str, condition: str, rows: pd.DataFrame, console: Conso
     those = f", networks with {condition}" if condition else ""
     heading = str(Target.parse(target)) + those + limit
     lines = []
-    for row in rows.to_dict("records"):
+    for row, doubt in zip(rows.to_dict("records"), _unknown(rows), strict=True):
         others = ("partial_clean", "partial_params", "partial_both")
         numbers = (
-            TERMINAL.signed(row["tau"]) + ("±?" if pd.isna(row["standard_error"]) else ""),
+            TERMINAL.signed(row["tau"]) + ("±?" if doubt else ""),
             f"{TERMINAL.signed(row['low'])} {TERMINAL.signed(row['high'])}",
             *map(TERMINAL.signed, (row["spearman"], row["weighted_tau"])),
             "–" if pd.isna(row["top_precision"]) else f"{row['top_precision']:.0%}",
@@ -71,7 +72,12 @@ def _verdict(ranking: Ranking, target: str) -> str:
     return f"Largest |τ|: {names}, {judged} above {winner.runner_up} (p {p_value(winner.p)}, Holm)."
 
 
-def _legend(paths: bool) -> Iterator[str]:
+def _unknown(table: pd.DataFrame) -> pd.Series:
+    """Say of each τ-b whether it has no standard error."""
+    return table["tau"].notna() & table["standard_error"].isna()
+
+
+def _legend(paths: bool, unknown: bool) -> Iterator[str]:
     yield (
         "ρ is Spearman's. Weighted τ: pairs weigh 1/rank of their networks in the target. Top: "
         "of the target's best 10 %, the share among the score's best 10 % (chance: 10 %), the "
@@ -86,4 +92,6 @@ def _legend(paths: bool) -> Iterator[str]:
         f"Given clean, given params{both}: partial τ-b. − params{minus}: |τ| minus that of the "
         f"number of parameters{of}. p: corrected for all comparisons of the table by Holm's method."
     )
+    if unknown:
+        yield "±?: the standard error of τ-b is unknown, and the interval with it."
     yield "Ceiling: the τ-b of a perfect score, from networks of one function trained separately."

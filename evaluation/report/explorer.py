@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evaluation.ranking.families import some_of_each
 from evaluation.report.figures.cell_graphs import coloured, node_places
 from evaluation.report.figures.operations import COLOURS, NAMES, OPERATIONS
 from evaluation.report.figures.scatter import linear_below, subtitle
@@ -20,6 +21,7 @@ from evaluation.report.words import records
 __all__ = ["SCALE", "UNKNOWN", "as_script", "explorer"]
 
 MOST_DRAWN = 1_000  # networks whose cells a page holds, some 500 bytes each
+ROOM = 600_000  # bytes of scores, which a page holds as text of a third more
 SCALE, UNKNOWN = 60_000, 65_535  # an accuracy is a 16-bit number of 1/60,000; or not known
 
 
@@ -27,9 +29,10 @@ def explorer(study: ReportNumbers) -> dict[str, Any]:
     """Return what the page's script needs, as JSON values.
 
     The networks are all of the truth. Numbers are little-endian arrays: ``targets`` in uint16, and
-    ``scores`` in the upper three bytes of float32 (NaN outside the sample), or in float64 where
-    they exceed it. Of many scores, the targets are those of the page's tables. Whose networks they
-    are is said by `_numbered` or `_named`; ``drawn`` is "" or says why no cell is.
+    ``scores`` in the upper three bytes of float32, or in float64 where they exceed it, of the
+    networks at the places ``scored``, in uint32. Of many scores, the targets are those of the
+    page's tables, and ``further`` says how many scores find no room. Whose networks they are is
+    said by `_numbered` or `_named`; ``drawn`` is "" or says why no cell is.
     """
     ids = study.accuracies.index
     numbered = study.roster.by_number and ids.dtype.kind in "iu"
@@ -46,15 +49,24 @@ def explorer(study: ReportNumbers) -> dict[str, Any]:
         "scale": SCALE,
         "targets": {name: _accuracies(study.accuracies[name]) for name in targets},
         "names": {name: plain(name) for name in targets},
-        "scores": {
-            label: _scores(study.values[label].reindex(ids).to_numpy(dtype=float))
-            for label in study.labels
-        },
+        **_scored(study),
         "linear_below": {label: linear_below(study.values[label]) for label in study.labels},
         "tau": tau,
         "first": int(str(best)) if numbered else str(best),
         "first_target": key[min(1, len(key) - 1)],
         "shown": key,
+    }
+
+
+def _scored(study: ReportNumbers) -> dict[str, Any]:
+    """Return the scores of the sample: of as many proxies as a page has room for."""
+    places = study.accuracies.index.get_indexer(study.values.index)
+    count = max(1, ROOM // (3 * max(1, len(places))))
+    kept = some_of_each(study.proxies, count)
+    return {
+        "scored": _packed(places, "<u4"),
+        "scores": {label: _scores(study.values[label].to_numpy(dtype=float)) for label in kept},
+        "further": len(study.labels) - len(kept),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.ranking.families import MANY, family
+from evaluation.ranking.ranking import plus_minus
 from evaluation.ranking.score_columns import BASELINES
 from evaluation.ranking.target_choice import usual_targets
 from evaluation.report.names import plain
@@ -135,7 +136,8 @@ def _statistic(study: ReportNumbers, name: str, tables: list[Cells]) -> Statisti
     header = [Column(plain(target), target not in main) for target in targets]
     columns = [[cells[target, label] for label in study.labels] for target in targets]
     facts = _facts(columns) if name == "tau" else []
-    return Statistic(name, TITLES[name], _caption(study, name), header, rows, facts)
+    shown = pd.DataFrame(row for table in tables for row in table.values())
+    return Statistic(name, TITLES[name], _caption(study, name, shown), header, rows, facts)
 
 
 def _facts(columns: list[list[dict[str, Any]]]) -> list[Row]:
@@ -197,7 +199,8 @@ def _number(value: float | None, digits: int) -> Cell:
     return Cell("" if value is None else f"{value:.5g}", PAGE.signed(value, digits=digits))
 
 
-def _caption(study: ReportNumbers, name: str) -> str:
+def _caption(study: ReportNumbers, name: str, shown: pd.DataFrame) -> str:
+    """Return what stands above a table whose numbers are those of the rows ``shown``."""
     assert study.ranking is not None
     parts = [f"{TITLES[name]}; n = {study.ranking.population}; accuracies on {study.dataset}."]
     if study.truth:
@@ -205,7 +208,7 @@ def _caption(study: ReportNumbers, name: str) -> str:
     if study.beside is not None and name in BESIDE:
         parts.append(f"Below each number stands that of {study.beside.population}.")
     if name in ERRORS:
-        parts.append("± is one standard error.")
+        parts.append(f"{plus_minus(shown, name, ERRORS[name])}.")
     if name == "tau":
         parts.append("A positive τ means that a larger score goes with a more robust network.")
         if study.table["ties_flag"].any():

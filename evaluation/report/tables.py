@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.ranking.families import MANY, family
+from evaluation.ranking.ranking import plus_minus
 from evaluation.report import latex
 from evaluation.report.figures.boxes import box
 from evaluation.report.names import plain
@@ -94,6 +95,7 @@ def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str
     """Return the table of τ: a row for each proxy and population, a column for each target."""
     assert study.ranking is not None
     cells = [_cells(one.labelled, targets) for one in study.ranking.populations]
+    in_print = pd.DataFrame(row for table in cells for row in table.values())
     rows, group = [], ""
     for label, proxy in study.proxies.items():
         many = len(study.labels) > MANY and group != family(proxy)
@@ -114,9 +116,9 @@ def _tau(study: ReportNumbers, targets: list[str], name: str, long: bool) -> str
         "" if study.beside is None else f" Second row of each proxy: {study.beside.population}."
     )
     caption = (
-        f"Kendall’s τ-b ± one standard error of scores with accuracies on {study.dataset}; "
-        f"n = {study.ranking.population}.{beside} {study.truth} ε in units of "
-        "1/255. A positive τ means that a larger score goes with a more robust network. † more "
+        f"Kendall’s τ-b of scores with accuracies on {study.dataset}; "
+        f"n = {study.ranking.population}.{beside} {study.truth} {plus_minus(in_print)}. ε in units "
+        "of 1/255. A positive τ means that a larger score goes with a more robust network. † more "
         "than half of all pairs are tied."
     )
     return latex.table(header, rows, caption, f"tab:{name}", long)

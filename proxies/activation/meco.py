@@ -7,7 +7,9 @@ Eigenvalue of Correlation", NeurIPS 2023, equation 8.
 import torch
 from torch import Tensor
 
+from proxies.axes import rows_of_channels
 from proxies.conditions import OptionError, UndefinedError
+from proxies.operations import Product
 from proxies.probe import Probe, Score
 from proxies.tape import record
 from testbed.networks.outcome import explained
@@ -38,10 +40,17 @@ def meco(probe: Probe, *, size: int = 64) -> Score:
             f"the network fails on an image of {size} × {size} (the option size): "
             f"{explained(error)}"
         ) from error
-    maps = [product.output for product in tape.products if product.operation == "convolution"]
+    maps = [product for product in tape.products if product.operation == "convolution"]
     if not maps:
         raise UndefinedError("no convolution reaches the logits: there are no channels")
-    return Score(sum(_least(features[0].flatten(1)) for features in maps))
+    return Score(sum(_least(_channels(product)) for product in maps))
+
+
+def _channels(product: Product) -> Tensor:
+    """Return what a convolution gives, (channels, positions)."""
+    if len(product.output) == 1:
+        return product.output[0].flatten(1)
+    return rows_of_channels(product.output, product.axes).mT  # of patches, one behind the other
 
 
 def _least(channels: Tensor) -> float:

@@ -58,7 +58,14 @@ def swap_reg(probe: Probe, *, mu: float = 0.9, sigma: float = 0.9) -> Score:
     if not sigma > 0:
         raise OptionError(f"sigma is a positive number; got {sigma}")
     size = params(probe).value / 1e6
-    return Score(swap(probe).value * math.exp(-((size - mu) ** 2) / sigma))
+    distance = size - mu
+    share = math.exp(-distance * distance / sigma)
+    if share == 0:
+        raise UndefinedError(
+            f"with {size:g} million parameters the factor exp(−(P − μ)² / σ) is 0 in float64 for "
+            f"μ = {mu:g} and σ = {sigma:g}: give the size that is wanted, in millions"
+        )
+    return Score(swap(probe).value * share)
 
 
 def distinct_units(probe: Probe) -> list[int]:

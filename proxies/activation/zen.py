@@ -14,6 +14,7 @@ from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from proxies.attention import attention_in_steps
 from proxies.conditions import OptionError, UndefinedError
 from proxies.effective import effective_copy
 from proxies.feature_maps import POOLS
@@ -22,6 +23,9 @@ from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.tape import record
 from testbed.networks.copying import unwrapped
+from testbed.networks.precision import in_precision
+from testbed.networks.recurrence import step_by_step
+from testbed.networks.strides import safe_strides
 
 __all__ = ["zen"]
 
@@ -49,10 +53,11 @@ def zen(probe: Probe, *, repeats: int = 4, step: float = 0.01, batch: int = 16) 
             f"zen needs repeats ≥ 1, batch ≥ 2 and step > 0; got {repeats}, {batch}, {step}"
         )
     require_weights(probe.tape)
-    network = effective_copy(unwrapped(probe.module)).to(probe.images)
+    network = effective_copy(unwrapped(probe.module))
+    network = in_precision(network, probe.images.device, probe.images.dtype)
     norms = [layer for layer in network.modules() if isinstance(layer, _NormBase)]
     if not norms:  # nothing keeps the features in float32's range
-        network = network.double()
+        network = in_precision(network, probe.images.device, torch.float64)
     for norm in norms:
         norm.train()
     alive = _alive(network, norms, probe.images)
@@ -71,7 +76,7 @@ def _once(
 ) -> float:  # fmt: skip
     _draw(network, set(probe.tape.weights), source)
     place = max(probe.tape.pooled, default=None)
-    like, shape = next(network.parameters()), (batch, *probe.images.shape[1:])
+    like, shape = _real(network), (batch, *probe.images.shape[1:])
     images, shift = (torch.randn(shape, generator=source).to(like) for _ in range(2))
     variances: list[Tensor] = []
 
@@ -107,9 +112,8 @@ def _alive(
     handles = [
         norm.register_forward_hook(hook(own)) for norm, own in zip(norms, outputs, strict=True)
     ]
-    like = next(network.parameters())
     with torch.enable_grad():
-        logits = network(images[:1].repeat(2, 1, 1, 1).to(like).requires_grad_() * 1)
+        logits = network(images[:1].repeat(2, 1, 1, 1).to(_real(network)).requires_grad_() * 1)
     for handle in handles:
         handle.remove()
     nodes = set(below(logits.grad_fn)[0].values())
@@ -121,9 +125,15 @@ def _alive(
 def _features(network: nn.Module, images: Tensor, place: int | None) -> Tensor:
     if place is None:
         return record(network, images).products[-1].input
-    with torch.no_grad(), _Pooled() as pooled:
+    # In steps as the tape's, which are counted.
+    with torch.no_grad(), step_by_step(), attention_in_steps(), safe_strides(), _Pooled() as pooled:
         network(images)
     return pooled.maps[place]
+
+
+def _real(network: nn.Module) -> Tensor:
+    """Return a parameter of the precision that images are to have."""
+    return next(parameter for parameter in network.parameters() if parameter.is_floating_point())
 
 
 class _Pooled(TorchDispatchMode):

@@ -15,6 +15,7 @@ from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.tape import Tape
 from testbed.networks.copying import unwrapped
+from testbed.networks.precision import in_precision
 
 __all__ = ["croze"]
 
@@ -82,7 +83,8 @@ def _score(clean: _View, perturbed: _View, tape: Tape, rate: float) -> Score:
 
 def _perturbed(probe: Probe, images: Tensor, clean: _View, beta: float) -> Probe:
     """Return a probe of the network with perturbed weights and of some images."""
-    network = effective_copy(unwrapped(probe.module)).to(images.device, images.dtype)
+    network = effective_copy(unwrapped(probe.module))
+    network = in_precision(network, images.device, images.dtype)
     parameters = dict(network.named_parameters())
     with torch.no_grad():
         for name, weight in clean.weights.items():

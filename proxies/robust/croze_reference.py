@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy
 
+from proxies.axes import sample_first
 from proxies.conditions import OptionError, UndefinedError, undefined_where_it_fails
 from proxies.loss_gradients import require_weights
+from proxies.operations import Product
 from proxies.probe import Probe, Score
 from proxies.synflow import positive_copy
 from proxies.tape import record
@@ -95,10 +97,18 @@ def _look(network: nn.Module, images: Tensor, labels: Tensor) -> _View:
         paired = _by_cells(network, images)
         features = {name: paired(name) for name in weights}
     else:
-        features = {product.weights[0]: product.output for product in tape.products}
+        features = {
+            product.weights[0]: _by_sample(product, len(images)) for product in tape.products
+        }
         weights = {name: weight for name, weight in weights.items() if name in features}
     kept = {name: weight.detach() for name, weight in weights.items()}
     return _View(kept, dict(zip(tape.weights, found, strict=True)), features, image)
+
+
+def _by_sample(product: Product, count: int) -> Tensor:
+    """Return what a product gives with the samples first, whatever the order of its rows."""
+    found = sample_first(product.output, product.axes, count)
+    return product.output if found is None else found
 
 
 def _by_cells(network: Network, images: Tensor) -> Callable[[str], Tensor]:

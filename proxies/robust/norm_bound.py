@@ -20,6 +20,8 @@ from proxies.attention import attention_in_steps
 from proxies.conditions import UndefinedError, require_independence
 from proxies.probe import Probe, Score
 from proxies.robust import norms
+from proxies.robust.jumps import Jumps
+from proxies.robust.norms import without
 from testbed.networks.independence import neighbours
 
 __all__ = ["norm_bound"]
@@ -29,7 +31,7 @@ SLOPES = {
     "relu": 1, "hardtanh": 1, "tanh": 1, "abs": 1, "neg": 1,
     "softplus": 1, "clamp": 1, "clamp_min": 1, "clamp_max": 1, "log_sigmoid_forward": 1,
     "hardsigmoid": 1 / 6, "sigmoid": 1 / 4, "hardswish": 1.5, "gelu": 1.1290, "silu": 1.09984,
-    "mish": 1.08850, "sin": 1, "cos": 1,
+    "mish": 1.08850, "sin": 1, "cos": 1, "celu": 1,
 }  # fmt: skip
 # What moves or copies values, or takes the largest of disjoint sets.
 STILL = {
@@ -38,6 +40,11 @@ STILL = {
     "clone", "copy", "_to_copy", "detach", "lift_fresh", "as_strided", "contiguous", "flip", "roll",
     "constant_pad_nd", "amax", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
     "native_channel_shuffle", "diagonal",
+}  # fmt: skip
+# What takes no more than a shape.
+CONSTANT = {
+    "fill", "zero", "new_empty", "empty_like", "new_zeros", "zeros_like", "new_ones", "ones_like",
+    "new_full", "full_like",
 }  # fmt: skip
 PRODUCTS = {"mm": (0, 1), "addmm": (1, 2), "bmm": (0, 1), "baddbmm": (1, 2), "linear": (0, 1)}
 NORMS = {
@@ -57,6 +64,8 @@ def norm_bound(probe: Probe) -> Score:
     images = neighbours(probe.images).clone()
     with torch.no_grad(), attention_in_steps(), _Bounds(images) as bounds:
         logits = probe.network(images)
+    if logits in bounds.jumps:
+        raise without("a comparison or a choice of features")
     value = bounds.of(logits)
     if value is None or value == -math.inf:
         raise UndefinedError("no image reaches the logits: the bound is 0, its logarithm is -inf")
@@ -69,6 +78,7 @@ class _Bounds(TorchDispatchMode):
     def __init__(self, images: Tensor) -> None:
         super().__init__()
         self.known: dict[int, tuple[float, Any]] = {}  # kept, since an address may be reused
+        self.jumps = Jumps()
         self._set(images, 0.0)
 
     def of(self, tensor: Any) -> float | None:
@@ -89,8 +99,16 @@ class _Bounds(TorchDispatchMode):
         written = func._schema.is_mutable and name.endswith("_")
         name = name.rstrip("_") if written else name
         result = func(*args, **kwargs)
+        given, made = _tensors((*args, *kwargs.values())), _tensors((result,))
         moving = [value for value in inputs if value is not None]
-        if not moving:
+        if not moving and not any(tensor in self.jumps for tensor in given):
+            return result
+        gated = self.jumps.see(name, args, given, made)
+        if isinstance(gated, Tensor):  # by its own sign
+            value = self.of(gated)
+            assert value is not None
+            self._set(made[0], value + _copies(gated, made[0]))
+        if gated is not False:
             return result
         named = dict(zip((a.name for a in func._schema.arguments), args, strict=False)) | kwargs
         outputs = [item for item in _tensors((result,)) if item.is_floating_point()]
@@ -110,7 +128,7 @@ class _Bounds(TorchDispatchMode):
         if name == "copy":  # what was there before is seen to by the caller
             source = self.of(args[1])
             return -math.inf if source is None else source + _copies(args[1], outputs[0])
-        if name in ("fill", "zero"):
+        if name in CONSTANT:
             return -math.inf
         if name in ("cat", "stack"):
             parts = [self.of(item) for item in args[0]]
@@ -123,16 +141,16 @@ class _Bounds(TorchDispatchMode):
             left, right = (args[place] for place in PRODUCTS[name])
             bounds = self.of(left), self.of(right)
             if None not in bounds:
-                raise _without(f"{name} of two features")
+                raise without(f"{name} of two features")
             if name in ("addmm", "baddbmm") and self.of(args[0]) is not None:
-                raise _without(f"{name} with a bias that depends on the image")
+                raise without(f"{name} with a bias that depends on the image")
             if bounds == (None, None):
                 return -math.inf
             factor = right if bounds[1] is None else left
             moving = bounds[0] if bounds[1] is None else bounds[1]
             return _add(moving, norms.matrix_norm(factor))
         if first is None or any(self.of(item) is not None for item in _tensors(args[1:])):
-            raise _without(name)
+            raise without(name)
         return _add(first, _factor(name, args, named, outputs[0]))
 
     def _sum(self, name: str, args: Any, named: dict[str, Any], output: Tensor) -> float:
@@ -148,7 +166,7 @@ class _Bounds(TorchDispatchMode):
     def _scaled(self, name: str, args: Any, output: Tensor) -> float:
         values = [self.of(item) for item in args[:2]]
         if None not in values or (name == "div" and values[0] is None):
-            raise _without("product or quotient of features")
+            raise without("product or quotient of features")
         place = 1 if values[0] is not None else 0
         factor = torch.as_tensor(args[place]).detach().double().abs()
         size = float(factor.max()) if name == "mul" else 1 / float(factor.min())
@@ -179,7 +197,7 @@ def _factor(name: str, args: Any, named: dict[str, Any], output: Tensor) -> floa
         return norms.batch_norm_norm(named["running_var"], named["weight"], _eps(named))
     if name in AVERAGES:
         return AVERAGES[name](args, output)
-    raise _without(name)
+    raise without(name)
 
 
 def _mean(args: Any, output: Tensor) -> float:
@@ -207,14 +225,14 @@ def _adaptive(args: Any, output: Tensor) -> float:
 
 
 def _adaptive_largest(args: Any, output: Tensor) -> float:
-    even = all(n % m == 0 for n, m in zip(args[0].shape[2:], output.shape[2:], strict=True))
-    return 1.0 if even else 2.0  # windows that overlap do so by a row and a column
+    sizes = zip(args[0].shape[2:], output.shape[2:], strict=True)
+    return math.sqrt(math.prod(norms.adaptive_overlap(*pair) for pair in sizes))
 
 
 def _largest(args: Any, output: Tensor) -> float:
-    kernel, stride = args[1], (args[2] if len(args) > 2 and args[2] else args[1])
-    pairs = [tuple(v) * 2 if len(v) == 1 else tuple(v) for v in (kernel, stride)]
-    return norms.overlap_norm(*pairs)
+    kernel, stride, _, dilation = (*args[1:5], *([], [0], [1])[len(args) - 2 :])[:4]
+    triple = (kernel, stride or kernel, dilation)
+    return norms.overlap_norm(*(tuple(v) * 2 if len(v) == 1 else tuple(v) for v in triple))
 
 
 AVERAGES: dict[str, Callable[[Any, Tensor], float]] = {
@@ -254,10 +272,3 @@ def _tensors(items: Any) -> list[Tensor]:
         elif isinstance(item, list | tuple):
             found += _tensors(item)
     return found
-
-
-def _without(name: str) -> UndefinedError:
-    return UndefinedError(
-        f"no finite constant is known of how far {name} carries a difference: the norms of the "
-        "layers bound nothing"
-    )

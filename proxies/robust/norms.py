@@ -12,7 +12,14 @@ from torch import Tensor
 
 from proxies.conditions import UndefinedError
 
-__all__ = ["average_norm", "batch_norm_norm", "convolution_norm", "matrix_norm", "overlap_norm"]
+__all__ = [
+    "adaptive_overlap",
+    "average_norm",
+    "batch_norm_norm",
+    "convolution_norm",
+    "matrix_norm",
+    "overlap_norm",
+]
 
 
 def matrix_norm(matrix: Tensor) -> float:
@@ -69,9 +76,22 @@ def average_norm(ones: Tensor, back: Tensor) -> float:
     return math.sqrt(float(ones.double().max()) * float(back.double().max()))
 
 
-def overlap_norm(kernel: Sequence[int], stride: Sequence[int]) -> float:
+def overlap_norm(
+    kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int] = (1, 1)
+) -> float:
     """Return the bound of a maximum over windows: √ of the windows that a pixel is in."""
-    return math.sqrt(math.prod(-(-k // s) for k, s in zip(kernel, stride, strict=True)))
+    # Entry j of window i is pixel i·s + j·d, so that a pixel is every s/gcd(s, d)th entry.
+    steps = [s // math.gcd(s, d) for s, d in zip(stride, dilation, strict=True)]
+    return math.sqrt(math.prod(-(-k // step) for k, step in zip(kernel, steps, strict=True)))
+
+
+def adaptive_overlap(size: int, windows: int) -> int:
+    """Return in how many windows a pixel is at most that part a row as adaptive poolings do."""
+    counts = [0] * size
+    for window in range(windows):
+        for pixel in range(window * size // windows, -(-(window + 1) * size // windows)):
+            counts[pixel] += 1
+    return max(counts)
 
 
 def _exact(tensor: Tensor) -> Tensor:
@@ -79,3 +99,11 @@ def _exact(tensor: Tensor) -> Tensor:
     if not bool(exact.isfinite().all()):
         raise UndefinedError("weights or statistics of the network are not finite numbers")
     return exact
+
+
+def without(name: str) -> UndefinedError:
+    """Return the error of what has no constant."""
+    return UndefinedError(
+        f"no finite constant is known of how far {name} carries a difference: the norms of the "
+        "layers bound nothing"
+    )

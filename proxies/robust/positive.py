@@ -20,11 +20,13 @@ from torch.nn.modules.batchnorm import _NormBase
 from proxies.conditions import OptionError, UndefinedError, undefined_where_it_fails
 from proxies.effective import effective_copy
 from proxies.feature_maps import FeatureMap
+from proxies.graph import below
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
 from proxies.robust.frequencies import frequencies
 from proxies.tape import Tape, record
 from testbed.networks.copying import unwrapped
+from testbed.networks.precision import in_precision
 
 __all__ = ["positive_leak", "positive_receptive_field"]
 
@@ -85,7 +87,8 @@ def _computed(probe: Probe) -> Tensor:
 
 
 def _without_norms(probe: Probe) -> nn.Module:
-    network = effective_copy(unwrapped(probe.module)).to(probe.images.device, torch.float64)
+    network = effective_copy(unwrapped(probe.module))
+    network = in_precision(network, probe.images.device, torch.float64)
     for layer in network.modules():
         if isinstance(layer, NORMS):
             # Not another layer in its place: others may read this one's attributes.
@@ -118,6 +121,8 @@ def _average(network: nn.Module, tape: Tape) -> None:
 def _map(tape: Tape) -> FeatureMap:
     """Return the last map whose positions are averaged, or else the last one with positions."""
     found = tape.pooled[max(tape.pooled)] if tape.pooled else tape.last_map
+    if found is not None and not _made(found.features, tape):
+        found = None  # the image, whose positions a first product takes all together
     a_map = found is not None and tape.pooled and found.features.dim() > 3
     if found is None or not (a_map or _keeps_positions(tape)):  # tokens of a transformer
         raise UndefinedError(
@@ -127,9 +132,21 @@ def _map(tape: Tape) -> FeatureMap:
     return found
 
 
+def _made(features: Tensor, tape: Tape) -> bool:
+    """Say whether features are made by a product with weights."""
+    nodes, _ = below(features.grad_fn)
+    return any(product.number in nodes for product in tape.products)
+
+
 def _centre(found: FeatureMap, height: int, width: int) -> Tensor:
     """Return the features at the centre, (C,); positions in one row are those of the image."""
-    features = found.by_channel[0]
+    maps = found.by_channel
+    if len(maps) != 1:
+        raise UndefinedError(
+            f"the feature map has {len(maps)} parts for one image, as of patches that are samples: "
+            "there is no centre"
+        )
+    features = maps[0]
     if features.dim() != 3 or 1 in features.shape[1:]:
         features = features.flatten(1)
         count = features.shape[1]

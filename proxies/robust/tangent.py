@@ -7,7 +7,7 @@ all that reach it, biases and those of batch norms with them.
 import torch
 from torch import Tensor, nn
 
-from proxies.conditions import OptionError, UndefinedError
+from proxies.conditions import OptionError, UndefinedError, require_parameters
 from proxies.input_gradients import attacked
 from proxies.loss_gradients import require_weights
 from proxies.probe import Probe, Score
@@ -39,6 +39,7 @@ def robust_ntk(probe: Probe, *, epsilon: float = 1.0, beta: float = 0.5) -> Scor
     """
     if not 0 <= beta <= 1:
         raise OptionError(f"beta is a share in [0, 1]; got {beta}")
+    require_parameters(probe)
     moved = attacked(probe, epsilon)
     shares = (1 - beta, beta)
     network = _differentiable(probe)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-__all__ = ["derive_seed", "generator", "global_draws"]
+__all__ = ["derive_seed", "generator", "global_draws", "states"]
 
 
 def derive_seed(*key: object) -> int:
@@ -51,6 +51,15 @@ def global_draws(*key: object, device: torch.device | str = "cpu") -> Iterator[N
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def states(device: torch.device) -> tuple[object, ...]:
+    """Return what tells whether numbers were drawn from the global generators in between."""
+    kind, words, place, *rest = np.random.get_state()  # noqa: NPY002
+    torchs = [torch.default_generator.get_state().numpy().tobytes()]
+    if device.type == "cuda":
+        torchs.append(torch.cuda.get_rng_state(device).numpy().tobytes())
+    return *torchs, random.getstate(), kind, np.asarray(words).tobytes(), place, *rest
 
 
 @contextmanager

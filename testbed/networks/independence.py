@@ -10,7 +10,7 @@ from testbed.basis.seeding import global_draws
 from testbed.networks.copying import working_copy
 from testbed.networks.memory import not_of_memory
 
-__all__ = ["by_how_much", "influence", "neighbours", "relative_change"]
+__all__ = ["by_how_much", "influence", "is_random", "neighbours", "relative_change"]
 
 # Kernels add up in another order when there are more images.
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-11}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from testbed.basis.seeding import generator, global_draws
+from testbed.basis.seeding import generator, global_draws, states
 from testbed.networks.errors import NetworkError
 from testbed.networks.logits import check_logits
 from testbed.networks.memory import not_of_memory
@@ -25,6 +25,7 @@ class Outcome:
         reason: why there is no gradient; None if there is one.
         writes: whether the network wrote into the images it was given.
         graph_bytes: what the graph of one image kept for the backward pass.
+        drew: whether the pass forward drew from one of the process's generators.
     """
 
     logits: Tensor
@@ -32,6 +33,7 @@ class Outcome:
     reason: str | None
     writes: bool
     graph_bytes: int
+    drew: bool
 
     @property
     def connected(self) -> bool:
@@ -49,7 +51,9 @@ def outcome(network: nn.Module, images: Tensor) -> Outcome:
     given = leaf.clone()  # not the leaf itself, which a network may not write into
     version, kept = given._version, _Kept()
     with global_draws("outcome", device=images.device):
+        before = states(images.device)
         logits = check_logits(kept.while_(lambda: called(network, given)), len(images))
+        drew = states(images.device) != before
     writes = given._version != version or not torch.equal(given.detach(), leaf.detach())
     gradient, reason = torch.zeros_like(images), None
     if logits.requires_grad:
@@ -60,7 +64,7 @@ def outcome(network: nn.Module, images: Tensor) -> Outcome:
         except Exception as error:  # a step without a derivative, in torch or a user's own
             not_of_memory(error)
             gradient, reason = None, explained(error)
-    return Outcome(logits, gradient, reason, writes, kept.bytes // len(images))
+    return Outcome(logits, gradient, reason, writes, kept.bytes // len(images), drew)
 
 
 def direction(classes: int) -> Tensor:

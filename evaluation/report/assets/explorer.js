@@ -8,13 +8,18 @@
   const ids = data.ids ? [...numbers(Uint16Array, data.ids)] : data.labels;
   const operations = bytes(data.operations ?? ""), live = bytes(data.live ?? "");
   const escaped = (text) => text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
-  const scores = (name) => {
-    const raw = bytes(data.scores[name]);
-    if (raw.length === 8 * ids.length) return new Float64Array(raw.buffer);
-    if (raw.length === 4 * ids.length) return new Float32Array(raw.buffer);
-    const whole = new Uint8Array(4 * ids.length); // the lowest of four bytes is not sent
+  const scored = numbers(Uint32Array, data.scored);
+  const unpacked = (raw) => {
+    if (raw.length === 8 * scored.length) return new Float64Array(raw.buffer);
+    if (raw.length === 4 * scored.length) return new Float32Array(raw.buffer);
+    const whole = new Uint8Array(4 * scored.length); // the lowest of four bytes is not sent
     for (let i = 0; i < raw.length; i += 1) whole[4 * Math.floor(i / 3) + 1 + (i % 3)] = raw[i];
     return new Float32Array(whole.buffer);
+  };
+  const scores = (name) => {
+    const all = new Float64Array(ids.length).fill(NaN);
+    unpacked(bytes(data.scores[name])).forEach((score, place) => { all[scored[place]] = score; });
+    return all;
   };
   const accuracies = (name) => numbers(Uint16Array, data.targets[name]);
   const accuracy = (raw) => (raw === 65535 ? NaN : raw / data.scale);
