@@ -62,6 +62,22 @@ def _cell(row: pd.Series, interval: bool) -> str:
     return PLAIN_CELL.signed(row["tau"], row["standard_error"])
 
 
+def split(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the scores that all networks have; and those that some have, on these alone.
+
+    Beside the latter stands the score of all networks that is told in the same words without its
+    last one, `hessian_params` beside `hessian_params_entropy`.
+    """
+    counts = frame.groupby("proxy")["network"].nunique()
+    rare = set(counts.index[counts < counts.max()])
+    theirs = frame[frame["proxy"].isin(rare)]
+    some = theirs.groupby("network")["proxy"].nunique()
+    common = set(some.index[some == len(rare)])
+    shown = rare | {name.rpartition("_")[0] for name in rare}
+    part = frame[frame["network"].isin(common) & frame["proxy"].isin(shown)]
+    return frame[~frame["proxy"].isin(rare)], part
+
+
 def _tables(title: str, ranking: Ranking, ceilings: Mapping[str, float]) -> Iterator[str]:
     whole = ranking.whole_table
     for condition, table in whole.groupby("condition", sort=False):
@@ -78,7 +94,7 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, default=STUDY_500)
     parser.add_argument("--out", type=Path, default=Path())
     options = parser.parse_args()
-    frame, tables, lines = read_scores(options.scores), [], []
+    (frame, part), tables, lines, parts = split(read_scores(options.scores)), [], [], []
     for title, path, targets in (
         ("Trained normally", options.truth, TARGETS),
         ("Trained adversarially", options.robbench, ADVERSARIAL),
@@ -94,8 +110,12 @@ def main() -> None:
         )  # fmt: skip
         lines += _tables(title, ranking, ceilings)
         tables.append(ranking.whole_table.drop(columns="label").assign(training=title))
+        if len(part):
+            ranking = rank(part, truth, targets=targets)
+            parts += _tables(f"{title}, scores of some networks", ranking, ceilings)
     out = options.out / "study_500.csv"
     pd.concat(tables).to_csv(out, index=False, float_format="%.6g")
+    lines += parts
     write_between(options.out / "study_500.md", "\n".join(lines))
 
 
