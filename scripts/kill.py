@@ -138,10 +138,11 @@ def marked(mark: str) -> list[int]:
 
 def workers(mark: str) -> list[int]:
     """Return the marked processes that compute."""
-    return [pid for pid in marked(mark) if any(word in _command(pid) for word in WORKERS)]
+    return [pid for pid in marked(mark) if any(word in command_of(pid) for word in WORKERS)]
 
 
-def _command(pid: int) -> str:
+def command_of(pid: int) -> str:
+    """Return the words of a process; none if it is gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
@@ -159,7 +160,7 @@ def after_a_while(processes: Callable[[], Sequence[int] | set[int]]) -> list[int
 def end(processes: Sequence[int]) -> None:
     """Kill processes that should not be there."""
     for pid in processes:
-        print(f"    {pid}: {_command(pid)}", flush=True)
+        print(f"    {pid}: {command_of(pid)}", flush=True)
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:

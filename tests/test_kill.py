@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from scripts.kill import Trial, after_a_while, marked, undisturbed
+from scripts.kill import Trial, after_a_while, command_of, marked, undisturbed
 from scripts.kill_cases import CASES, environment
 from scripts.kill_checks import faults_of_end, kept, made
 from testbed.store import ScoreKey, ScoreRow, Store
@@ -53,8 +53,10 @@ def test_processes_are_known_by_their_mark():
     code = "import subprocess, sys; subprocess.run(['sleep', '60'])"
     process = subprocess.Popen([sys.executable, "-S", "-c", code], env=environment(mark))
     try:
-        while len(found := marked(mark)) < 2:
+        # While it turns into another program, a process has no environment for a moment.
+        while len(marked(mark)) < 2 or not any("sleep" in command_of(pid) for pid in marked(mark)):
             assert process.poll() is None
+        found = marked(mark)
         process.kill()
         process.wait()
         (left,) = set(marked(mark)) - {process.pid}
