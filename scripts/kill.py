@@ -210,6 +210,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.only or case.name in options.only.split(",")
         if not options.engines or engine in options.engines.split(",")
     ]
+    if not plan:
+        engines = sorted({engine for case in CASES for engine in case.engines})
+        parser.error(
+            f"--only {options.only!r} and --engines {options.engines!r} leave nothing to kill; "
+            f"commands: {', '.join(case.name for case in CASES)}; engines: {', '.join(engines)}"
+        )
     with tempfile.TemporaryDirectory() as name:
         reference = options.reference or Path(name)
         reference.mkdir(exist_ok=True)

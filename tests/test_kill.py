@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from scripts.kill import Trial, after_a_while, command_of, marked, undisturbed
+from scripts.kill import Trial, after_a_while, command_of, main, marked, undisturbed
 from scripts.kill_cases import CASES, environment
 from scripts.kill_checks import faults_of_end, kept, made
 from testbed.store import ScoreKey, ScoreRow, Store
@@ -74,3 +74,9 @@ def test_a_command_that_is_killed_loses_nothing(whom, tmp_path):
     trial = Trial(COMPUTE, "processes", tmp_path, random.Random(0), lasts)
     while not trial.kills:
         assert trial.run(whom, 1) == []
+
+
+def test_words_that_leave_nothing_to_kill_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["--engines", "submitit"])
+    assert "engines: dask, dask://" in capsys.readouterr().err
